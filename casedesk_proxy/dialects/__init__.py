@@ -1,1 +1,2 @@
-"""From one protocol to another: a package for each protocol, and pairs, which only map."""
+"""Translation from one protocol to another: a package for each protocol, and pairs, which only
+map."""

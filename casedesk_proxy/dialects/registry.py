@@ -1,10 +1,10 @@
-"""Who makes which request over for which nodes: the only place that knows the pairs.
+"""Which pair translates which request for which nodes: the only place that knows the pairs.
 
 A new pair has to provide:
 
 * for a client protocol that is new, a package of its own beside ``gemini`` and ``anthropic``:
-  ``request``, which reads a body into a frozen value and puts all that is wrong with it into
-  ``Findings``, and ``writer``, a ``core.reply.ReplyWriter``;
+  ``request``, which reads a body into a frozen value and puts its faults into ``Findings``, and
+  ``writer``, a ``core.reply.ReplyWriter``;
 * for a node protocol that is new, in the package of that protocol, as in ``openai``: ``builder``,
   the pieces of its requests, and ``reader``, a ``core.reply.ReplyReader``;
 * a package in ``pairs`` that only maps: the client's value to the node's request, with what
@@ -32,7 +32,7 @@ __all__ = ["transposers"]
 
 #: (surface, action) → the node dialects that can serve it, the best first.
 _GENERATE: tuple[tuple[Dialect, Transpose], ...] = (
-    # Local servers' own Anthropic route knows less than their OpenAI one.
+    # The Anthropic route of local servers supports less than their OpenAI route.
     (Dialect.OPENAI, gemini_openai.transpose),
     (Dialect.ANTHROPIC, gemini_anthropic.transpose),
 )
@@ -53,5 +53,5 @@ _PAIRS: dict[tuple[Dialect, Action], tuple[tuple[Dialect, Transpose], ...]] = {
 
 
 def transposers(call: Call) -> tuple[tuple[Dialect, Transpose], ...]:
-    """Node dialects that ``call`` can be made over for, the best first; () where none is."""
+    """Node dialects to which ``call`` can be translated, the best first; () if there is none."""
     return _PAIRS.get((call.surface, call.action), ())

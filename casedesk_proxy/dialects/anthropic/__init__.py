@@ -1,1 +1,1 @@
-"""Anthropic's Messages API: a client's request read, a reply written."""
+"""Anthropic's Messages API: reading a client's request, writing a reply."""

@@ -1,4 +1,4 @@
-"""What an Anthropic message is made of, as values. ``path`` is a block's place in the request."""
+"""The blocks of an Anthropic message, as values. ``path`` is a block's place in the request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class ImageBlock:
-    """``source`` is base64, or where the picture is kept: then there is no more of it here.
+    """``source`` is base64, or where the picture is kept, in which case there is no ``data``.
     ``data`` is padded base64 in the standard alphabet."""
 
     path: str
@@ -37,8 +37,9 @@ class ImageBlock:
 
 @dataclass(frozen=True, slots=True)
 class DocumentBlock:
-    """``source`` is text or content, or what only Anthropic can read: then there are no
-    ``parts``. ``head``: its title and context, a line each. ``cited``: citations are wanted."""
+    """``source`` is text or content, or a kind that only Anthropic can read, in which case there
+    are no ``parts``. ``head``: its title and context, one line each. ``cited``: the client asks for
+    citations."""
 
     path: str
     source: str
@@ -69,7 +70,7 @@ class ToolUseBlock:
 
 @dataclass(frozen=True, slots=True)
 class ForeignBlock:
-    """Of a kind that belongs to Anthropic's own tools, or is not known."""
+    """A block that belongs to Anthropic's own tools, or is of an unknown kind."""
 
     path: str
     kind: str
@@ -77,7 +78,7 @@ class ForeignBlock:
 
 @dataclass(frozen=True, slots=True)
 class ToolResultBlock:
-    """``id`` is that of a ToolUseBlock of the turn before."""
+    """``id`` is that of a ToolUseBlock of the previous turn."""
 
     id: str
     content: tuple[Block, ...]

@@ -1,4 +1,4 @@
-"""The pieces of a Messages request, in the form in which every node takes them."""
+"""The pieces of a Messages request, in the form that every node accepts."""
 
 from __future__ import annotations
 

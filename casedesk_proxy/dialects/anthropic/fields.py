@@ -1,5 +1,5 @@
-"""Every field of an Anthropic request that means something here, and what happens to it where the
-node speaks another protocol. A node that speaks this one gets the body as it came.
+"""Every field of an Anthropic request that has a meaning here, and what happens to it if the node
+speaks another protocol. A node that speaks Anthropic gets the body unchanged.
 
 Fields that are missing here are ignored (see `request`). Source: Anthropic's API reference.
 """
@@ -19,7 +19,7 @@ from casedesk_proxy.dialects.core.known_fields import (
 
 __all__ = ["KEPT_AT_ANTHROPIC", "MESSAGES"]
 
-#: Fields that say what is to be answered, or of what: without them the reply is another one.
+#: Fields that determine what is answered: without them the reply would be a different one.
 KEPT_AT_ANTHROPIC = {
     "thread": "the node does not store conversations; send all messages",
     "compaction": "the node cannot create compaction blocks",

@@ -1,4 +1,4 @@
-"""Anthropic's two forms of a reply: events as they come, or one message at the end."""
+"""Anthropic's two forms of a reply: events as they are generated, or one message at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BLANK_BLOCKS: dict[str, dict[str, Any]] = {
     TEXT: {"type": "text", "text": ""},
     TOOL_USE: {"type": "tool_use"},
 }
-#: Written out, since one is sent for every token.
+#: Prepared as bytes, since one is sent for every token.
 _DELTA_HEADS = {
     kind: b"event: content_block_delta\n"
     b'data: {"type":"content_block_delta","index":%%d,"delta":{"type":"%b","%b":' % names
@@ -38,10 +38,10 @@ _DELTA_HEADS = {
 class ReplyForm(Protocol):
     """Takes a reply block by block, never two at once.
 
-    ``take`` gives what is due to the client by now, ``close`` the rest. ``add`` takes words,
-    thoughts or, within a tool's block, pieces of JSON. ``more`` takes words as the JSON of a
-    string that may stand on a stream's line, and gives what is due. ``stop`` says whether a
-    tool's block is to be kept that is not whole.
+    ``take`` returns the bytes that are due to the client so far, ``close`` the rest. ``add`` takes
+    text, thoughts or, inside a tool's block, pieces of JSON. ``more`` takes text as a JSON string
+    that is valid on a stream's line, and returns the bytes that are due. ``stop`` gets whether an
+    incomplete tool block is kept.
     """
 
     content_type: str
@@ -68,7 +68,7 @@ class ReplyForm(Protocol):
 
 
 class EventForm(PendingBytes):
-    """Server-sent events. Clients ignore those without a name (measured)."""
+    """Server-sent events. Clients ignore events without a name (measured)."""
 
     content_type = "text/event-stream; charset=utf-8"
 
@@ -100,7 +100,7 @@ class EventForm(PendingBytes):
 
     def stop(self, *, keep: bool = True) -> None:
         if self._kind is THINKING:
-            # Clients drop thinking without a signature from what they send back.
+            # Clients do not send back thinking without a signature.
             signed = {"type": "signature_delta", "signature": self._signature}
             self._event("content_block_delta", {"index": self._index, "delta": signed})
         self._out.append(_BLOCK_STOP % self._index)
@@ -124,7 +124,7 @@ class EventForm(PendingBytes):
 
 
 class MessageForm:
-    """One JSON body, all of it at the end: nothing of a reply that breaks is ever sent."""
+    """One JSON body, sent at the end: nothing is sent of a reply that breaks."""
 
     content_type = "application/json"
 
@@ -174,7 +174,8 @@ class MessageForm:
         return dumps_stream(self._message)
 
     def ping(self) -> bytes:
-        """None: a blank would settle the status, and a failure could not be told any more."""
+        """None: a blank would already send the status, so that a failure could no longer be
+        reported."""
         return b""
 
     def halt(self) -> tuple[bytes, Position]:
@@ -197,5 +198,6 @@ def _message(
 
 
 def _input(text: str) -> Any:
-    """Arguments; {} for those that the limit of tokens cut, which ``stop_reason`` then tells."""
+    """Arguments; {} for arguments that the limit of tokens cut, which ``stop_reason`` then
+    shows."""
     return read_arguments(text) or {}

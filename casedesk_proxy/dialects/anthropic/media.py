@@ -1,4 +1,4 @@
-"""Anthropic's pictures and documents, read."""
+"""Reads Anthropic's pictures and documents."""
 
 from __future__ import annotations
 

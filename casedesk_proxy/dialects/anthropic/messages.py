@@ -1,7 +1,7 @@
-"""``system`` and ``messages`` of an Anthropic request, read; what is wrong with them found.
+"""Reads ``system`` and ``messages`` of an Anthropic request, and finds their faults.
 
-Whether a node can take a block is not asked here: what no node has is a ForeignBlock, or a source
-that says where a picture or document is kept.
+Whether a node accepts a block is decided elsewhere: a block that no node accepts is read as a
+ForeignBlock, or as a source that says where a picture or document is kept.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _ROLES = "Input should be 'user', 'assistant' or 'system'"
 
 
 class MessageReader:
-    """Reads one conversation. Whatever is wrong with it goes to ``findings``."""
+    """Reads one conversation. Its faults go to ``findings``."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._unanswered: set[str] = set()
-        #: Whose turn it is: messages of one role in a row are one turn.
+        #: The role of the current turn: consecutive messages of one role are one turn.
         self._turn = ""
 
     def read_system(self, system: Any) -> tuple[Block, ...]:
@@ -120,7 +120,8 @@ class MessageReader:
         return RedactedBlock(path)
 
     def _nothing(self, block: dict[str, Any], path: str) -> Block | None:
-        """Tells where another model took over, and is no part of the prompt at Anthropic either."""
+        """A block that marks where another model took over; it is not part of the prompt at
+        Anthropic either."""
         return None
 
     def _use(self, block: dict[str, Any], path: str) -> Block | None:
@@ -157,7 +158,7 @@ class MessageReader:
         for block, place in self._each(content, path):
             kind = block["type"]
             if kind == "tool_reference":
-                # The tool that it loads is among the tools already: loading is not deferred.
+                # The tool that it loads is in the request's tools already: loading is not deferred.
                 blocks.append(TextBlock(str(block.get("tool_name") or "")))
             elif kind in ("text", "image", "document"):
                 blocks += self._read("user", block, place)
@@ -166,7 +167,7 @@ class MessageReader:
         return blocks
 
 
-#: What reads a kind of block in a message of a role.
+#: The method that reads a kind of block in a message of a role.
 _BLOCKS: dict[str, dict[str, Callable[[MessageReader, dict[str, Any], str], Block | None]]] = {
     "user": {
         "text": MessageReader._text,

@@ -1,6 +1,6 @@
-"""A Messages reply read: its stream of events, or the one body of a node that ignores it.
+"""Reads a Messages reply: a stream of events, or the one body of a node that ignores ``stream``.
 
-Blocks may overlap and end late (llama-server, recorded), so everything goes by their index.
+Blocks may overlap and end late (llama-server, recorded), so each event is assigned by its index.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def _text_of(document: Any) -> Any:
 
 
 class MessagesReader(Generic[ChoiceT]):
-    """See ``reply.ReplyReader``. ``thoughts`` are not read where nobody is shown them."""
+    """See ``reply.ReplyReader``. ``thoughts``: whether thoughts are read; they are skipped if the
+    client is not shown them."""
 
     __slots__ = (
         "_calls",
@@ -68,7 +69,7 @@ class MessagesReader(Generic[ChoiceT]):
         self._choice: ChoiceT | None = None
         self._calls: dict[int, ToolCall] = {}
         self._held = 0
-        #: Indexes of blocks that mean nothing to the client, a server's own tool calls among them.
+        #: Indexes of blocks that mean nothing to the client, such as a server's own tool calls.
         self._left_out: set[int] = set()
         self._counts: dict[str, int] = {}
         self._finish: Finish | None = None
@@ -144,7 +145,8 @@ class MessagesReader(Generic[ChoiceT]):
         self._speaker()
 
     def _take_counts(self, usage: Any) -> None:
-        """Cumulative; a later event may repeat some of them, or tell only the output."""
+        """The counts are cumulative; a later event may repeat some of them, or report only the
+        output."""
         if not isinstance(usage, dict):
             return
         for name in _COUNTS:
@@ -171,7 +173,7 @@ class MessagesReader(Generic[ChoiceT]):
         if kind == "tool_use":
             ident, name = text_or_blank(block.get("id")), text_or_blank(block.get("name"))
             call = self._calls[index] = ToolCall(index, ident, name)
-            # Whole at once; an empty one only says that pieces will follow.
+            # The whole input at once; an empty one only announces that pieces will follow.
             self._add(call, write_arguments(block["input"]) if block.get("input") else "")
         elif kind == "text":
             self._say(block.get("text"))

@@ -1,7 +1,7 @@
-"""An Anthropic Messages request, read whole: what every node's dialect is made from.
+"""Reads a whole Anthropic Messages request, from which the requests for all node dialects are made.
 
-Fields that are not known here are ignored, as those that only steer Anthropic's own service:
-Claude Code sends new ones with every release, and gives up on a 400.
+Unknown fields are ignored, as are fields that only control Anthropic's own service: Claude Code
+sends new ones with every release, and gives up after a 400.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from casedesk_proxy.dialects.schema.ordering import lower_types
 
 __all__ = ["MessagesRequest", "OutputFormat", "ThinkingMode", "read_request"]
 
-#: Beyond these a number is a slip; engines overflow or refuse it in words that name no field.
+#: A larger number is a mistake; engines overflow or refuse it with an error that names no field.
 _MAX_INTEGER_SIZE = 2**31 - 1
 _MAX_TEMPERATURE_SIZE = 2
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -28,7 +28,7 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """``schema`` is None where ``path`` wants a format that is not JSON by a schema."""
+    """``schema`` is None if ``path`` asks for a format other than JSON by a schema."""
 
     path: str
     schema: dict[str, Any] | None
@@ -36,9 +36,9 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingMode:
-    """``kind`` is enabled, disabled, adaptive or one that is not known; ``given``: the client said
-    so. Leaving it out means no thinking at Anthropic, and programs then read ``content[0].text``.
-    ``shown``: what a model thinks goes to the client."""
+    """``kind`` is enabled, disabled, adaptive or an unknown one; ``given``: the client set it.
+    Without it Anthropic does not think, and programs then read ``content[0].text``. ``shown``: the
+    model's thinking is sent to the client."""
 
     kind: str = "disabled"
     given: bool = False
@@ -48,8 +48,8 @@ class ThinkingMode:
 
 @dataclass(frozen=True, slots=True)
 class MessagesRequest:
-    """None where the client said nothing. ``kept`` names the fields that mean something kept at
-    Anthropic, ``last`` is the place of the last message."""
+    """A field is None if the client did not set it. ``kept`` names the fields that refer to
+    something stored at Anthropic, ``last`` is the path of the last message."""
 
     system: tuple[Block, ...]
     messages: tuple[Message, ...]
@@ -70,11 +70,10 @@ class MessagesRequest:
 def read_request(
     body: Mapping[str, Any], findings: Findings, *, counts: bool = False
 ) -> MessagesRequest:
-    """What is wrong with it goes to ``findings``, for the pair to raise; with any fault the
-    result is incomplete.
+    """Faults go to ``findings``, for the pair to raise; after any fault the result is incomplete.
 
-    ``counts``: the request only asks for its own size, so ``max_tokens`` may be missing, and a
-    count is of the messages as they are sent, whatever else is asked for.
+    ``counts``: the request only asks for its own size, so ``max_tokens`` may be missing, and only
+    the messages are counted as they are sent, whatever other fields say.
     """
     body = {name: value for name, value in body.items() if value is not None}
     kept = () if counts else tuple(name for name in KEPT_AT_ANTHROPIC if name in body)
@@ -154,7 +153,7 @@ def _read_output(
         effort = None
     wanted = (
         (output.get("format"), "output_config.format"),
-        (body.get("output_format"), "output_format"),  # its name while it was a beta
+        (body.get("output_format"), "output_format"),  # its name during the beta
     )
     formats = [_read_format(one, path, findings) for one, path in wanted if one is not None]
     return effort, tuple(one for one in formats if one is not None)

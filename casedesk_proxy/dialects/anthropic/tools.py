@@ -1,4 +1,4 @@
-"""Anthropic's tools, and how they may be chosen, read."""
+"""Reads Anthropic's tools and the tool choice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS = ("auto", "any", "tool", "none")
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """``description`` is None where there is none, ``schema`` {} for a tool without arguments."""
+    """``description`` is None if there is none, ``schema`` is {} for a tool without arguments."""
 
     name: str
     description: str | None
@@ -25,15 +25,15 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ForeignTool:
-    """One that comes with Anthropic's service."""
+    """A tool that is part of Anthropic's service."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolChoice:
-    """``kind`` is auto, any, tool or none; ``name`` that of the tool. ``one_at_a_time``: no calls
-    beside one another."""
+    """``kind`` is auto, any, tool or none; ``name`` that of the tool. ``one_at_a_time``: no
+    parallel calls."""
 
     kind: str = "auto"
     name: str = ""
@@ -42,7 +42,7 @@ class ToolChoice:
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """``choice`` is None where it could not be read."""
+    """``choice`` is None if it could not be read."""
 
     tools: tuple[Tool, ...] = ()
     foreign: tuple[ForeignTool, ...] = ()

@@ -1,6 +1,6 @@
-"""A reply as an Anthropic client reads it.
+"""Writes a reply for an Anthropic client.
 
-Nothing is ever ended that the node did not end: without an end there is no ``message_stop``.
+A reply that the node did not end is never ended here: there is then no ``message_stop``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class AnthropicWriter(BlockWriter):
         self._stops = stops
 
     def expect(self, prompt_tokens: int) -> None:
-        """The prompt's size by the node's tokenizer, for the beginning of the message."""
+        """Set the prompt's size as the node's tokenizer counted it, for the beginning of the
+        message."""
         self._context = replace(self._context, prompt_tokens=prompt_tokens)
 
     def _open(self, token: str, usage: Usage) -> None:
@@ -56,7 +57,7 @@ class AnthropicWriter(BlockWriter):
         self._form.end(reason, sequence, self._counts(usage))
 
     def keepalive(self) -> bytes:
-        """A ping, behind the beginning of the message: before it, events have no place."""
+        """A ping, after the beginning of the message: no event is allowed before it."""
         self.begin(None, None, Usage(), answers=False)
         return self._form.ping()
 
@@ -69,18 +70,19 @@ class AnthropicWriter(BlockWriter):
 
     def _reason(self, choice: ReplyChoice, matched: str | None, whole: bool) -> str:
         """The calls themselves decide whether tools are used, never the node's finish reason: vLLM
-        says ``stop`` after a named choice, and ``tool_calls`` without any call (vLLM 53255)."""
+        sends ``stop`` after a named choice, and ``tool_calls`` without any call (vLLM 53255)."""
         if choice.finish is Finish.LENGTH:
             return "max_tokens"
         if choice.refused or choice.finish in (Finish.FILTER, Finish.REFUSAL):
             return "refusal"
         if self._blocks.uses_tools and whole:
             return "tool_use"
-        # A call that a stop string cut short must not be taken for one that is complete.
+        # A call that a stop string cut short must not look complete.
         return "end_turn" if matched is None else "stop_sequence"
 
     def _counts(self, usage: Usage) -> dict[str, Any]:
-        """Anthropic's input leaves out what came from the cache, its output includes thinking."""
+        """Anthropic's input excludes tokens that came from the cache; its output includes
+        thinking."""
         prompt = usage.prompt if usage.prompt is not None else self._context.prompt_tokens
         cached = usage.cached or 0
         counts: dict[str, Any] = {} if prompt is None else {"input_tokens": max(prompt - cached, 0)}

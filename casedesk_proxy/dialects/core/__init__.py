@@ -1,1 +1,1 @@
-"""What every pair of client and node needs, whatever either speaks."""
+"""What all pairs of client and node protocols need."""

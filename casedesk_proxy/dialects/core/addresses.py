@@ -1,10 +1,10 @@
-"""Contents that a relayed request names by an address: an image of a chat, a source of type url, a
-file of another host, the server of an MCP tool. The node would fetch what it can reach, from
-inside the operator's network: a page of its cloud's metadata, say, or a file of its own disk. So
-they are refused, unless an operator lets the nodes fetch. Names count in whatever case, as some
-nodes read them so (`surfaces.field_names`).
+"""URLs in a relayed request: an image of a chat, a source of type url, a file on another host, the
+server of an MCP tool. The node would fetch them from inside the operator's network: a page of its
+cloud's metadata, for example, or a file on its own disk. So they are refused, unless an operator
+lets the nodes fetch. Field names are compared in any case, since some nodes read them so
+(`surfaces.field_names`).
 
-Translated requests never carry one: who writes them refuses it.
+Translated requests never contain one: their translators refuse URLs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from casedesk_proxy.wire.content_urls import NOT_FETCHED, is_address
 
 __all__ = ["find_addresses", "refuse_addresses"]
 
-#: What has an address, as a text or in ``url``, in the parts of all protocols.
+#: Fields with a URL, as a text or in ``url``, in the parts of all protocols.
 _FIELDS = frozenset(
     {
         *("image_url", "video_url", "audio_url", "file_url", "image", "video", "audio"),
@@ -27,13 +27,13 @@ _FIELDS = frozenset(
     }
 )
 _URIS = frozenset({"fileUri", "file_uri"})
-#: Of servers that a node would ask for tools: Responses' and Anthropic's.
+#: Servers that a node would ask for tools: those of Responses and of Anthropic.
 _SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
-#: Beside messages, what may hold an address.
+#: Fields beside messages that may contain a URL.
 _OTHERS = frozenset({"input", "contents", "mcp_servers"})
-#: What a tool was called with, or gave as data, may have fields of the same names.
+#: Arguments and results of tools, whose data may have fields of the same names.
 _DATA = frozenset({"input", "args", "arguments", "response"})
-#: Places of one refusal.
+#: How many places one refusal names.
 _MAX_PLACES = 20
 
 
@@ -51,7 +51,7 @@ def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
 
 
 def _is_of_texts(body: Mapping[str, Any]) -> bool:
-    """What nearly all chats are, which need no second look."""
+    """Whether this is an ordinary chat with only texts, which needs no further search."""
     messages = body.get("messages")
     if messages.__class__ is not list or not _OTHERS.isdisjoint(body):
         return False
@@ -64,7 +64,7 @@ def _is_of_texts(body: Mapping[str, Any]) -> bool:
 
 
 def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
-    """The places, in the protocol's own writing, of a body of any shape."""
+    """The places, in the protocol's own notation, in a body of any shape."""
     if call.path or not ("messages" in body or "input" in body or "contents" in body):
         yield from _look(body, "", "[{}]")
         return
@@ -83,12 +83,12 @@ def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
                 continue
             for field in inner:
                 for content in _values_of(item, field):
-                    # Nearly all are texts.
+                    # Nearly all contents are texts.
                     if content.__class__ is list or content.__class__ is dict:
                         yield from _look(content, f"{name}{index.format(at)}.{field}", index)
 
 
-#: By the field of the body: what its items have their parts in.
+#: For a field of the body: the fields of its items that contain parts.
 _CONTENTS = (("messages", ("content",)), ("input", ("content", "output")), ("contents", ("parts",)))
 
 
@@ -105,7 +105,7 @@ def _look(value: Any, path: str, index: str) -> Iterator[str]:
         if is_named and isinstance(one, dict) and any(map(_is_address, _values_of(one, "url"))):
             yield f"{where}.url"
         elif isinstance(one, str):
-            # A source says that it is of type url.
+            # A source says that its type is url.
             if (is_named or (name == "url" and "url" in value.values())) and _is_address(one):
                 yield where
         elif isinstance(one, list) and is_named and any(map(_is_address, one)):
@@ -115,14 +115,15 @@ def _look(value: Any, path: str, index: str) -> Iterator[str]:
 
 
 def _values_of(holder: Mapping[str, Any], name: str) -> Iterable[Any]:
-    """In whatever case the name is written: nodes in Go take it in any, and of several the last."""
+    """The values of a name in any case: nodes written in Go accept any case, and use the last of
+    several."""
     if _are_plain("".join(holder)):
         return (holder[name],) if name in holder else ()
     return [one for written, one in holder.items() if written.casefold() == name]
 
 
 def _are_plain(names: str) -> bool:
-    """Whether none of them could be another one's in another case."""
+    """Whether no two names differ only in case."""
     return names.islower() and names.isascii()
 
 

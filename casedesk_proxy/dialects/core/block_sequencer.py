@@ -1,8 +1,8 @@
-"""Words, thoughts and calls in the order in which a node sends them, as blocks that never overlap.
+"""Text, thoughts and calls in the order in which a node sends them, as blocks that never overlap.
 
-Anthropic's blocks and the items of OpenAI's Responses follow one another; the fragments of chat's
-parallel calls may be mixed. What comes while a call is not complete waits behind it, at the latest
-until the end.
+Anthropic's blocks and the items of OpenAI's Responses follow one another, while the fragments of
+chat's parallel calls may be mixed. Content that arrives while a call is incomplete waits until the
+call is complete, at the latest until the end.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ __all__ = ["TEXT", "THINKING", "TOOL_USE", "BlockForm", "BlockSequencer"]
 
 THINKING, TEXT, TOOL_USE = "thinking", "text", "tool_use"
 
-#: TGI's ids of calls are all "0": nothing to tell them apart by in a conversation.
+#: TGI gives all calls the id "0": a shorter id does not distinguish calls in a conversation.
 _MIN_ID_CHARS = 4
 
 
 class BlockForm(Protocol):
-    """Takes blocks one by one. ``kind`` is one of those above, or a further kind of words. ``keep``
-    is False for a call that was cut short and is not to be shown as one."""
+    """Takes blocks one by one. ``kind`` is one of those above, or a further kind of text. ``keep``
+    is False for a call that was cut short and must not be shown as a call."""
 
     def start(self, kind: str, ident: str = "", name: str = "") -> None: ...
 
@@ -35,13 +35,13 @@ class BlockForm(Protocol):
 
 
 class BlockSequencer:
-    """``names`` leads from the node's function names to the client's; ``make_id`` gives the id
-    of the n-th call where the node's is no use."""
+    """``names`` maps the node's function names to the client's; ``make_id`` makes the id of the
+    n-th call if the node's cannot be used."""
 
     def __init__(
         self, form: BlockForm, names: Mapping[str, str], make_id: Callable[[int], str]
     ) -> None:
-        #: Whether the client has been shown anything, and a call among it.
+        #: Whether the client has been shown anything, and whether that included a call.
         self.shown = False
         self.uses_tools = False
         self._form = form
@@ -49,7 +49,7 @@ class BlockSequencer:
         self._make_id = make_id
         self._kind = ""
         self._open: ToolCall | None = None
-        self._sent_pieces = 0  # pieces of the open call's arguments that the client has
+        self._sent_pieces = 0  # how many pieces of the open call's arguments the client has
         self._repair = PieceRepair()  # SDKs cannot read half a surrogate pair
         self._blank = ""
         self._begun: dict[ToolCall, str] = {}
@@ -57,7 +57,7 @@ class BlockSequencer:
 
     @property
     def speaks(self) -> bool:
-        """Whether more text goes straight to the client, as it comes."""
+        """Whether more text can be sent directly to the client."""
         return self._kind is TEXT and not self._waiting
 
     def text(self, choice: ReplyChoice, text: str, *, last: bool = False) -> None:
@@ -78,7 +78,8 @@ class BlockSequencer:
             self._advance()
 
     def call(self, call: ToolCall, piece: str) -> None:
-        """More of a call: a new one, or a piece of its arguments, which it has already."""
+        """Take more of a call: a new one, or a piece of its arguments, which the call already
+        contains."""
         if call is self._open:
             self._send_pieces(call)
         elif call in self._begun:
@@ -87,14 +88,14 @@ class BlockSequencer:
         elif call not in self._waiting:
             self._waiting.append(call)
             self._advance()
-        elif self._open is None:  # its name may have come
+        elif self._open is None:  # its name may have arrived
             self._advance()
 
     def complete(self, *, cut: bool, keep: bool) -> bool:
-        """Show what still waits, and end the last block. True when every call is whole.
+        """Show what still waits, and end the last block. Returns whether every call is whole.
 
         ``cut``: the reply was cut short, so the last call may be broken; ``keep``: it is shown
-        even so, where it can be. Raises StreamBroken for a broken call otherwise.
+        nevertheless, if possible. Otherwise raises StreamBroken for a broken call.
         """
         calls = [*self._begun, *[item for item in self._waiting if isinstance(item, ToolCall)]]
         broken = [call for call in calls if call.arguments() is None or not call.name]
@@ -113,7 +114,7 @@ class BlockSequencer:
         return not broken
 
     def _advance(self) -> None:
-        """Show what waits, as far as what is before it is whole."""
+        """Show the blocks that wait, as long as all blocks before them are whole."""
         while self._waiting and self._is_call_whole():
             first = self._waiting[0]
             if not isinstance(first, ToolCall):
@@ -125,7 +126,7 @@ class BlockSequencer:
             del self._waiting[0]
 
     def _is_call_whole(self) -> bool:
-        """A call without any argument yet may get some."""
+        """A call without any argument so far may still get some."""
         call = self._open
         return call is None or (bool(call.pieces) and call.arguments() is not None)
 
@@ -155,8 +156,8 @@ class BlockSequencer:
         self._send_pieces(call)
 
     def _send_pieces(self, call: ToolCall) -> None:
-        """Show what has come of the arguments; not what may turn out to be the word null, which
-        some engines write for none."""
+        """Show the arguments that have arrived, unless they may become the word null, which some
+        engines write for no arguments."""
         if not self._sent_pieces and "null".startswith("".join(call.pieces).strip()):
             return
         for piece in call.pieces[self._sent_pieces :]:

@@ -1,4 +1,4 @@
-"""What the writers of client protocols have in common whose replies are made of blocks."""
+"""The common part of writers for client protocols whose replies consist of blocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["BlockWriter"]
 
 
 class _Form(BlockForm, Protocol):
-    """Of one reply, as events or as one body."""
+    """The form of one reply: events, or one body."""
 
     content_type: str
 
@@ -30,8 +30,8 @@ class _Form(BlockForm, Protocol):
 
 
 class BlockWriter:
-    """See ``reply.ReplyWriter``. For a reply of one choice. ``names`` leads from the node's
-    function names to the client's; ``call_prefix`` begins the ids that are made for calls."""
+    """See ``reply.ReplyWriter``. For a reply of one choice. ``names`` maps the node's function
+    names to the client's; ``call_prefix`` is the beginning of ids that are made for calls."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class BlockWriter:
             self._open(reply_token(ident, self._context.request_id), usage)
 
     def _open(self, token: str, usage: Usage) -> None:
-        """Write the reply's beginning, once. ``token`` is the part of its id that is its own."""
+        """Write the reply's beginning, once. ``token`` is the unique part of the reply's id."""
         raise NotImplementedError
 
     def choice(self, index: int) -> ReplyChoice:
@@ -70,7 +70,8 @@ class BlockWriter:
 
     def finish(self, choice: ReplyChoice) -> None:
         if choice.finish is Finish.REPETITION:
-            # No protocol of blocks has a reason for it, and every other one says something else.
+            # No protocol of blocks has a reason for this, and each existing reason means something
+            # else.
             raise StreamBroken("the node stopped the model because it repeated itself")
 
     def repeats(self, choice: ReplyChoice) -> bool:

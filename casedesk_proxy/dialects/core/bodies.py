@@ -1,4 +1,4 @@
-"""Walking through a client's body of any shape, before anybody has read it."""
+"""Walks through a client's body of any shape, before it has been validated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["each_object"]
 
 
 def each_object(value: Any) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The objects of a list, with their places in it; none where it is no list."""
+    """The objects of a list, with their indexes; none if the value is not a list."""
     if isinstance(value, list):
         for at, one in enumerate(value):
             if isinstance(one, dict):

@@ -1,4 +1,4 @@
-"""Replies that are one JSON body on both sides: collected, read, written anew."""
+"""Replies that are one JSON body on both sides: collected, read, written in the other protocol."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
 
 __all__ = ["BodyTranslator", "LateReply"]
 
-#: The client's object, and what the node told of its usage. Raises StreamBroken.
+#: The client's object, and the usage that the node reported. Raises StreamBroken.
 Make = Callable[[dict[str, Any]], tuple[dict[str, Any], Usage]]
 
 
 class LateReply:
-    """What ``contract.Translator`` asks of a reply that goes out at its end, but for that."""
+    """The parts of ``contract.Translator`` that are the same for all replies that are sent at their
+    end."""
 
     __slots__ = ("_asked", "_surface", "complete", "content_type", "usage")
 
@@ -40,7 +41,7 @@ class LateReply:
 
 
 class BodyTranslator(LateReply):
-    """See ``contract.Translator``. ``make`` gets the node's object once it is whole."""
+    """See ``contract.Translator``. ``make`` gets the node's object when it is complete."""
 
     __slots__ = ("_body", "_make")
 

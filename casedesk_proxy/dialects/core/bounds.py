@@ -1,9 +1,9 @@
-"""How many turns, parts, tools and nodes of schemas a request may have that is translated.
+"""How many turns, parts, tools and schema nodes a translated request may have.
 
-Translating costs per item, and nobody else is served meanwhile. Measured on a busy core: 7 µs a
-part, 18 a turn, 28 a turn with a call, 40 a function, 9 a node of a schema. The bounds are shares
-of one number, ``server.body_items``; at its default each of them is reached in a fifth of a second
-at the most.
+Translation costs time per item, and the process serves no other request meanwhile. Measured on a
+busy core: 7 µs a part, 18 a turn, 28 a turn with a call, 40 a function, 9 a node of a schema. The
+limits are shares of one number, ``server.body_items``; at its default, each of them is reached in
+at most a fifth of a second.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from casedesk_proxy.terms import Dialect
 
 __all__ = ["check_bounds"]
 
-#: What may be of one kind, as a share of all items.
+#: The limit of each kind: this share of all items.
 TURNS_SHARE, PARTS_SHARE, TOOLS_SHARE, NODES_SHARE = 10, 5, 50, 5
-#: Where turns stand.
+#: The field with the turns.
 _TURNS = {Dialect.GEMINI: "contents", Dialect.RESPONSES: "input"}
 _WRAPPERS = ("generateContentRequest", "generate_content_request")
 _DECLARED = ("functionDeclarations", "function_declarations")
@@ -57,14 +57,14 @@ def check_bounds(surface: Dialect, body: dict[str, Any], most: int) -> None:
 
 
 def _listed(value: Any) -> list[Any]:
-    """One object where a list is meant is one element, as Google takes it."""
+    """A single object in place of a list is one element, as for Google."""
     if isinstance(value, list):
         return value
     return [value] if isinstance(value, dict) else []
 
 
 def _parts(turn: Any) -> int:
-    """Of a turn, those in the results of its calls with them; 1 for a text."""
+    """The parts of a turn, those in the results of its calls included; 1 for a text."""
     if not isinstance(turn, dict):
         return 0
     if isinstance(turn.get("content"), dict):  # a request for an embedding
@@ -84,7 +84,7 @@ def _functions(tool: Any) -> int:
 
 
 def _nodes(value: Any, most: int) -> int:
-    """The objects in a value; some number above ``most`` where there are more."""
+    """The number of objects in a value; any number above ``most`` if there are more."""
     count = 0
     stack = [value]
     while stack and count <= most:

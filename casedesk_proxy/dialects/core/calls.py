@@ -1,4 +1,4 @@
-"""Tool calls of a reply, put together from the pieces in which a node sends them."""
+"""Tool calls of a reply, assembled from the pieces in which a node sends them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads_ex
 
 __all__ = ["ToolCall", "in_order", "read_arguments", "write_arguments"]
 
-#: Levels of a call's arguments; with those around them they can still be written.
+#: Levels of a call's arguments; together with the levels around them they can still be serialised.
 _MAX_DEPTH = 200
 
 
@@ -30,8 +30,8 @@ class ToolCall:
 
 
 def in_order(calls: Iterable[ToolCall]) -> list[ToolCall]:
-    """By index, and by arrival within one: ids that occur twice are made unique (TGI's are all
-    "0"), missing ones stay empty."""
+    """By index, and by arrival for equal indexes. Ids that occur twice are made unique (TGI's are
+    all "0"); missing ids stay empty."""
     ordered = sorted(calls, key=lambda call: call.index)
     seen: set[str] = set()
     for call in ordered:
@@ -42,8 +42,8 @@ def in_order(calls: Iterable[ToolCall]) -> list[ToolCall]:
 
 
 def read_arguments(text: str) -> dict[str, Any] | None:
-    """A call's arguments, {} where there are none; None where they are no JSON object, or one
-    that is nested too deeply to be passed on."""
+    """A call's arguments, {} if there are none; None if they are not a JSON object, or are nested
+    too deeply to be passed on."""
     if not text.strip():
         return {}
     try:
@@ -56,7 +56,7 @@ def read_arguments(text: str) -> dict[str, Any] | None:
 
 
 def write_arguments(value: Any) -> str:
-    """Arguments that a node gave as an object, as the text they usually are."""
+    """Arguments that a node sent as an object, as the usual text."""
     try:
         return dumps(value).decode()
     except TooDeep:

@@ -1,11 +1,11 @@
-"""What every pair of client and node offers: a request made over, and a translator for its reply.
+"""What every pair of client and node offers: a translated request, and a translator for its reply.
 
     transpose(call, body, context) → Transposed | Answered
-        raises BadRequest, Unsupported, or TooDeep where the body cannot be written any more
+        raises BadRequest, Unsupported, or TooDeep if the body can no longer be serialised
 
 Nothing here knows HTTP framing, connections or time. A translator is made for one request; it
-belongs to the pair and the request, not to the node's engine, so it outlives a change of node
-before the reply's first byte.
+belongs to the pair and the request, not to the node's engine, so it remains valid when the node
+changes before the reply's first byte.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["Answered", "Context", "Question", "Translator", "Transpose", "Transp
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What transposing needs to know beyond the call and its body.
+    """What translation needs to know beyond the call and its body.
 
-    ``model`` is the node's name of the model, ``asked`` the client's. ``request_id`` stands in
-    for ids that a node leaves out. ``client`` is the value of ``x-goog-api-client``, or of
-    ``user-agent`` where that is missing: a few clients need a profile of their own.
-    ``output_limit`` is what the model may write, where a protocol demands a limit and the
-    client gave none. ``prompt_tokens`` is the prompt's size where it was counted beforehand.
+    ``model`` is the node's name of the model, ``asked`` the client's. ``request_id`` replaces ids
+    that a node leaves out. ``client`` is the value of ``x-goog-api-client`` or, if that is missing,
+    of ``user-agent``: a few clients need a profile of their own. ``output_limit`` is how many
+    tokens the model may write, for a protocol that requires a limit if the client set none.
+    ``prompt_tokens`` is the prompt's size if it was counted beforehand.
     """
 
     model: str
@@ -40,60 +40,61 @@ class Context:
     request_id: str
     client: str = ""
     refuse_unknown: bool = True
-    #: Tools that no node has are refused instead of left out with a warning.
+    #: Refuse tools that no node has, instead of leaving them out with a warning.
     refuse_tools: bool = False
-    #: Seconds since 1970, for replies that say when they were made.
+    #: Seconds since 1970, for replies that contain their creation time.
     now: float = 0.0
     output_limit: int | None = None
     prompt_tokens: int | None = None
-    #: Ask the node's tokenizer beside a stream whose beginning tells the prompt's size.
+    #: Ask the node's tokenizer beside a stream whose beginning contains the prompt's size.
     count_prompt: bool = False
-    #: Templates such as Gemma's know no system role: put its text before the first user turn.
+    #: Put the system text before the first user turn, since templates such as Gemma's know no
+    #: system role.
     fold_system: bool = False
-    #: Templates such as Qwen's take a system message only at the very beginning.
+    #: Put system messages at the very beginning, the only place where templates such as Qwen's
+    #: accept them.
     system_first: bool = False
-    #: What the model cannot take of what its engine can.
+    #: What the model does not support although its engine does.
     limits: Limits = ANYTHING
 
     @property
     def profile(self) -> Profile:
-        """What the engine takes with this model."""
+        """What the engine accepts with this model."""
         return fit_profile(self.engine, self.limits)
 
 
 class Translator(Protocol):
-    """The node's reply made the client's, one request long.
+    """Translates the node's reply for the client, for one request.
 
-    ``feed`` takes body bytes of a 2xx reply as they arrive and gives the body bytes now due to
-    the client, b"" when none are. ``finish`` is called once, when the node's reply has ended
-    as its framing promised, and gives the rest: the last chunk, or all of a unary body, which comes
-    in pieces where it is too large to be put together. Both raise
-    StreamBroken when the node's reply is not what it should be: garbled, an error inside the
-    stream, ended without a finish reason. An end is never invented. After a raise only
-    ``halt`` may be called.
+    ``feed`` takes body bytes of a 2xx reply as they arrive and returns the body bytes that are now
+    due to the client, b"" if none are. ``finish`` is called once, when the node's reply has ended
+    as its framing promised, and returns the rest: the last chunk, or a whole unary body, in pieces
+    if it is too large to be joined. Both raise StreamBroken if the node's reply is invalid:
+    garbled, with an error inside the stream, or ended without a finish reason. An end is never
+    invented. After an exception only ``halt`` may be called.
 
-    ``halt`` is called where the reply breaks: it gives the body bytes that were due before, and
-    where the client's body stands behind them, so that an error can be placed. ``keepalive`` is a
-    sign of life for a silent stream, b"" where none is safe; it may come before the first
+    ``halt`` is called when the reply breaks: it returns the body bytes that were due before, and
+    the position of the client's body after them, so that an error can be inserted. ``keepalive``
+    returns a keepalive for a silent stream, b"" if none is safe; it may be called before the first
     ``feed``.
 
     ``refuse`` judges a reply of any other status: it returns the error for the client, in our
-    words, without what the node's text may tell of its machine.
+    words, without anything in the node's text that reveals its machine.
     """
 
     @property
     def content_type(self) -> str:
-        """Of the client's reply, e.g. ``text/event-stream``."""
+        """The content type of the client's reply, such as ``text/event-stream``."""
 
     @property
     def usage(self) -> Usage:
-        """What the node has told so far."""
+        """What the node has reported so far."""
 
     @property
     def complete(self) -> bool:
-        """The client has, or gets with what is returned, all of the reply's content and its
-        closing event; not before that is written. What the node does from here on is of no matter,
-        and ``finish`` will not raise. The relay may let go of the node."""
+        """Whether the client has, or gets with the returned bytes, all of the reply's content and
+        its closing event; not before the closing event is written. What the node sends after that
+        is ignored, and ``finish`` will not raise. The relay may let go of the node."""
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -108,10 +109,10 @@ class Translator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to ask the node beside the request: POST ``body`` to ``path``.
+    """A question to the node beside the request: POST ``body`` to ``path``.
 
-    The translator is better off for the answer, but does without it. ``take`` is given the body
-    of a reply with status 200 and raises nothing.
+    The translator uses the answer but works without it. ``take`` gets the body of a reply with
+    status 200 and raises nothing.
     """
 
     path: str
@@ -121,12 +122,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Transposed:
-    """A request for the node: POST ``body``, JSON, to ``path`` below the node's base.
+    """A request for the node: POST ``body``, JSON, to ``path`` below the node's base URL.
 
-    ``streams`` tells that the node was asked for a stream, whatever the client gets.
-    ``headers`` are for the client's reply, e.g. that a count is an estimate. ``dropped`` names
-    what was left out although it was asked for, harmless but worth a warning. ``controls`` are
-    those of thinking that it holds, each with the field that says it.
+    ``streams``: the node is asked for a stream, whatever the client gets. ``headers`` are for the
+    client's reply, for example that a count is an estimate. ``dropped`` names the fields that were
+    left out although the client set them: harmless, but worth a warning. ``controls`` are the
+    controls of thinking that the request contains, each with its field.
     """
 
     path: str
@@ -147,6 +148,6 @@ class Answered:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-#: Raises BadRequest or Unsupported, naming every offending path, before any node is called;
-#: TooDeep for a body nested deeper than JSON can be written.
+#: Raises BadRequest or Unsupported, naming every offending path, before any node is called; TooDeep
+#: for a body that is nested more deeply than JSON can be serialised.
 Transpose = Callable[[Call, dict[str, Any], Context], Transposed | Answered]

@@ -1,4 +1,4 @@
-"""The size of a prompt, as a node's own counter tells it, or estimated."""
+"""The size of a prompt, as a node counted it, or as an estimate."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from casedesk_proxy.errors import StreamBroken
 
 __all__ = ["COUNTED", "estimate_tokens", "read_count"]
 
-#: Header of a reply whose number is not the tokenizer's count of the whole prompt: ``estimate``,
-#: or ``text-only`` where media could not be counted.
+#: Header of a reply whose number is not the tokenizer's count of the whole prompt: ``estimate``, or
+#: ``text-only`` if media could not be counted.
 COUNTED = "x-casedesk-token-count"
-#: Bytes of UTF-8 a token, as a rule of thumb over languages and code.
+#: Bytes of UTF-8 for each token, as a rule of thumb over languages and code.
 _BYTES_PER_TOKEN = 4
 
 
 def read_count(document: Any) -> int:
-    """The number in a node's answer, in whatever form its engine has. Raises StreamBroken."""
+    """The number in a node's answer, in any engine's form. Raises StreamBroken."""
     if isinstance(document, dict):
         for name in ("count", "input_tokens"):
             count = jsonio.read_count(document.get(name))

@@ -1,4 +1,4 @@
-"""What a node sends, one event or one body at a time: always a JSON object."""
+"""The events or the body that a node sends: each must be a JSON object."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from casedesk_proxy.jsonio import JSONError, loads_repaired
 
 __all__ = ["MAX_HELD_BYTES", "read_object", "text_or_blank"]
 
-#: Most bytes of one reply that are held back: the arguments of calls, a collected body.
+#: The most bytes of one reply that are held back: the arguments of calls, a collected body.
 MAX_HELD_BYTES = 64 * 1024 * 1024
 
 
 def read_object(payload: bytes) -> dict[str, Any]:
-    """One event's object. Raises StreamBroken for what is none, NodeError for an error."""
+    """One event's object. Raises StreamBroken if it is not one, NodeError if it is an error."""
     try:
         document = loads_repaired(payload)
     except JSONError:

@@ -1,7 +1,8 @@
-"""What is wrong with a request, gathered from all of it before anything is said.
+"""The faults of a request, collected from all of it before any is reported.
 
-Three kinds, told in this order: what the client's own API would refuse, schemas that are invalid,
-and what the node could not serve without loss. Each carries the path of its place in the body.
+There are three kinds, reported in this order: what the client's own API would refuse, schemas that
+are invalid, and what the node could not serve without loss. Each has the path of its place in the
+body.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ from casedesk_proxy.errors import (
 
 __all__ = ["FEATURE_REMEDY", "Findings", "Violations", "refusal_of", "shorten"]
 
-#: Violations told in the message itself; ``violations`` has MAX_VIOLATIONS of them.
+#: How many violations the message itself names; ``violations`` has MAX_VIOLATIONS of them.
 _MAX_SHOWN_VIOLATIONS = 5
 #: Characters of a client's own name in a path, and of one description in the message.
 _MAX_NAME_CHARS = 64
 _MAX_DESCRIPTION_CHARS = 600
-#: What to do about a feature that a node lacks, unless its description says so.
+#: The remedy for a feature that a node lacks, unless its description contains one.
 FEATURE_REMEDY = "leave it out, or use another model"
 _REMEDIES = {"invalid_response_format_schema": "correct the schema"}
 
 
 @dataclass(slots=True)
 class Findings:
-    """``refuse_unknown`` is the deployment's choice what to do with unknown fields;
-    ``feature_code`` what a refused feature is called on the client's surface."""
+    """``refuse_unknown``: the deployment refuses unknown fields; ``feature_code``: the error code
+    of a refused feature on the client's surface."""
 
     refuse_unknown: bool = True
     feature_code: str = "unsupported_gemini_feature"
@@ -40,26 +41,26 @@ class Findings:
     schema_faults: Violations = field(default_factory=lambda: Violations())
     features: Violations = field(default_factory=lambda: Violations())
     formats: Violations = field(default_factory=lambda: Violations())
-    #: Where pictures and the like stand that the node gets: it may find that it cannot take them.
+    #: The places of pictures and the like that the node gets: it may refuse them.
     media: Violations = field(default_factory=lambda: Violations())
     _dropped: dict[str, None] = field(default_factory=dict)
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """Paths of what is left out with a warning, each once, in the order of finding."""
+        """Paths of fields that are left out with a warning, each once, in the order of finding."""
         return tuple(self._dropped)
 
     def fault(self, path: str, description: str, *, media: str = "") -> None:
-        """The request is wrong in itself. ``media``: see Violation."""
+        """The request itself is wrong. ``media``: see Violation."""
         self.faults.add(path, description, media)
 
     def unknown(self, path: str, name: str) -> None:
-        """A field that the API does not have, in Google's words."""
+        """A field that the API does not have, in Google's wording."""
         if not self.refuse_unknown:
             self.drop(f"{path}.{name}" if path else name)
             return
         if len(self.faults.kept) >= MAX_VIOLATIONS:
-            self.faults.count += 1  # A body may hold a hundred thousand: the rest is only counted.
+            self.faults.count += 1  # A body may have a hundred thousand: the rest is only counted.
             return
         name = shorten(name)
         place = f" at '{path}'" if path else ""
@@ -68,14 +69,14 @@ class Findings:
         self.fault(where, f"Invalid JSON payload received. {message}")
 
     def invalid(self, path: str, wanted: str) -> None:
-        """A value of the wrong type, in Google's words. ``wanted``: TYPE_STRING and the like."""
+        """A value of the wrong type, in Google's wording. ``wanted``: TYPE_STRING and the like."""
         self.fault(path, f"Invalid value at '{path}' ({wanted})")
 
     def schema_fault(self, path: str, description: str) -> None:
         self.schema_faults.add(path, description)
 
     def refuse(self, path: str, why: str, *, media: str = "") -> None:
-        """The node has nothing like it, and leaving it out would change the reply."""
+        """The node does not support it, and leaving it out would change the reply."""
         self.features.add(path, why, media)
 
     def refuse_format(self, path: str, why: str) -> None:
@@ -92,7 +93,7 @@ class Findings:
             _raise("invalid_response_format_schema", self.schema_faults)
 
     def raise_refusals(self) -> None:
-        """Raises Unsupported, naming every place that stands in the way."""
+        """Raises Unsupported, naming every place that prevents the request."""
         if self.features:
             _raise(self.feature_code, self.features.joined(self.formats))
         if self.formats:
@@ -100,7 +101,7 @@ class Findings:
 
 
 def refusal_of(mime: str) -> str:
-    """Why a file of this type cannot be given to a node, and what its operator can do about it."""
+    """Why a file of this type cannot be passed to a node, and what its operator can do about it."""
     why = f"the node does not accept {mime}"
     if mime == "application/pdf":
         why += "; with documents: text, the deployment would pass its text on"

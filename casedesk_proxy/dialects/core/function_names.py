@@ -1,4 +1,4 @@
-"""Names of functions that a node refuses, and the names it gets instead."""
+"""Function names that a node refuses, and their replacements."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ _NOT_PORTABLE = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def portable_names(names: Iterable[str]) -> dict[str, str]:
-    """New names for those that a strict node would refuse; unique, so that they lead back."""
+    """New names for those that a strict node would refuse; unique, so that they can be mapped
+    back."""
     used = list(dict.fromkeys(names))
     taken = set(used)
     renamed: dict[str, str] = {}
-    numbers: dict[str, int] = {}  # last ones given, or many of a kind would be counted again
+    # last numbers used, so that many similar names are not counted again
+    numbers: dict[str, int] = {}
     for name in used:
         fitted = _NOT_PORTABLE.sub("_", name)[:64]
         stem = fitted[:58]
@@ -31,10 +33,10 @@ def portable_names(names: Iterable[str]) -> dict[str, str]:
 
 
 class ToolNameMap:
-    """Names as a node may have them, found one by one: a name always becomes the same other, in
-    every request. ``given`` leads back from those that changed.
+    """Names that a node accepts, made one by one: a name always gets the same replacement, in every
+    request. ``given`` maps replacements back.
 
-    Anthropic's are up to 128 characters long, OpenAI's 64.
+    Anthropic's names are up to 128 characters long, OpenAI's 64.
     """
 
     def __init__(self, *, strict: bool) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a field of a client's API: the words in which each dialect lists its fields.
+"""What happens to a field of a client's API: the terms in which each dialect lists its fields.
 
 Readers, the OpenAPI documents and the compatibility reference share these lists.
 """
@@ -21,9 +21,9 @@ __all__ = [
 
 
 class Fate(StrEnum):
-    """What happens to a field where its node speaks another protocol than its client."""
+    """What happens to a field if the node speaks another protocol than the client."""
 
-    #: It reaches the node in the node's own words, or decides what does.
+    #: It reaches the node in the node's own form, or decides what reaches it.
     MAPPED = "mapped"
     #: It means nothing to a node, and leaving it out loses nothing.
     IGNORED = "ignored"
@@ -31,15 +31,15 @@ class Fate(StrEnum):
     LEFT_OUT = "left out"
     #: Leaving it out would change the reply: 400, which names it.
     REFUSED = "refused"
-    #: The node gets the very bytes.
+    #: The node gets the same bytes.
     PASSED_ON = "passed on"
 
 
 @dataclass(frozen=True, slots=True)
 class KnownField:
-    """``kind`` is made of JSON's types, ``any`` and names of messages, which begin with a capital:
-    ``string|Block[]``. ``values`` are all that a string may be. ``why``: the reason of a refusal,
-    or what else is to be known."""
+    """``kind`` consists of JSON's types, ``any`` and names of messages, which begin with a capital:
+    ``string|Block[]``. ``values`` are all allowed strings. ``why``: the reason of a refusal, or
+    another remark."""
 
     kind: str = "any"
     fate: Fate = Fate.MAPPED
@@ -65,7 +65,7 @@ def left_out(why: str, kind: str = "any") -> KnownField:
 
 
 def one_of(*values: str) -> KnownField:
-    """What says which object it is."""
+    """The field that says which kind of object it is."""
     return KnownField("string", values=values, required=True)
 
 

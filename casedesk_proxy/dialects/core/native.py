@@ -1,6 +1,6 @@
 """The parts of an Anthropic Messages request that engines may lose, found and refused.
 
-Which engine loses which is said in its module (`engines.parts` tells why).
+Each engine's module says which parts it loses (see `engines.parts` for the reasons).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KEPT = ("thread", "compaction", "mcp_servers")
 
 
 def find_parts(action: Action, body: Mapping[str, Any]) -> dict[Part, str]:
-    """The parts that a Messages request of any shape has, each with its first place."""
+    """The parts in a Messages request of any shape, each with its first place."""
     if action is Action.COUNT_MESSAGES:
         return {Part.COUNT: ""}
     found: dict[Part, str] = {}
@@ -42,7 +42,7 @@ def find_parts(action: Action, body: Mapping[str, Any]) -> dict[Part, str]:
 
 
 def refuse_parts(engine: EngineSpec, parts: Mapping[Part, str]) -> Unsupported:
-    """For a node that has no other route."""
+    """For a node that offers no other route."""
     violations = tuple(
         Violation(path, f"{engine} loses {part}", "document" if part is Part.DOCUMENTS else "")
         for part, path in parts.items()
@@ -88,8 +88,8 @@ def _tool_parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
 
 
 def _block_parts(messages: Any) -> Iterator[tuple[Part, str]]:
-    """A conversation has hundreds of blocks, and nearly all are plain: those are passed over
-    in a loop of their own."""
+    """A conversation has hundreds of blocks, and nearly all are plain: a loop of its own skips
+    those."""
     for at, message in enumerate(messages if isinstance(messages, list) else ()):
         content = message.get("content") if isinstance(message, dict) else None
         if not isinstance(content, list):

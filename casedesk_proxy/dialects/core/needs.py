@@ -1,7 +1,8 @@
 """What a request needs of its model, by place: pictures, sound, functions, an answer in words.
 
-A node that tells what its models can do is not asked for more: several answer 200 and lose a
-picture silently (Ollama), others end the conversation with an error that no program recovers from.
+If a node reports what its models can do, it gets no request that needs more: several engines answer
+200 and silently lose a picture (Ollama), others end the conversation with an error from which no
+program recovers.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from casedesk_proxy.terms import Ability, Action, Dialect
 
 __all__ = ["Needs", "find_needs", "refuse_needs"]
 
-#: The places of what needs an ability, in the order of the body.
+#: The places that need an ability, in the order of the body.
 Needs = Mapping[Ability, tuple[str, ...]]
 Found = Iterator[tuple[Ability, str]]
 
@@ -67,7 +68,7 @@ _MEDIA = {Ability.VISION: "image", Ability.AUDIO: "audio"}
 
 
 def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Needs:
-    """Of a body of any shape; counting tokens needs nothing."""
+    """For a body of any shape; counting tokens needs nothing."""
     if action in _EMBEDS:
         return {Ability.EMBEDDING: ("model",)}
     if action not in _ANSWERS:
@@ -81,7 +82,7 @@ def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Nee
     }
     needs: dict[Ability, tuple[str, ...]] = {}
     if surface is not Dialect.OLLAMA:
-        # There a request without a prompt only loads the model, of whatever kind.
+        # There, a request without a prompt only loads the model, of whatever kind.
         needs[Ability.COMPLETION] = ("model",)
     for ability, path in read[surface](body):
         needs[ability] = (*needs.get(ability, ()), path)
@@ -89,8 +90,8 @@ def find_needs(surface: Dialect, action: Action, body: Mapping[str, Any]) -> Nee
 
 
 def refuse_needs(surface: Dialect, needs: Needs, lacks: frozenset[Ability], model: str) -> None:
-    """Raises Unsupported, naming every place that needs what ``model``, by the client's name,
-    lacks."""
+    """Raises Unsupported, naming every place that needs an ability that ``model``, by the client's
+    name, lacks."""
     missing = [ability for ability in needs if ability in lacks]
     if Ability.COMPLETION in missing:
         missing = [Ability.COMPLETION]

@@ -1,4 +1,4 @@
-"""Bytes that are due to a client, until they are taken."""
+"""Bytes for a client, held until they are taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["PendingBytes"]
 
 
 class PendingBytes:
-    """What a writer appends to ``_out`` goes out with the next ``take``."""
+    """A writer appends to ``_out``; the next ``take`` returns it."""
 
     __slots__ = ("_out",)
 

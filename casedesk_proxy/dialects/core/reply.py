@@ -1,9 +1,9 @@
-"""A reply as every node protocol is read and every client protocol written.
+"""The interfaces between the reader of a node's protocol and the writer of a client's protocol.
 
-A reader belongs to the node's protocol. It takes the node's events and tells a writer what is in
-them: texts, thoughts, calls, finishes and, once, the end. A writer belongs to the client's
-protocol and keeps the bytes that are due until they are taken. Neither knows the other's protocol,
-so that a new client protocol needs a writer, and a new node protocol a reader, and no more.
+A reader takes the node's events and passes their content to a writer: texts, thoughts, calls,
+finishes and, once, the end. A writer holds the bytes for the client until they are taken. Neither
+knows the other's protocol, so a new client protocol needs only a writer, and a new node protocol
+only a reader.
 """
 
 from __future__ import annotations
@@ -21,27 +21,28 @@ __all__ = ["ChoiceT", "Finish", "ReplyChoice", "ReplyReader", "ReplyWriter"]
 class Finish(StrEnum):
     """How an answer ended."""
 
-    #: The model was done. The calls themselves show whether it calls functions; this does not.
+    #: The model was done. The calls themselves show whether it calls functions; this reason does
+    #: not.
     STOP = "stop"
-    #: It met a stop string, by a node that tells this from its own end.
+    #: The model wrote a stop string, reported by a node that distinguishes this from a natural end.
     STOP_SEQUENCE = "stop_sequence"
     LENGTH = "length"
     FILTER = "content_filter"
-    #: The model itself would not answer, by a node that tells this from a filter.
+    #: The model itself refused to answer, reported by a node that distinguishes this from a filter.
     REFUSAL = "refusal"
-    #: vLLM's detection, where the request asked for one, found the model to repeat itself: the
-    #: text is all that there will be, but it is not a natural end.
+    #: vLLM's detection, if the request asked for it, found that the model repeats itself: the text
+    #: is complete, but this is not a natural end.
     REPETITION = "repetition"
-    #: Anthropic's ends of a turn that the client is to continue.
+    #: Anthropic's reason for a turn that the client must continue.
     PAUSE = "pause"
 
 
 class ReplyChoice:
-    """One answer of a reply, as far as it has come; most replies have one.
+    """One answer of a reply, as far as it has arrived; most replies have one.
 
-    ``calls`` are its tool calls in order of arrival. ``matched`` is what a node says of the stop
-    string that was met, of any type. ``refused``: part of it was told as a refusal. ``legacy``: its
-    call came as OpenAI's ``function_call``, which has no id.
+    ``calls`` are its tool calls in order of arrival. ``matched`` is what the node reported about
+    the stop string that was found, of any type. ``refused``: part of it came as a refusal.
+    ``legacy``: its call came as OpenAI's ``function_call``, which has no id.
     """
 
     __slots__ = ("calls", "finish", "index", "legacy", "matched", "refused")
@@ -60,26 +61,27 @@ ReadT_co = TypeVar("ReadT_co", bound=ReplyChoice, covariant=True)
 
 
 class ReplyWriter(Protocol[ChoiceT]):
-    """A client's reply. ``take`` gives the bytes now due, ``close`` the last ones.
+    """Writes a client's reply. ``take`` returns the bytes that are now due, ``close`` the last
+    ones.
 
-    ``begin`` tells what the node says of the reply as such; it may come again, until ``answers``
-    says that a choice comes with it. ``last``: the text's choice has finished with it. ``call`` is
-    called for every piece of a call, "" for one without arguments. ``finish`` tells that a choice
-    has got its ``finish``, ``end`` that all have and that the usage is known; both may raise
-    StreamBroken where the client's protocol has no word for it.
+    ``begin`` takes what the node reports about the whole reply; it may be called again until
+    ``answers`` says that a choice comes with it. ``last``: this is the last text of the choice.
+    ``call`` is called for every piece of a call, with "" for a call without arguments. ``finish``:
+    a choice has got its ``finish``. ``end``: all choices have, and the usage is known. Both may
+    raise StreamBroken if the client's protocol cannot express it.
 
-    ``repeats`` says whether more text of a choice needs nothing but to be written. Then ``more``
-    may follow until anything else does: text as the JSON of a string that may stand on a
-    stream's line, for which it gives the bytes due.
+    ``repeats``: whether more text of a choice only needs to be written. Then ``more`` may follow,
+    until any other call: it takes text as a JSON string that is valid on a stream's line, and
+    returns the bytes that are due.
 
-    ``keepalive`` fits the position at any time before ``end``; ``halt`` gives what is due and says
-    what the position is, for an error behind it.
+    ``keepalive`` fits the position at any time before ``end``; ``halt`` returns what is due and the
+    position, for an error after it.
     """
 
     content_type: str
 
     def choice(self, index: int) -> ChoiceT:
-        """Called once for each index, before anything else about it."""
+        """Called once for each index, before any other call about it."""
 
     def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None: ...
 
@@ -90,7 +92,7 @@ class ReplyWriter(Protocol[ChoiceT]):
     def call(self, choice: ChoiceT, call: ToolCall, piece: str) -> None: ...
 
     def log(self, choice: ChoiceT, tokens: list[Any]) -> None:
-        """Log probabilities of the tokens that come next, in OpenAI's shape."""
+        """Log probabilities of the next tokens, in OpenAI's form."""
 
     def finish(self, choice: ChoiceT) -> None: ...
 
@@ -110,20 +112,21 @@ class ReplyWriter(Protocol[ChoiceT]):
 
 
 class ReplyReader(Protocol[ReadT_co]):
-    """A node's reply, told to a writer. All but ``usage`` raise StreamBroken; see Translator."""
+    """Reads a node's reply and passes it to a writer. All but ``usage`` raise StreamBroken; see
+    Translator."""
 
-    #: The writer has been told the end; no more is taken.
+    #: ``end`` of the writer was called; nothing more is read.
     ended: bool
 
     @property
     def usage(self) -> Usage: ...
 
     def take(self, event: Event, learns: bool) -> ReadT_co | None:
-        """``learns``: give the choice of an event that did nothing but add text to it, and whose
-        like would do no more."""
+        """``learns``: return the choice of an event that only added text to it, if similar events
+        would do the same."""
 
     def take_body(self, document: dict[str, Any]) -> None:
-        """A node that answers with one JSON body; ``end`` is called at its end."""
+        """For a node that answers with one JSON body; ``end`` is called at its end."""
 
     def end(self) -> None:
         """The node's reply has ended."""

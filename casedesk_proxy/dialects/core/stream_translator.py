@@ -1,4 +1,4 @@
-"""A node's stream made a client's: one reader, one writer, and the bytes between them."""
+"""Translates a node's stream for a client: one reader, one writer, and the bytes between them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["StreamTranslator"]
 
 class StreamTranslator(Generic[ChoiceT]):
     """See ``contract.Translator``. ``template`` finds the text in the events of the node's
-    protocol; ``media`` says where the request has pictures and the like.
+    protocol; ``media``: the places of pictures and the like in the request.
 
-    A node that answers with one JSON body is read as well: some ignore ``stream`` (cyllama).
+    An answer that is one JSON body is read as well: some nodes ignore ``stream`` (cyllama).
     """
 
     __slots__ = (
@@ -54,7 +54,7 @@ class StreamTranslator(Generic[ChoiceT]):
         self._media = media
         self._reader = reader
         self._writer = writer
-        self._more = writer.more  # looked up once: this is every token
+        self._more = writer.more  # looked up once: used for every token
         self._decoder = EventDecoder()
         self._template = template
         self._body: bytearray | None = None
@@ -93,7 +93,7 @@ class StreamTranslator(Generic[ChoiceT]):
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
         fault = read_fault(self._surface, status, headers, body, self._asked, self._media)
         if self._surface is Dialect.ANTHROPIC and isinstance(fault, Busy):
-            # Not our queue, for which the surface says 529, but a limit of the node's.
+            # This is a limit of the node's, not our queue, for which the surface uses 529.
             pause = fault.retry_after
             return UpstreamFault(fault.message, status=429, code=fault.code, retry_after=pause)
         return fault
@@ -119,7 +119,8 @@ class StreamTranslator(Generic[ChoiceT]):
         return self._writer.take()
 
     def _is_body(self, data: bytes) -> bool:
-        """The first bytes tell one JSON body from events, none of which begins with a brace."""
+        """The first bytes distinguish one JSON body from events, none of which begins with a
+        brace."""
         if self._body is None:
             start = data.lstrip()
             if not start:

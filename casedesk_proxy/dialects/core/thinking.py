@@ -1,8 +1,8 @@
-"""Which controls of thinking a request holds, and which of them a node's refusal is about.
+"""The controls of thinking in a request, and which of them a node's refusal is about.
 
-Clients send an effort or a budget with every request by default, and many models take none: what
-a node refuses for such a wish's sake is asked for again without it. The signs were read in the
-sources of vLLM 0.32, SGLang 0.5.23 and Ollama 0.32, and in OpenAI's and Anthropic's errors.
+Clients send an effort or a budget with every request by default, and many models accept none: a
+request that a node refuses for such a control is sent again without it. The patterns are from the
+sources of vLLM 0.32, SGLang 0.5.23 and Ollama 0.32, and from OpenAI's and Anthropic's errors.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from casedesk_proxy.terms import Control
 __all__ = ["chat_controls", "find_refused", "find_suspected", "messages_controls", "read_refusal"]
 
 _PLAIN = frozenset({"low", "medium", "high"})
-#: How refusals name the field that says a control.
+#: How refusals name the field of a control.
 _SIGNS = {
     "chat_template_kwargs": re.compile(r"chat_template|enable_thinking"),
-    # Some only list what they take.
+    # Some refusals only list the accepted values.
     "reasoning_effort": re.compile(r"effort|\blow\b"),
     "thinking_token_budget": re.compile(r"budget"),
     "thinking_budget_tokens": re.compile(r"budget"),
@@ -30,19 +30,19 @@ _SIGNS = {
     "output_config": re.compile(r"effort|output_config"),
 }
 _THINKING = re.compile(r"thinking|reasoning")
-#: A refusal of a field as such, whatever its value.
+#: Refuses the field itself, whatever its value.
 _UNKNOWN = re.compile(r"unrecogni[sz]ed|unknown|unsupported param|not permitted|extra_forbidden")
-#: What refusals are about that have nothing to do with thinking.
+#: Reasons of refusals that have nothing to do with thinking.
 _OTHER = re.compile(
     r"context|token|length|too l|image|audio|video|modal|media|role|alternat|system|tool|function"
     r"|messages|format|schema|grammar|model|stop|temperature|top_[pk]|seed|logprobs|auth|key"
 )
-#: Of a refusal, as much as is looked at, in characters.
+#: How many characters of a refusal are examined.
 _MAX_LOOKED_AT_CHARS = 4096
 
 
 def chat_controls(chat: Mapping[str, Any], thinking: Thinking) -> dict[Control, str]:
-    """Those of a chat body, each with the field that says it."""
+    """The controls of a chat body, each with its field."""
     found: dict[Control, str] = {}
     effort = chat.get("reasoning_effort")
     if thinking.off and all(chat.get(name) == value for name, value in thinking.off.items()):
@@ -55,7 +55,7 @@ def chat_controls(chat: Mapping[str, Any], thinking: Thinking) -> dict[Control, 
 
 
 def messages_controls(made: Mapping[str, Any]) -> dict[Control, str]:
-    """Those of a Messages body."""
+    """The controls of a Messages body."""
     found: dict[Control, str] = {}
     thinking, output = made.get("thinking"), made.get("output_config")
     kind = thinking.get("type") if isinstance(thinking, dict) else None
@@ -74,8 +74,8 @@ def _add_effort(found: dict[Control, str], effort: Any, name: str) -> None:
 
 
 def read_refusal(status: int, body: bytes) -> str:
-    """The text of an error reply, or of an error that is the first event of a stream; "" where
-    the node refused nothing."""
+    """The text of an error reply, or of an error that is the first event of a stream; "" if the
+    node refused nothing."""
     document = _document(body if status >= 400 else _first_event(body))
     if status < 400:
         wrong = isinstance(document, dict) and (
@@ -87,12 +87,12 @@ def read_refusal(status: int, body: bytes) -> str:
 
 
 def find_refused(controls: Mapping[Control, str], status: int, text: str) -> frozenset[Control]:
-    """Those of ``controls`` that a refusal is about, or may be: none where it gives another
+    """Those of ``controls`` that a refusal is about, or may be about; none if it gives another
     reason. ``status`` is that of the reply, 200 for an error inside it."""
     found = {control for control, name in controls.items() if _SIGNS[name].search(text)}
     if found:
         if Control.LEVELS in found and not _UNKNOWN.search(text):
-            # A level near to it may do.
+            # A similar level may be accepted.
             found.discard(Control.EFFORT)
         return frozenset(found)
     unexplained = status in (400, 422) and not _OTHER.search(text)
@@ -100,8 +100,8 @@ def find_refused(controls: Mapping[Control, str], status: int, text: str) -> fro
 
 
 def find_suspected(controls: Mapping[Control, str], status: int, body: bytes) -> frozenset[Control]:
-    """The same where the request was not made again, so that nothing shows that it would have been
-    taken: only by the node's own words, not by what it quotes, nor for want of a reason."""
+    """The same for a request that was not sent again, so that nothing proves that it would have
+    been accepted: judged only by the node's own words, not by what it quotes or does not say."""
     if not read_refusal(status, body):
         return frozenset()
     document = _document(body if status >= 400 else _first_event(body))

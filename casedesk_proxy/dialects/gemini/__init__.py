@@ -1,1 +1,1 @@
-"""Gemini's API: a client's request read, a reply written."""
+"""Gemini's API: reading a client's request, writing a reply."""

@@ -1,4 +1,4 @@
-"""What a Gemini conversation is made of, as values. ``path`` is a block's place in the request."""
+"""The blocks of a Gemini conversation, as values. ``path`` is a block's place in the request."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Media:
 
 @dataclass(slots=True)
 class FunctionCall:
-    """A function call of the model. ``asked_id`` is what the client calls it."""
+    """A function call of the model. ``asked_id`` is the client's id of it."""
 
     name: str
     args: dict[str, Any]
@@ -57,7 +57,7 @@ Block = Text | Media | FunctionCall | FunctionResponse
 
 @dataclass(slots=True)
 class ContentTurn:
-    """Everything one side says before the other does. ``role`` is user or model."""
+    """Everything that one side says before the other side speaks. ``role`` is user or model."""
 
     role: str
     blocks: list[Block] = field(default_factory=list)

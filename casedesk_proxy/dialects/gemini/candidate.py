@@ -1,4 +1,4 @@
-"""One candidate of a Gemini reply, as it grows."""
+"""One candidate of a Gemini reply while it grows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Candidate"]
 
 
 class Candidate(ReplyChoice):
-    """What is held of it, and its place in the JSON."""
+    """The held parts of a candidate, and its place in the JSON."""
 
     __slots__ = ("held", "logs", "parts", "suffix", "token_count", "token_sum")
 
@@ -18,11 +18,11 @@ class Candidate(ReplyChoice):
         super().__init__(index)
         #: Text that waits for the finish reason, with its log probabilities.
         self.held: tuple[str, list[dict[str, Any]]] | None = None
-        #: Log probabilities that wait for a chunk, and what they all came to.
+        #: Log probabilities that wait for a chunk, and their sum.
         self.logs: list[dict[str, Any]] = []
         self.token_sum = 0.0
         self.token_count = 0
-        #: Collected: (is a thought, pieces), in order.
+        #: Collected (is a thought, pieces), in order.
         self.parts: list[tuple[bool, list[str]]] = []
-        #: What closes a chunk behind the text of its only part.
+        #: The bytes that close a chunk after the text of its only part.
         self.suffix = b""

@@ -1,4 +1,4 @@
-"""How a reply is wanted: ``generationConfig``, its limits as Google has them."""
+"""Reads ``generationConfig``, with Google's limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from casedesk_proxy.dialects.schema.ordering import lower_types, put_in_order
 __all__ = ["GenerationConfig", "read_config"]
 
 PATH = "generationConfig"
-#: Field, least and greatest value.
+#: Field, lowest and highest value.
 _RANGES: tuple[tuple[str, float, float], ...] = (
     ("temperature", 0, 2),
     ("topP", 0, 1),
@@ -33,8 +33,8 @@ _SCHEMAS = ("responseSchema", "responseJsonSchema", "_responseJsonSchema")
 
 @dataclass(frozen=True, slots=True)
 class GenerationConfig:
-    """None where the client said nothing. ``schema`` is JSON Schema, ``{}`` for any JSON;
-    ``schema_path`` is what asked for it. ``budget`` -1 leaves thinking to the model."""
+    """A field is None if the client did not set it. ``schema`` is JSON Schema, ``{}`` for any JSON;
+    ``schema_path`` is the field that asked for it. ``budget`` -1 leaves thinking to the model."""
 
     temperature: float | None = None
     top_p: float | None = None

@@ -1,8 +1,9 @@
-"""The conversation in a Gemini request: turns that alternate, calls with ids, results in place.
+"""Reads the conversation of a Gemini request: turns that alternate, calls with ids, results with
+their calls.
 
-Gemini's ids of function calls are optional and often missing, so none is trusted: every call gets
-a fresh one from its position, and every response is paired with its call. The ids are nine
-letters and digits: Mistral's templates take nothing else, and everybody takes that.
+Gemini's ids of function calls are optional and often missing, so none is used: every call gets a
+new one from its position, and every response is paired with its call. The ids are nine letters and
+digits: the only form that Mistral's templates accept, and all others accept it too.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ _STANDALONE = ("audioTranscription", "mediaProcessing")
 _TEXT_TYPES = frozenset(
     f"application/{kind}" for kind in ("json", "xml", "csv", "yaml", "x-yaml", "markdown")
 )
-#: What clients write, and Google takes, for what nodes know by another name.
+#: Types that clients write and Google accepts, but that nodes know by another name.
 _MISSPELT = {"image/jpg": "image/jpeg"}
 
 
 def read_turns(
     contents: list[dict[str, Any]], path: str, findings: Findings, *, fragment: bool = False
 ) -> list[ContentTurn]:
-    """Neighbours of one role become one turn: many templates insist that roles alternate. In a
-    ``fragment``, which is only counted, a result whose call stands elsewhere is its text:
-    gemini-cli counts each result of a tool that way."""
+    """Consecutive contents of one role become one turn: many templates require that roles
+    alternate. In a ``fragment``, which is only counted, a result whose call is missing is its text:
+    gemini-cli counts each result of a tool in this way."""
     turns: list[ContentTurn] = []
     for at, content in enumerate(contents):
         where = f"{path}[{at}]"
@@ -72,15 +73,15 @@ def read_turns(
 
 
 def _said_nothing(content: dict[str, Any], path: str) -> list[Block]:
-    """An empty text that stands alone in the last turn is what there is to answer: Google takes
-    it, and without it the turn before would be the last."""
+    """A single empty text in the last turn is the prompt: Google accepts it, and without it the
+    previous turn would be the last."""
     parts = content.get("parts", ())
     empty = parts and all(part.get("text") == "" and not part.get("thought") for part in parts)
     return [Text("", f"{path}.parts[0].text")] if empty else []
 
 
 def read_text(content: dict[str, Any], path: str, why: str, findings: Findings) -> list[str]:
-    """The texts of a content that can hold nothing else, ``why`` says for what reason."""
+    """The texts of a content that must contain only text; ``why`` gives the reason."""
     blocks = _read_blocks(content, "user", path, findings)
     for block in blocks:
         if not isinstance(block, Text):
@@ -108,7 +109,7 @@ def _read_blocks(content: dict[str, Any], role: str, path: str, findings: Findin
 
 def _read_text(part: dict[str, Any], role: str, path: str, findings: Findings) -> Block | None:
     if part.get("thought"):
-        # Templates strip earlier reasoning themselves; a model that wants it back signs it.
+        # Templates strip earlier reasoning themselves; a model that needs it back signs it.
         if part["text"]:
             findings.drop(f"{path}.text")
         return None
@@ -156,7 +157,7 @@ def _decode_text(data: str, path: str, findings: Findings) -> Block | None:
 
 
 def read_detail(resolution: Any) -> str | None:
-    """OpenAI's ``detail`` for a media resolution, as a name or as a part has it."""
+    """OpenAI's ``detail`` for a media resolution, given as a name or by a part."""
     level = resolution.get("level") if isinstance(resolution, dict) else resolution
     name = level.upper().rpartition("RESOLUTION_")[2] if isinstance(level, str) else level
     if name in ("LOW", 1):
@@ -165,7 +166,7 @@ def read_detail(resolution: Any) -> str | None:
 
 
 def _check_function(part: dict[str, Any], kind: str, path: str, findings: Findings) -> None:
-    """What calls and their responses have in common."""
+    """Checks that calls and their responses share."""
     if not part.get("name"):
         findings.fault(f"{path}.name", f"{path}.name is required")
     if part.get("willContinue"):
@@ -206,7 +207,7 @@ def _without_call(block: Block) -> Block:
 
 
 def _pair(turns: list[ContentTurn]) -> None:
-    """Give calls and their results the same ids; a result without a call has none."""
+    """Give each call and its result the same id; a result without a call has none."""
     made = 0
     waiting: list[FunctionCall] = []
     for turn in turns:
@@ -221,8 +222,8 @@ def _pair(turns: list[ContentTurn]) -> None:
 
 
 def _pair_turn(waiting: list[FunctionCall], answers: list[FunctionResponse]) -> None:
-    """First by the client's own id, else first in first out among calls of that function. In
-    one pass over each: a turn may hold as many as a body has room for."""
+    """Pairs by the client's own id, else in order of arrival among calls of that function. In one
+    pass over each list: a turn may have as many as fit into a body."""
     by_id: dict[str, deque[FunctionCall]] = {}
     by_name: dict[str, deque[FunctionCall]] = {}
     for ask in waiting:

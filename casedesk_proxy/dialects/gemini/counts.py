@@ -1,4 +1,4 @@
-"""What a Gemini reply says in numbers: log probabilities, and the usage."""
+"""The numbers of a Gemini reply: log probabilities, and the usage."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def logprobs_result(tokens: list[dict[str, Any]]) -> dict[str, Any]:
 def _token(token: dict[str, Any]) -> dict[str, Any]:
     text = token.get("token")
     made = {"token": text if isinstance(text, str) else "", "logProbability": token["logprob"]}
-    if isinstance(token.get("id"), int):  # llama-server tells it
+    if isinstance(token.get("id"), int):  # llama-server sends it
         made["tokenId"] = token["id"]
     return made
 

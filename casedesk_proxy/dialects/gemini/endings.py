@@ -1,4 +1,4 @@
-"""What the last chunk of a candidate says: its calls, and why it ended."""
+"""The last chunk of a candidate: its calls, and why it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REASONS = {
     Finish.LENGTH: "MAX_TOKENS",
     Finish.FILTER: "SAFETY",
     Finish.REFUSAL: "SAFETY",
-    # Ends that Google has no word for.
+    # Finish reasons for which Google has no name.
     Finish.REPETITION: "OTHER",
     Finish.PAUSE: "OTHER",
 }
@@ -25,8 +25,8 @@ _REASONS = {
 def call_parts(
     choice: ReplyChoice, names: Mapping[str, str], request_id: str
 ) -> list[dict[str, Any] | None]:
-    """None for a call that is broken. ``names`` leads from the node's function names to the
-    client's; ``request_id`` makes the ids that a node left out."""
+    """None for a call that is broken. ``names`` maps the node's function names to the client's;
+    ``request_id`` makes the ids that a node left out."""
     return [
         _call_part(call, names, "" if choice.legacy else call.id or f"{request_id}-{call.index}")
         for call in in_order(choice.calls)
@@ -42,7 +42,7 @@ def _call_part(call: ToolCall, names: Mapping[str, str], ident: str) -> dict[str
 
 
 def finish_fields(choice: ReplyChoice, *, broken: bool) -> dict[str, Any]:
-    """``broken``: a call was."""
+    """``broken``: a call was broken."""
     assert choice.finish is not None, "an answer ends only when all of its choices have ended"
     reason = _REASONS[choice.finish]
     if broken and reason != "MAX_TOKENS":

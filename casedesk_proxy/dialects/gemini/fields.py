@@ -1,4 +1,4 @@
-"""Every field of a Gemini request, and what happens to it where the node speaks another protocol.
+"""Every field of a Gemini request, and what happens to it if the node speaks another protocol.
 
 Sources: ``google/ai/generativelanguage/v1beta`` and, for fields that only SDKs know, google-genai.
 """
@@ -20,16 +20,16 @@ class FieldKind(Enum):
     FLAG = auto()
     OBJECT = auto()
     ANY = auto()
-    #: Known, and without meaning for a node.
+    #: Known, and without a meaning for a node.
     IGNORED = auto()
-    #: Known, and not to be left out silently.
+    #: Known, but must not be left out silently.
     REFUSED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """``kind`` may name another message, or list an enum's values by number. ``fate`` is for
-    documents: that of a field which is read, and then not given to the node."""
+    documents: that of a field which is read but not passed to the node."""
 
     kind: FieldKind | str | tuple[str, ...]
     many: bool = False
@@ -80,7 +80,7 @@ _GOOGLE_STORE = "this is stored at Google, where a local node cannot read it"
 _CODE = "Google's code execution is not available on a local node"
 _NO_TASK = "if the model needs a prefix for its task, put it into the text"
 _PIECES = "partial function calls and responses are not supported"
-#: Refused where it stands alone in its part.
+#: Refused if it is alone in its part.
 _BESIDE = "has no effect in a part with text or media; alone in a part it is refused"
 
 MESSAGES: dict[str, dict[str, Field]] = {
@@ -191,7 +191,7 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "responseMimeType": TEXT,
         "responseSchema": OBJECT,
         "responseJsonSchema": ANY,
-        # A field of its own in the proto, and the first that SDKs knew.
+        # A field of its own in the proto, and the first one that SDKs supported.
         "_responseJsonSchema": ANY,
         "responseModalities": Field(MODALITIES, many=True),
         "thinkingConfig": Field("ThinkingConfig"),

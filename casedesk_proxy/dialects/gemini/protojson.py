@@ -1,9 +1,8 @@
-"""Reading a Gemini body, in all the spellings in which clients send it.
+"""Reads a Gemini body, in all the spellings in which clients send it.
 
-Proto JSON is lenient, and its clients use all of it (measured): lowerCamelCase and snake_case
-mixed in one body, enums as numbers or in any case, one object where a list is meant, numbers as
-strings, null for absent. What leaves here has one spelling, one shape, and only fields that
-somebody reads.
+Proto JSON is lenient, and its clients use all of that (measured): lowerCamelCase and snake_case
+mixed in one body, enums as numbers or in any case, one object in place of a list, numbers as
+strings, null for absent. The result has one spelling, one shape, and only fields that are used.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from casedesk_proxy.dialects.gemini.fields import MESSAGES, Field, FieldKind
 
 __all__ = ["read_message"]
 
-#: What some enums write before each name.
+#: Prefixes of names in some enums.
 _PREFIXES = ("MEDIA_RESOLUTION_", "THINKING_LEVEL_", "MODE_", "MODALITY_", "TASK_TYPE_")
 
 
@@ -26,7 +25,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])([A-Z])", lambda match: "_" + match[1].lower(), name)
 
 
-#: Per message: (canonical name, field) by either spelling.
+#: For each message: (canonical name, field) by either spelling.
 _SPELLED = {
     message: {
         spelling: (name, field)
@@ -38,10 +37,10 @@ _SPELLED = {
 
 
 def read_message(message: str, value: Any, path: str, findings: Findings) -> dict[str, Any]:
-    """``value`` as a message of that name: canonical names, lists where lists are meant, enums
-    as their upper-case names without prefix, absent what is null or unspecified.
+    """``value`` as a message of that name: canonical names, lists where the field is a list, enums
+    as their upper-case names without prefix, and without fields that are null or unspecified.
 
-    Everything wrong is found, not only the first. ``path`` is "" for the body itself.
+    Finds all faults, not only the first. ``path`` is "" for the body itself.
     """
     if not isinstance(value, dict):
         findings.invalid(path, f"TYPE_MESSAGE, {message}")
@@ -73,14 +72,14 @@ def _read_many(field: Field, value: Any, path: str, findings: Findings) -> list[
 
 
 def _read(field: Field, value: Any, path: str, findings: Findings) -> Any:
-    """None where there is nothing to keep."""
+    """None if there is nothing to keep."""
     kind = field.kind
     if isinstance(kind, str):
         return read_message(kind, value, path, findings)
     if isinstance(kind, tuple):
         return _read_enum(kind, value, path, findings)
     if kind is FieldKind.REFUSED:
-        # An empty object counts: ``{"googleSearch": {}}`` is how that tool is switched on.
+        # An empty object counts: ``{"googleSearch": {}}`` switches on that tool.
         if value or isinstance(value, dict):
             findings.refuse(path, field.why)
         return None

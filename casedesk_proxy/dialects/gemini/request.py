@@ -1,4 +1,4 @@
-"""A GenerateContentRequest, read whole: what every node's dialect is made from."""
+"""Reads a whole GenerateContentRequest, from which the requests for all node dialects are made."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class GeminiRequest:
 
 
 def function_names(request: GeminiRequest) -> dict[str, str]:
-    """What functions are called at a node that is strict about names, where that differs."""
+    """Replacements of function names for a node that is strict about names; only those that
+    differ."""
     used = [one.name for one in request.tools.functions]
     used += [call.name for turn in request.turns for call in turn.calls()]
     return portable_names(used)
@@ -34,7 +35,7 @@ def function_names(request: GeminiRequest) -> dict[str, str]:
 def read_request(body: dict[str, Any], findings: Findings) -> GeminiRequest:
     """Raises BadRequest, or Unsupported for an invalid schema, naming every place.
 
-    What a node might not serve is gathered in ``findings``, for the pair to add to and raise.
+    What a node might not support is collected in ``findings``, for the pair to add to and raise.
     """
     return _read(read_message("GenerateContentRequest", body, "", findings), "", findings)
 
@@ -54,7 +55,7 @@ def read_count_request(body: dict[str, Any], findings: Findings) -> GeminiReques
 def _read(
     request: dict[str, Any], where: str, findings: Findings, *, counts: bool = False
 ) -> GeminiRequest:
-    """``where`` the message stands in the body, which is said of its conversation only."""
+    """``where``: the message's place in the body, used in paths of its conversation only."""
     if request.get("store"):
         findings.drop(f"{where}store")
     system = read_text(
@@ -73,6 +74,6 @@ def _read(
     )
     findings.raise_faults()
     if not read.turns:
-        # All there was has been refused; engines have nothing to add.
+        # Everything in the request was refused; engines have nothing to add.
         findings.raise_refusals()
     return read

@@ -1,4 +1,4 @@
-"""FunctionDeclaration declarations and how they may be called: ``tools`` and ``toolConfig``."""
+"""Function declarations and the function-calling mode: ``tools`` and ``toolConfig``."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from casedesk_proxy.engines.profile import Choice
 __all__ = ["MODE", "FunctionDeclaration", "Toolbox", "read_tools"]
 
 _CONFIG = "toolConfig.functionCallingConfig"
-#: The place of the mode in a request.
+#: The path of the mode in a request.
 MODE = f"{_CONFIG}.mode"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionDeclaration:
-    """``parameters`` is JSON Schema, an object without properties where none was declared."""
+    """``parameters`` is JSON Schema, an object without properties if none was declared."""
 
     name: str
     description: str
@@ -29,10 +29,10 @@ class FunctionDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Toolbox:
-    """The functions that may be called; none where none may.
+    """The functions that may be called; empty if none may.
 
-    ``choice`` is NAMED only where exactly one is left. ``exact`` asks for calls that keep to
-    their schema. ``declared`` are all of them, also where none may be called.
+    ``choice`` is NAMED only if exactly one is left. ``exact``: calls must follow their schema.
+    ``declared`` are all functions, also if none may be called.
     """
 
     functions: tuple[FunctionDeclaration, ...] = ()
@@ -107,5 +107,5 @@ def _read_parameters(declaration: dict[str, Any], path: str, findings: Findings)
             return put_in_order(schema)
     elif message:
         return convert_schema(message, f"{path}.parameters", findings.fault, findings.unknown)
-    # OpenAI nodes want an object; TGI fails without.
+    # OpenAI nodes require an object; TGI fails without it.
     return {"type": "object", "properties": {}}

@@ -1,9 +1,9 @@
-"""Writing a Gemini reply: as Google's SSE, as its JSON array, or collected into one body.
+"""Writes a Gemini reply: as Google's SSE, as its JSON array, or collected into one body.
 
-Measured over the SDKs: a frame is ``data: <JSON on one line>`` and nothing else may stand on the
-stream; every chunk has candidates with parts; function calls, finish reason and usage come
-together in the last one; one candidate a chunk, since an old SDK merges them. Where a frame is
-open, spaces inside it are the only sign of life that every client takes.
+Measured over the SDKs: a frame is ``data: <JSON on one line>``, and nothing else is allowed on the
+stream; every chunk has candidates with parts; function calls, finish reason and usage come together
+in the last one; a chunk has one candidate, since an old SDK merges them. While a frame is open,
+spaces inside it are the only keepalive that every client accepts.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _CONTENT_TYPES = {
     Framing.SSE: "text/event-stream",
     Framing.JSON_ARRAY: "application/json; charset=UTF-8",
 }
-#: Clients that lose a chat's turn from its history when the last chunk has no text (measured):
-#: @google/generative-ai, and google-genai before 2, which gemini-cli also has inside.
+#: Clients that lose a chat's turn from its history if the last chunk has no text (measured):
+#: @google/generative-ai, and google-genai before 2, which gemini-cli also contains.
 _HOLDS_BACK = re.compile(r"(?:^|\s)(?:genai-js/|google-genai-sdk/[01]\.)")
-#: How a chunk begins whose only part is text.
+#: The beginning of a chunk whose only part is text.
 _TEXT_CHUNK = b'{"candidates":[{"content":{"parts":[{"text":'
 #: Log probabilities held back for one body.
 _MAX_LOGPROBS = 100_000
-#: Some nodes name the model by the file it came from, which is nobody's business.
+#: Some nodes name the model by its file's path, which clients must not see.
 _PATH_LIKE = re.compile(r"^[./~\\]|^[A-Za-z]:\\")
 
 
@@ -49,9 +49,9 @@ def holds_back(client: str) -> bool:
 
 
 class GeminiWriter(PendingBytes):
-    """See ``reply.ReplyWriter``. ``names`` leads from the node's function names to the client's.
+    """See ``reply.ReplyWriter``. ``names`` maps the node's function names to the client's.
 
-    Only the first name of the model counts, so that all chunks agree.
+    Only the first name of the model is used, so that all chunks agree.
     """
 
     __slots__ = (
@@ -83,12 +83,12 @@ class GeminiWriter(PendingBytes):
         self._held_back = holds_back(context.client)
         self._held_bytes = 0
         self._array = ArrayWriter()
-        self._open = False  # ``data: `` has been written to keep the client waiting
+        self._open = False  # ``data: `` was written as a keepalive
         self._ended = False
         self._speaking: Candidate | None = None
 
     def begin(self, model: Any, ident: Any, usage: Usage, *, answers: bool) -> None:
-        """Take the node's own names, unless they were left out or tell of its file system."""
+        """Take the node's own names, unless they are missing or reveal its file system."""
         if self._named or not answers:
             return
         self._named = True
@@ -107,7 +107,8 @@ class GeminiWriter(PendingBytes):
         return made
 
     def text(self, choice: Candidate, text: str, *, last: bool = False) -> None:
-        """Text that comes with its finish reason waits for it, so that both go out together."""
+        """Text that comes with its finish reason is held until that is sent, so that both go out
+        together."""
         if self._framing is Framing.UNARY:
             self._collect(choice, text, thought=False)
             return
@@ -145,10 +146,10 @@ class GeminiWriter(PendingBytes):
         self._piece(choice, text, thought=True)
 
     def call(self, choice: Candidate, call: ToolCall, piece: str) -> None:
-        """Calls go out whole, with the end."""
+        """Calls are sent whole, at the end."""
 
     def finish(self, choice: Candidate) -> None:
-        """Finish reasons go out with the usage, at the end."""
+        """Finish reasons are sent with the usage, at the end."""
 
     def log(self, choice: Candidate, tokens: list[Any]) -> None:
         for token in tokens:
@@ -160,7 +161,7 @@ class GeminiWriter(PendingBytes):
             raise StreamBroken("the node sent more log probabilities than fit into one reply")
 
     def end(self, choices: list[Candidate], usage: Usage) -> None:
-        """The last chunk of each candidate; the last of them carries the usage."""
+        """The last chunk of each candidate; the last of these contains the usage."""
         self._ended = True
         metadata = usage_metadata(usage)
         if self._framing is Framing.UNARY:
@@ -194,7 +195,7 @@ class GeminiWriter(PendingBytes):
         return b"data: "
 
     def _flush(self, choice: Candidate) -> None:
-        """What was held back of the text, where something else comes before the finish."""
+        """Send the text that was held back, if something other than the finish follows."""
         if choice.held is None:
             return
         text, logs = choice.held
@@ -211,7 +212,7 @@ class GeminiWriter(PendingBytes):
             self._put_logs(choice, result)
             self._frame(self._reply([result], None))
             return
-        # The same as JSON made from dicts, at a third of the time: this is every token.
+        # The same bytes as JSON made from dicts, in a third of the time: this runs for every token.
         middle = b',"thought":true' if thought else b""
         self._out.append(self._framed(_TEXT_CHUNK + dumps_stream(text) + middle + choice.suffix))
 
@@ -262,7 +263,7 @@ class GeminiWriter(PendingBytes):
     def _ending(self, choice: Candidate, parts: list[dict[str, Any]]) -> dict[str, Any]:
         calls = call_parts(choice, self._names, self._request_id)
         parts = [*parts, *(part for part in calls if part is not None)]
-        # Never without a part, and never with an empty text beside a call.
+        # There is always a part, and never an empty text beside a call.
         answered = any("thought" not in part for part in parts)
         content = {"parts": parts if answered else [*parts, {"text": ""}], "role": "model"}
         ending = finish_fields(choice, broken=None in calls)

@@ -1,1 +1,1 @@
-"""What nodes write when they refuse or fail, and the errors that clients get."""
+"""The errors that nodes send, and the errors that clients get for them."""

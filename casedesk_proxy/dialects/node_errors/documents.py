@@ -1,4 +1,4 @@
-"""Errors as nodes write them: as the body of an HTTP error, or within a reply of status 200.
+"""Errors as nodes write them: as the body of an HTTP error, or inside a reply of status 200.
 
 Seen: ``{"error": {"message", "type", "code"}}`` (OpenAI's; vLLM's ``code`` is a status), the same
 without a wrapper, with ``"object": "error"`` (vLLM of 2025, SGLang) or without (llama-server's
@@ -16,12 +16,12 @@ from casedesk_proxy.jsonio import JSONError, loads
 
 __all__ = ["is_error", "own_words", "raise_error", "read_document", "reason_of", "status_of"]
 
-#: What is looked at of a body that is not an error of a known form, in bytes.
+#: How many bytes are read of a body that is not an error of a known form.
 _MAX_PLAIN_BYTES = 200
 _STATUSES = ("code", "status", "status_code", "statusCode", "StatusCode", "http_code")
 _KINDS = ("type", "code", "status", "error_type")
-#: Kinds of errors, without regard to case and to what is no letter, and their status; the first
-#: that is a part of the word counts.
+#: Kinds of errors and their status, ignoring case and everything but letters; the first kind that
+#: is a part of the node's word counts.
 _KNOWN = (
     ("contextlength", 400),
     ("exceedcontext", 400),
@@ -49,9 +49,9 @@ _KNOWN = (
     ("notsupported", 501),
     ("unimplemented", 501),
 )
-#: Something quoted, but nobody's apostrophe.
+#: A quoted text, but not an apostrophe.
 _QUOTED = re.compile(r"(?<!\w)(['\"`])(?!\1)(.{1,2000}?)\1(?!\w)", re.DOTALL)
-#: What nodes put into quotes of their own: names of fields and other errors, which have numbers.
+#: What nodes themselves quote: names of fields, and other errors, which have numbers.
 _THEIRS = re.compile(
     r"(?:messages|inputs?|max_\w{0,20}tokens|(?:\w{1,20}\.)?(?:reasoning|thinking|effort|budget_tokens"
     r"|reasoning_effort|thinking(?:_token)?_budget(?:_tokens)?|chat_template_kwargs|enable_thinking))\Z"
@@ -63,13 +63,13 @@ _FAILED_STATUS = 500
 
 
 def raise_error(document: dict[str, Any], body: bytes) -> None:
-    """Raises NodeError where a reply's object is an error. ``body``: the object's JSON."""
+    """Raises NodeError if a reply's object is an error. ``body``: the object's JSON."""
     if is_error(document):
         raise NodeError(status_of(document), body)
 
 
 def is_error(document: dict[str, Any]) -> bool:
-    """Whether a reply's object is an error and no part of an answer."""
+    """Whether a reply's object is an error rather than a part of an answer."""
     if document.get("error") or document.get("object") == "error":
         return True
     if "choices" in document:
@@ -92,7 +92,7 @@ def read_document(body: bytes) -> Any:
 
 
 def _details_of(document: Any) -> list[dict[str, Any]]:
-    """The objects that say something of an error, the innermost first."""
+    """The objects that describe an error, the innermost first."""
     found: list[dict[str, Any]] = []
     while isinstance(document, dict) and len(found) < 4:
         found.insert(0, document)
@@ -117,13 +117,13 @@ def reason_of(document: Any) -> str:
 
 
 def own_words(reason: str) -> str:
-    """A reason without what it quotes: names of functions and texts are the client's, and say
-    nothing of what the node means."""
+    """A reason without what it quotes: quoted function names and texts are the client's, and do not
+    show what the node means."""
     return _QUOTED.sub(lambda found: found[0] if _THEIRS.match(found[2]) else "…", reason)
 
 
 def status_of(document: Any) -> int:
-    """The HTTP status that an error within a reply would have had."""
+    """The HTTP status that an error inside a reply would have had."""
     places = _details_of(document)
     for place in places:
         for name in _STATUSES:

@@ -1,7 +1,8 @@
-"""What a node says of a request that is too long for it: by how much, and what is too long.
+"""What a node's error says about a request that is too long: by how much, and which part is too
+long.
 
-The words beside a number show whether it is the prompt's, the reply's or the room for both. Whole
-sentences are not compared, since they change with every release. Texts of: vLLM 0.6 to 0.32,
+The words beside a number show whether it belongs to the prompt, the reply or both together. Whole
+sentences are not compared, since they change with every release. Texts from: vLLM 0.6 to 0.32,
 SGLang 0.5, llama-server, TGI 3, Ollama, OpenAI, Anthropic, Google.
 """
 
@@ -16,21 +17,21 @@ from casedesk_proxy.jsonio import read_count
 
 __all__ = ["Excess", "Excessive", "read_excess"]
 
-#: Characters that are read of a text; Python reads no number of more than 4300 digits.
+#: How many characters of a text are read; Python reads no number with more than 4300 digits.
 _MAX_READ_CHARS = 2048
 
 
 class Excessive(Enum):
     PROMPT = auto()
-    #: The prompt alone would fit, the reply that may follow it does not.
+    #: The prompt alone would fit, but not together with the reply that may follow it.
     TOGETHER = auto()
-    #: The limit asked for the reply is more than the model ever writes.
+    #: The requested limit of the reply is more than the model ever writes.
     REPLY = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """Tokens, None where not told. ``reply`` is what the request lets the model write."""
+    """Tokens; None if not reported. ``reply`` is the reply's limit in the request."""
 
     what: Excessive
     prompt: int | None = None
@@ -85,19 +86,19 @@ _MOST_WRITTEN = re.compile(
     r"|> (\d+), which is the maximum allowed"
 )
 _NUMBER = re.compile(r"\d+")
-#: Who says this of a limit does not speak of the prompt.
+#: A limit with this name is not the prompt's.
 _OWN_LIMIT = re.compile(r"max_(?:new_|completion_|output_)?tokens")
 
 
 def read_excess(document: Any, text: str) -> Excess | None:
-    """None where the text, in lower case, is of something else."""
+    """None if the text, in lower case, is about something else."""
     error = document.get("error") if isinstance(document, dict) else None
     places = [one for one in (error, document) if isinstance(one, dict)]
     kinds = " ".join(f"{one.get('type')} {one.get('code')}" for one in places)
     text = text[:_MAX_READ_CHARS]
     if not _SIGNS.search(f"{kinds} {text}".lower()):
         return None
-    for place in places:  # llama-server tells them apart
+    for place in places:  # llama-server names them separately
         counts = read_count(place.get("n_prompt_tokens")), read_count(place.get("n_ctx"))
         if None not in counts:
             return Excess(Excessive.PROMPT, counts[0], None, counts[1])

@@ -1,9 +1,9 @@
-"""What an HTTP error answered by a node becomes for a client of another protocol.
+"""Maps a node's HTTP error to the error for a client of another protocol.
 
-A node's own text is not passed on: several put file paths, stack frames or addresses into it
-(measured: SGLang, llama-cpp-python). It is read for what can be recognised, and that is said in
-our words. Only the reason of a 400 is worth more; it is passed on with everything that
-looks like a place of the node's machine cut out.
+A node's own text is not passed on: several include file paths, stack frames or addresses (measured:
+SGLang, llama-cpp-python). The text is searched for known errors, which are reported in our own
+words. Only the reason of a 400 is passed on, without anything that looks like a place on the node's
+machine.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from casedesk_proxy.wire.http1 import retry_after_s
 
 __all__ = ["read_fault", "reason_of", "scrub"]
 
-#: Longest reason passed on, in characters.
+#: The longest reason that is passed on, in characters.
 MAX_REASON_CHARS = 2048
-#: Sent with 503 where the node names no time: google-generativeai hammers on (measured).
+#: Sent with 503 if the node gives no time: without it google-generativeai retries without a pause
+#: (measured).
 _RETRY_AFTER_S = 3.0
 
-#: Faults of a request, as the text of a node says it, often with 500.
+#: Faults of a request, as a node's text describes them, often with status 500.
 _REQUEST_FAULTS = tuple(
     (re.compile(pattern), word)
     for pattern, word in (
@@ -72,7 +73,7 @@ _WORDS = {
 }
 _KIND = re.compile(r"image|vision|picture|audio|video")
 _KINDS = {"vision": "image", "picture": "image"}
-#: Where in a schema or a body something is wrong, which is what the client has to know.
+#: Where in a schema or a body the fault is, which the client has to know.
 _POINTERS = (
     r"#/[^\s'\"`,;)\]]*"
     r"|(?<![\w.])/(?:properties|items|\$defs|definitions|anyOf|allOf|oneOf|additionalProperties)"
@@ -99,11 +100,11 @@ def read_fault(
     model: str,
     media: Sequence[Violation] | None = None,
 ) -> ProxyError:
-    """The error that a client of ``surface`` gets for a node's reply of a status other than 2xx,
-    or for the error in a reply, which would have had that status.
+    """The error that a client of ``surface`` gets for a node's reply with a status other than 2xx,
+    or for an error inside a reply, which would have had that status.
 
-    ``model`` is the name the client used; ``media`` are the places of pictures and the like in
-    its request, None where they are not known.
+    ``model`` is the name that the client used; ``media`` are the places of pictures and the like in
+    its request, None if they are not known.
     """
     document = read_document(body)
     reason = reason_in(document)
@@ -115,14 +116,14 @@ def read_fault(
 
 
 def reason_of(body: bytes) -> str:
-    """The node's own words in an error's body; "" where there are none of a known form."""
+    """The node's own words in an error's body; "" if it has no known form."""
     return reason_in(read_document(body))
 
 
 def _judge(
     surface: Dialect, status: int, document: Any, reason: str, media: Sequence[Violation] | None
 ) -> ProxyError | None:
-    """What is the request's own fault; None for anything else."""
+    """The error for a fault of the request itself; None for any other fault."""
     text = own_words(reason[:MAX_REASON_CHARS].lower())
     if status in (400, 413, 422, 500) and (excess := read_excess(document, text)) is not None:
         kinds = excess_fault(surface, excess)
@@ -143,7 +144,7 @@ def _judge(
 
 
 def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadRequest:
-    """Names the places of what the node named, or of all that it may have meant."""
+    """Names the places of the media that the node named, or of all that it may have meant."""
     found = {_KINDS.get(one, one) for one in _KIND.findall(text)}
     places = [one for one in media or () if one.media in found] or list(media or ())
     kinds = sorted({one.media for one in places} or found)
@@ -161,12 +162,13 @@ def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadR
 
 _BAD_REQUEST = frozenset({400, 405, 406, 411, 415, 422})
 _REFUSED = "the node refused the request and gave no reason; look into the node's log"
-#: Places of media that a message names.
+#: How many places of media a message names.
 _MAX_PLACES = 5
 
 
 def scrub(reason: str) -> str:
-    """The first line of a reason without places; "" where it is a trace or markup."""
+    """The first line of a reason without places of the node's machine; "" if it is a stack trace or
+    markup."""
     line = reason.lstrip().split("\n", 1)[0].strip()[:MAX_REASON_CHARS]
     if line.startswith(("<", "Traceback")) or 'File "' in line:
         return ""
@@ -207,14 +209,14 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
             status=400 if unknown else 501,
             code="unimplemented",
         )
-    if status in (502, 503, 529):  # 529: Anthropic's own, of a node that speaks it
+    if status in (502, 503, 529):  # 529: Anthropic's own status, also from nodes
         return UpstreamFault(
             "the node is not available now; retry later",
             status=529 if surface is Dialect.ANTHROPIC else 503,
             code="node_unavailable",
             retry_after=retry_after or _RETRY_AFTER_S,
         )
-    # 401 and 403 too: the node's key is our affair, not the client's.
+    # Also 401 and 403: the node's key is the operator's concern, not the client's.
     return UpstreamFault(
         "the node failed to serve the request; look into the node's log",
         status=500,

@@ -1,6 +1,6 @@
-"""The sentences by which clients recognise that a request is too long, per surface.
+"""The sentences by which clients recognise that a request is too long, for each surface.
 
-``docs/errors.md`` says which client, at which version, reads which words.
+``docs/errors.md`` lists which version of which client recognises which words.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OPENAI = (Dialect.OPENAI, Dialect.RESPONSES)
 
 
 def excess_fault(surface: Dialect, excess: Excess) -> ProxyError | None:
-    """None where a surface has no words of its own: then the node's reason says it better."""
+    """None if a surface has no such words: then the node's reason is clearer."""
     if excess.what is Excessive.REPLY:
         return None
     words = _TOGETHER if excess.what is Excessive.TOGETHER else _PROMPT

@@ -1,1 +1,1 @@
-"""OpenAI's chat completions: what a node is sent, and its reply read."""
+"""OpenAI's chat completions: making a node's request, reading its reply."""

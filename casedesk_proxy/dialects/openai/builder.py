@@ -1,4 +1,4 @@
-"""The pieces of a chat request, in the form in which every node takes them."""
+"""The pieces of a chat request, in the form that every node accepts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ __all__ = [
     "response_format",
 ]
 
-#: llama-server notices a client that left only while it streams (measured), so every chat does.
+#: llama-server notices only while it streams that a client has left (measured), so every chat
+#: streams.
 STREAMS: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
-#: OpenAI nodes want an object; TGI fails without.
+#: OpenAI nodes require an object; TGI fails without it.
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 
@@ -57,7 +58,8 @@ def image_part(mime: str, data: str, detail: str | None = None) -> dict[str, Any
 def response_format(
     schema: dict[str, Any], path: str, profile: Profile, findings: Findings
 ) -> dict[str, Any]:
-    """What makes an answer follow a schema; ``path``: its place in the client's request."""
+    """The fields that make an answer follow a schema; ``path``: its place in the client's
+    request."""
     if profile.formats is not None:
         schema = fit_formats(schema, profile.formats, path, findings)
     schema = fit_schema(schema, profile)

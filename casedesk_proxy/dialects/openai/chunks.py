@@ -1,4 +1,4 @@
-"""What the chunks of a chat completion hold: text, fragments of calls, counts."""
+"""The content of a chat completion's chunks: text, fragments of calls, counts."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = [
     "text_of_chunk",
 ]
 
-#: The data of the last event of most nodes; transformers has none.
+#: The data of the last event of most nodes; transformers does not send it.
 DONE = b"[DONE]"
 _NOT_COUNTED = Usage()
 
 
 def text_of_chunk(chunk: Any) -> Any:
-    """Of a chunk that says something."""
+    """The text of a chunk that contains some."""
     return chunk["choices"][0]["delta"]["content"]
 
 
 def says_text_only(chunk: dict[str, Any]) -> bool:
-    """Whether it adds text to one choice and tells nothing else that the next one like it would
-    not tell again, such as counts. Of a chunk that was taken without an objection."""
+    """Whether a chunk adds text to one choice and contains nothing else that the next such chunk
+    may not repeat, such as counts. Only for a chunk that was read without a fault."""
     choices = chunk.get("choices")
     if not choices or len(choices) != 1:
         return False
@@ -50,8 +50,8 @@ def says_text_only(chunk: dict[str, Any]) -> bool:
 
 
 def number_calls(document: dict[str, Any]) -> None:
-    """Put an index to each call of a reply that is one body: there they stand in order, have
-    none, and ids that may be missing or all the same."""
+    """Give each call in a one-body reply its index: such calls are in order but without an index,
+    and their ids may be missing or all the same."""
     choices = document.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         message = choice.get("message") if isinstance(choice, dict) else None
@@ -62,13 +62,13 @@ def number_calls(document: dict[str, Any]) -> None:
 
 
 class CallList:
-    """The tool calls of one choice, put together from the fragments of its deltas: each is put
-    behind the others of ``calls`` when it begins.
+    """The tool calls of one choice, assembled from the fragments of its deltas: each call is
+    appended to ``calls`` when it begins.
 
-    A new id at an index already used is a new call: Ollama gave all parallel calls the index 0
-    (ollama 15457). Not without a name, though, which no call could do without: then it is more of
-    the same, under an id made for the fragment. A fragment without an index belongs to the call of
-    its id, else to the first.
+    A new id at a used index is a new call: Ollama gave all parallel calls the index 0 (ollama
+    15457). But only with a name, which every call must have: otherwise it continues the call, under
+    an id that was made for the fragment. A fragment without an index belongs to the call with its
+    id, else to the first call.
     """
 
     __slots__ = ("_calls", "_current", "_held", "_ids")
@@ -80,7 +80,8 @@ class CallList:
         self._held = 0
 
     def add(self, fragment: Any) -> tuple[ToolCall, str] | None:
-        """Take one entry of ``delta.tool_calls``: its call, and the piece of arguments in it."""
+        """Take one entry of ``delta.tool_calls``; return its call, and the piece of arguments in
+        it."""
         if not isinstance(fragment, dict):
             return None
         function = fragment.get("function")
@@ -89,7 +90,7 @@ class CallList:
         call = self._find(fragment.get("index"), text_or_blank(fragment.get("id")), name)
         call.name = call.name or name
         piece = function.get("arguments")
-        if isinstance(piece, dict):  # TGI before 3: an object, whole
+        if isinstance(piece, dict):  # TGI before 3: a whole object
             piece = write_arguments(piece)
         if not isinstance(piece, str):
             piece = ""
@@ -117,11 +118,11 @@ class CallList:
 
 
 class UsageTally:
-    """Adds up what a stream tells of its usage.
+    """Adds up the usage that a stream reports.
 
-    Counts beside choices are running totals, so the last ones hold. Of counts that stand alone
-    llama-server sends one for each choice, the first in the middle of the stream (recorded):
-    as many as there are choices are summed, the prompt taken once.
+    Counts beside choices are running totals, so the last ones count. Counts without choices:
+    llama-server sends one for each choice, the first in the middle of the stream (recorded), so as
+    many as there are choices are summed, with the prompt counted once.
     """
 
     __slots__ = ("_alone", "_running")
@@ -153,7 +154,7 @@ class UsageTally:
 
 
 def read_usage(counts: dict[str, Any]) -> Usage:
-    """``output`` includes ``thoughts``. Details stand apart on SGLang."""
+    """``output`` includes ``thoughts``. SGLang puts the details into separate fields."""
     return Usage(
         read_count(counts.get("prompt_tokens")),
         read_count(counts.get("completion_tokens")),

@@ -1,4 +1,4 @@
-"""The size of a chat's prompt, from the counter that a node's engine has."""
+"""The size of a chat's prompt, counted by the engine of a node."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from casedesk_proxy.terms import Dialect, Usage, record
 
 __all__ = ["count_chat", "count_question"]
 
-#: Of a chat request, what changes how its template writes the prompt.
+#: Fields of a chat request that change how its template writes the prompt.
 _TEMPLATE_FIELDS = ("chat_template_kwargs", "add_generation_prompt", "continue_final_message")
 
 
 def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] | None:
-    """Path and body that ask a node for the size of a chat request; None where its engine
-    cannot tell, or only by estimate."""
+    """Path and body that ask a node for the size of a chat request; None if its engine cannot
+    count, or only estimates."""
     counter = context.profile.counter
     messages, has_media = _text_only(chat.get("messages", []))
     if counter is None or has_media:
@@ -35,8 +35,8 @@ def count_chat(
     surface: Dialect,
     shape: Callable[[int], dict[str, Any]],
 ) -> Transposed | Answered:
-    """A request for the node's count of ``chat``, or an estimate. ``shape``, a module's own
-    function, makes the client's object of the number."""
+    """A request for the node's count of ``chat``, or an estimate. ``shape``, a function of a
+    module, makes the client's object from the number."""
     messages, has_media = _text_only(chat.get("messages", []))
     counter = context.profile.counter
     if counter is None:
@@ -72,13 +72,13 @@ def _question(
         question["tools"] = chat["tools"]
     fields = {name: chat[name] for name in _TEMPLATE_FIELDS if name in chat}
     if "add_generation_prompt" not in fields:
-        # Alone, the chat of SGLang and TGI takes it; their counters are not known to.
+        # SGLang and TGI accept it in a chat; it is not known whether their counters do.
         fields.pop("continue_final_message", None)
     return question | fields
 
 
 def _text_only(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
-    """Tokenizers count no media; some nodes refuse them."""
+    """Tokenizers do not count media, and some nodes refuse them."""
     kept, has_media = [], False
     for message in messages:
         content = message.get("content")

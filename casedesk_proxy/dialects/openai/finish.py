@@ -1,9 +1,9 @@
 """Finish reasons of nodes that speak OpenAI: which of them end an answer, and how.
 
-An engine that stops a generation for its own reasons says so in the same place: vLLM's ``abort``
-(it shuts down, sleeps, is scaled down) and SGLang's, DeepSeek's ``insufficient_system_resource``,
-``error``. None of these is the model's end, and a word that nobody knows may be another of them,
-so only what is listed here finishes an answer.
+An engine that stops a generation for reasons of its own reports that in the same field: ``abort``
+of vLLM (it shuts down, sleeps, is scaled down) and of SGLang, DeepSeek's
+``insufficient_system_resource``, ``error``. None of these is the model's end, and an unknown reason
+may be another of them, so only the reasons listed here finish an answer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ENDS = {
     "stop": Finish.STOP,
     "tool_calls": Finish.STOP,
     "function_call": Finish.STOP,
-    # TGI's, and those of services that pass their own words on.
+    # Reasons of TGI, and of services that pass on other vendors' reasons.
     "eos_token": Finish.STOP,
     "eos": Finish.STOP,
     "end_turn": Finish.STOP,
@@ -37,8 +37,8 @@ _WORD = re.compile(r"[a-z][a-z_]{0,39}", re.IGNORECASE)
 
 
 def read_finish(reason: Any) -> Finish:
-    """Raises StreamBroken for a reason that ends no answer."""
-    # Gateways to Google pass on STOP and MAX_TOKENS.
+    """Raises StreamBroken for a reason that does not end an answer."""
+    # Gateways to Google send STOP and MAX_TOKENS.
     finish = _ENDS.get(reason.lower()) if isinstance(reason, str) else None
     if finish is not None:
         return finish

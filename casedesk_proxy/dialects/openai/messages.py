@@ -1,4 +1,4 @@
-"""OpenAI chat messages, put together from pieces of text and other parts."""
+"""OpenAI chat messages, assembled from pieces of text and other parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from casedesk_proxy.engines.profile import Profile
 
 __all__ = ["PAUSE", "ChatTurn", "Piece", "plain_text"]
 
-#: Between the texts of different messages of one turn.
+#: Separates the texts of different messages in one turn.
 PAUSE = "\n\n"
 
 Piece = str | dict[str, Any]
@@ -18,8 +18,7 @@ Piece = str | dict[str, Any]
 
 @dataclass(slots=True)
 class ChatTurn:
-    """A message in the making. ``answers`` is the id of the call that a tool's turn
-    is the result of."""
+    """An unfinished message. ``answers`` is the id of the call whose result a tool's turn is."""
 
     role: str
     pieces: list[Piece] = field(default_factory=list)
@@ -28,7 +27,7 @@ class ChatTurn:
     answers: str = ""
 
     def extend(self, pieces: list[Piece]) -> None:
-        """More of the same role, from another message."""
+        """Append pieces of another message with the same role."""
         texts = (isinstance(ends, str) for ends in (*self.pieces[-1:], *pieces[:1]))
         if self.pieces and all(texts):
             self.pieces.append(PAUSE)
@@ -51,7 +50,7 @@ def plain_text(pieces: Iterable[str | dict[str, Any]]) -> list[str]:
 
 
 def _content(pieces: list[Piece]) -> str | list[dict[str, Any]]:
-    """A plain string where there is only text: templates and Ollama treat lists otherwise."""
+    """A plain string if there is only text: templates and Ollama treat lists differently."""
     texts = plain_text(pieces)
     if len(texts) == len(pieces):
         return "".join(texts)

@@ -1,4 +1,5 @@
-"""A chat completion read: its stream of chunks, or the one body of a node that ignores it."""
+"""Reads a chat completion: a stream of chunks, or the one body of a node that ignores
+``stream``."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from casedesk_proxy.wire.sse import Event
 
 __all__ = ["ChatReader", "chunk_template"]
 
-#: More choices than anybody can ask for.
+#: More choices than a client can ask for.
 _MAX_CHOICES = 64
 
 
@@ -33,10 +34,10 @@ def chunk_template() -> TextTemplate:
 class ChatReader(Generic[ChoiceT]):
     """See ``reply.ReplyReader``.
 
-    The end is held until the usage is known: the chunk that stands alone with it, or ``[DONE]``,
-    or the end of the stream. ``wanted`` choices were asked for; a node may give them one after the
-    other. ``thoughts`` are not read where nobody is shown them. ``single``: a client protocol that
-    knows but one answer gets the first of each chunk.
+    The end is held until the usage is known: until the chunk that contains only usage, ``[DONE]``,
+    or the end of the stream. ``wanted`` choices were requested; a node may send them one after the
+    other. ``thoughts``: whether thoughts are read; they are skipped if the client is not shown
+    them. ``single``: the client protocol has one answer only and gets the first of each chunk.
     """
 
     __slots__ = (
@@ -111,7 +112,7 @@ class ChatReader(Generic[ChoiceT]):
         self.ended = True
 
     def _take_counts(self, chunk: dict[str, Any]) -> None:
-        """A chunk without choices."""
+        """Read a chunk without choices."""
         counts = chunk.get("usage")
         self._tally.take(counts, alone=True)
         if not self._begun:
@@ -143,7 +144,7 @@ class ChatReader(Generic[ChoiceT]):
             index = 0 if index is None else -1
         choice = self._choices.get(index) or self._open_choice(index)
         finish = document.get("finish_reason")
-        if finish:  # Some servers write "" for none, in every chunk.
+        if finish:  # Some servers send "" for none, in every chunk.
             self._unfinished -= choice.finish is None
             choice.finish = read_finish(finish)
         logprobs = document.get("logprobs")
@@ -160,7 +161,7 @@ class ChatReader(Generic[ChoiceT]):
                 else:
                     self._writer.text(choice, content)
         if finish:
-            # vLLM and SGLang name the stop string that was met; a stop token is a number there.
+            # vLLM and SGLang report the stop string that was found; a stop token is a number there.
             choice.matched = document.get("stop_reason") or document.get("matched_stop")
             self._writer.finish(choice)
 
@@ -172,7 +173,7 @@ class ChatReader(Generic[ChoiceT]):
         return choice
 
     def _take_delta(self, choice: ChoiceT, delta: dict[str, Any], last: bool) -> None:
-        """Whatever may be in it, in the order in which a model produces it."""
+        """Read everything that a delta may contain, in the order in which a model generates it."""
         if self._thoughts:
             thought = delta.get("reasoning") or delta.get("reasoning_content")
             if thought and (text := _words(thought)):
@@ -210,7 +211,7 @@ class ChatReader(Generic[ChoiceT]):
 
 
 def _words(content: Any) -> str:
-    """A text, or the texts of a list of parts; "" for anything else."""
+    """A text, or the joined texts of a list of parts; "" for anything else."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else ()

@@ -1,8 +1,8 @@
-"""The reply to an embeddings request, read as it comes: each vector's text as its node wrote it.
+"""Reads the reply to an embeddings request as it arrives, and keeps each vector's text unchanged.
 
-Thousands of vectors are tens of megabytes: millions of numbers that nobody here needs. Therefore
-they stay text, and what has come is looked at in the turn of the loop in which it came. What is
-left of the document is small: there each vector has become its place among them.
+Thousands of vectors are tens of megabytes: millions of numbers that the proxy does not need.
+Therefore they stay text, and bytes are examined in the round of the loop in which they arrive. The
+rest of the document is small: there each vector is replaced by its index.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from casedesk_proxy.jsonio import JSONError, dumps, loads
 
 __all__ = ["VectorReader"]
 
-#: In front of a list, or of base64. A vector behind more blanks than this stays in the document.
+#: The text before a list, or before base64. A vector after more blanks than this stays in the
+#: document.
 _BEGIN = re.compile(rb'"embedding"[ \t\r\n]{0,64}+:[ \t\r\n]{0,64}+(?=[\["])')
 _LONGEST_BEGIN = len(b'"embedding":["') + 2 * 64
 _NUMBERS = {int, float}
@@ -27,9 +28,9 @@ _DIGITS = b"0123456789.-"
 
 
 class VectorReader:
-    """``feed`` is given the body's bytes, ``finish`` gives the document, and ``text`` what to write
-    for the value of one of its entries' ``embedding``: a list, with ``before`` and ``after``
-    around it. All raise StreamBroken; an error that the node tells goes before a broken vector."""
+    """``feed`` takes the body's bytes, ``finish`` returns the document, and ``text`` returns what
+    to write as an entry's ``embedding``: a list, with ``before`` and ``after`` around it. All raise
+    StreamBroken; an error that the node sent is raised before a fault of a vector."""
 
     __slots__ = (
         "_after", "_before", "_document", "_end", "_framing", "_part", "_size", "_tail", "_vectors",
@@ -41,12 +42,12 @@ class VectorReader:
         framing = (before + b"[]" + after).translate(None, _DIGITS + b",")
         self._framing = len(framing)
         self._document = bytearray()
-        #: Of the document, what may be the beginning of `_BEGIN`.
+        #: The end of the document so far, which may be the beginning of `_BEGIN`.
         self._tail = b""
-        #: What ends the vector that has begun; b"" between vectors.
+        #: What ends the current vector; b"" between vectors.
         self._end = b""
         self._part = bytearray()
-        #: None for one that cannot be read.
+        #: None for a vector that cannot be read.
         self._vectors: list[bytes | None] = []
         self._size = 0
 
@@ -85,7 +86,7 @@ class VectorReader:
         return start + 1
 
     def _read_vector(self, data: bytes, at: int) -> int:
-        """No number and no base64 has in it what ends the vector."""
+        """Numbers and base64 never contain the character that ends a vector."""
         end = data.find(self._end, at)
         piece = memoryview(data)[at : len(data) if end < 0 else end]
         if end < 0 or self._part:
@@ -104,8 +105,8 @@ class VectorReader:
 
     def _frame(self, numbers: bytes | bytearray | memoryview) -> bytes | None:
         made = b"".join((self._before, b"[", numbers, b"]", self._after))
-        # Digits, points, signs and commas alone are taken for numbers, at a tenth of what parsing
-        # them costs.
+        # Digits, points, signs and commas are accepted as numbers, at a tenth of the cost of
+        # parsing them.
         rest = made.translate(None, _DIGITS)
         if len(rest) - rest.count(b",") == self._framing:
             return made
@@ -121,8 +122,8 @@ def _are_numbers(vector: memoryview) -> bool:
 
 
 def _read_floats(text: bytes) -> tuple[float, ...] | None:
-    """Of base64 of little-endian float32, asked for or not. JSON has no word for those that are
-    not finite: they become null, which is no number."""
+    """Floats from base64 of little-endian float32, whether the client asked for it or not. JSON
+    cannot express infinities and NaN: they become null, which is not a number."""
     try:
         raw = base64.b64decode(text.replace(rb"\/", b"/"), validate=True)
         floats: tuple[float, ...] = struct.unpack(f"<{len(raw) // 4}f", raw)

@@ -1,1 +1,1 @@
-"""OpenAI's Responses API: its requests read into a value of their own, its replies written."""
+"""OpenAI's Responses API: reading its requests into values, writing its replies."""

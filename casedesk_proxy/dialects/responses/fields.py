@@ -1,5 +1,5 @@
-"""Every field of a Responses request that means something here, and what happens to it where the
-node speaks another protocol. A node that speaks this one gets the body as it came.
+"""Every field of a Responses request that has a meaning here, and what happens to it if the node
+speaks another protocol. A node that speaks Responses gets the body unchanged.
 
 Fields of a request that are missing here are left out with a warning. Source: OpenAI's API
 reference.
@@ -19,19 +19,19 @@ from casedesk_proxy.dialects.core.known_fields import (
 
 __all__ = ["EXTRAS", "KEPT_AT_OPENAI", "MESSAGES", "OF_NO_MATTER"]
 
-#: What lives at OpenAI: without it the reply would be another one.
+#: What is stored at OpenAI: without it the reply would be a different one.
 KEPT_AT_OPENAI = {
     "previous_response_id": "the node stores no responses; send the whole conversation as input",
     "conversation": "the node stores no conversations; send the whole conversation as input",
     "prompt": "the node has no stored prompts; send its text as instructions or input",
 }
-#: They steer OpenAI's service, or say again what is so anyway.
+#: Fields that control OpenAI's service, or repeat a default.
 OF_NO_MATTER = (
     *("stream_options", "metadata", "user", "client_metadata", "prompt_cache_key"),
     *("prompt_cache_retention", "prompt_cache_options", "service_tier", "safety_identifier"),
     *("max_tool_calls",),
 )
-#: Fields of chat that OpenAI's Responses API does not have and that its SDKs can be made to send.
+#: Fields of chat that OpenAI's Responses API does not have, but that its SDKs can be made to send.
 EXTRAS = ("seed", "presence_penalty", "frequency_penalty", "top_k")
 
 _NEVER_READ = "the node cannot read what is stored at OpenAI; send it inline"

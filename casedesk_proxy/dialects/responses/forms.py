@@ -1,10 +1,10 @@
-"""Responses' two forms of a reply: events as they come, or one object at the end.
+"""Responses' two forms of a reply: events as they are generated, or one object at the end.
 
-Both build the same object. OpenAI's types demand of every event its ``sequence_number``, and of
-those about an item its ``item_id``, ``output_index`` and ``content_index``; its SDKs die of one
-that lacks them. Items never overlap, and each is done before the next begins. There is no
-``[DONE]``: ``response.completed`` is the last event, or ``response.incomplete`` where the limit of
-tokens or a filter cut the answer, or ``response.failed``.
+Both build the same object. OpenAI's types require a ``sequence_number`` in every event and, in
+events about an item, its ``item_id``, ``output_index`` and ``content_index``; its SDKs fail if one
+is missing. Items never overlap, and each is done before the next begins. There is no ``[DONE]``:
+the last event is ``response.completed``, or ``response.incomplete`` if the limit of tokens or a
+filter cut the answer, or ``response.failed``.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _ARGUMENTS = "response.function_call_arguments"
 class ResponseForm:
     """Takes a reply item by item, never two at once; a refusal is a message of its own.
 
-    ``take`` gives what is due to the client by now, ``close`` the rest. ``add`` takes words,
-    thoughts or, within a call, pieces of its arguments; ``more`` takes words as the JSON of a
-    string that may stand on a stream's line, and gives what is due. ``say_logprobs``: those of the
-    words that come next. ``token`` makes the ids of items; ``repeated`` is what the object says
-    again of its request, ``names`` leads from the node's function names to the client's.
-    ``cut``: the node's limit ended the answer, so what is open is not whole.
+    ``take`` returns the bytes that are due to the client so far, ``close`` the rest. ``add`` takes
+    text, thoughts or, inside a call, pieces of its arguments; ``more`` takes text as a JSON string
+    that is valid on a stream's line, and returns the bytes that are due. ``say_logprobs``: the log
+    probabilities of the next text. ``token`` is used for the ids of items; ``repeated`` is what the
+    object repeats of its request, ``names`` maps the node's function names to the client's.
+    ``cut``: the node's limit ended the answer, so the open item is not whole.
     """
 
     content_type = "application/json"
@@ -130,7 +130,7 @@ class ResponseForm:
         self._item, self._pieces, self._all_logprobs, self._logprobs = {}, [], [], []
 
     def end(self, reason: str, usage: Usage) -> None:
-        """``reason``: why the answer is incomplete, "" where it is not."""
+        """``reason``: why the answer is incomplete, "" if it is complete."""
         status = "incomplete" if reason else "completed"
         self._response |= {"status": status, "output": self._output, "usage": usage_counts(usage)}
         if reason:
@@ -144,7 +144,8 @@ class ResponseForm:
         return dumps_stream(self._response)
 
     def ping(self) -> bytes:
-        """None: a blank would settle the status, and a failure could not be told any more."""
+        """None: a blank would already send the status, so that a failure could no longer be
+        reported."""
         return b""
 
     def halt(self) -> tuple[bytes, Position]:
@@ -167,7 +168,7 @@ class ResponseForm:
         self._event("response.output_item.added", {"output_index": place, "item": self._item})
 
     def _hold(self, text: str) -> None:
-        """The object at the end has all of it again."""
+        """Hold the text for the final object, which repeats all of it."""
         self._pieces.append(text)
         self._held += len(text)
         if self._held > MAX_HELD_BYTES:
@@ -193,7 +194,7 @@ class ResponseForm:
 
 
 class ResponseObjectForm(ResponseForm):
-    """One JSON body, all of it at the end: nothing of a reply that breaks is ever sent."""
+    """One JSON body, sent at the end: nothing is sent of a reply that breaks."""
 
 
 class ResponseEventForm(PendingBytes, ResponseForm):
@@ -218,7 +219,7 @@ class ResponseEventForm(PendingBytes, ResponseForm):
         self._text_end = b',"logprobs":[]}\n\n' if kind is TEXT else b"}\n\n"
 
     def more(self, text: bytes) -> bytes:
-        """Written out, since one is sent for every token."""
+        """Prepared as bytes, since one is sent for every token."""
         self._hold(loads(text))
         number = b"%d" % self._number
         self._out += (self._text_head, number, self._text_place, text, self._text_end)
@@ -232,7 +233,7 @@ class ResponseEventForm(PendingBytes, ResponseForm):
         return self.take() + COMMENT
 
     def halt(self) -> tuple[bytes, Position]:
-        """The response is shown again, so that the error behind it can refer to it."""
+        """The response is repeated, so that the error after it can refer to it."""
         self._event("response.in_progress", {"response": self._response})
         return self.take(), Position.BETWEEN
 
@@ -243,7 +244,7 @@ class ResponseEventForm(PendingBytes, ResponseForm):
 
 
 def usage_counts(usage: Usage) -> dict[str, Any] | None:
-    """OpenAI's object; None where the node told no counts. All of its fields must be there."""
+    """OpenAI's object; None if the node reported no counts. All of its fields are required."""
     if usage.prompt is None and usage.output is None:
         return None
     prompt, output = usage.prompt or 0, usage.output or 0

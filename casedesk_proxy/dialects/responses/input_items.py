@@ -1,6 +1,7 @@
-"""The ``input`` of a Responses request: messages, thoughts, calls and their results, in order.
+"""Reads the ``input`` of a Responses request: messages, thoughts, calls and their results, in
+order.
 
-Every item is read by itself; how they become turns is the matter of the node's protocol.
+Every item is read separately; the translator to the node's protocol joins them into turns.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ImagePart:
-    """``url`` is what the client sent: an address or a data URL. ``path`` is its place."""
+    """``url`` is what the client sent: a URL of the web or a data URL. ``path`` is its place."""
 
     url: str
     path: str
@@ -38,7 +39,7 @@ class ImagePart:
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """``data`` is a data URL, or base64 alone."""
+    """``data`` is a data URL, or base64 without one."""
 
     data: str
     name: str
@@ -52,13 +53,13 @@ class AudioPart:
     path: str
 
 
-#: Text stands as itself.
+#: Text is a plain string.
 InputPart = str | ImagePart | FilePart | AudioPart
 
 
 @dataclass(frozen=True, slots=True)
 class InputMessage:
-    """``role`` is user, assistant or system; OpenAI's developer is a system to every node."""
+    """``role`` is user, assistant or system; OpenAI's developer is a system role for every node."""
 
     role: str
     parts: tuple[InputPart, ...]
@@ -88,7 +89,7 @@ class InputResult:
 InputItem = InputMessage | InputThought | InputCall | InputResult
 
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
-#: What shows that an item was made by, or for, a tool that is not a function.
+#: The ends of types of items that were made by, or for, a tool that is not a function.
 _TRACES = ("_call", "_call_output", "_search_output")
 _TRACE_NAMES = frozenset(
     {
@@ -103,7 +104,7 @@ _FETCHED = "URLs are not fetched here; send it inline"
 def read_input(
     given: Any, findings: Findings, *, refuse_tools: bool = False
 ) -> tuple[InputItem, ...]:
-    """Items that are wrong are missing, and ``findings`` says why."""
+    """Faulty items are missing; ``findings`` has the reason."""
     if isinstance(given, str):
         return (InputMessage("user", (given,)),)
     if not isinstance(given, list):
@@ -141,8 +142,8 @@ class _ItemReader:
         return None
 
     def _pass_over(self, kind: str, path: str) -> None:
-        """The trace of a tool goes the way of the tool; without other items the reply would be
-        another one."""
+        """An item of a left-out tool is left out as well; without other items the reply would be a
+        different one."""
         is_trace = kind.endswith(_TRACES) or kind in _TRACE_NAMES
         if is_trace and not self._refuse_tools:
             self._findings.drop(f"{path}:{shorten(kind)}")
@@ -162,7 +163,7 @@ class _ItemReader:
         return InputMessage(_ROLES[role], parts)
 
     def _thought(self, item: dict[str, Any], path: str) -> InputItem | None:
-        """What is encrypted only OpenAI can read; a summary stands in for what is missing."""
+        """Encrypted thoughts can be read only by OpenAI; a summary replaces them."""
         for name in ("content", "summary"):
             parts = item.get(name)
             texts = [
@@ -184,7 +185,7 @@ class _ItemReader:
         return self._called(item, arguments or "{}", path)
 
     def _custom_call(self, item: dict[str, Any], path: str) -> InputItem | None:
-        """A freeform tool's call, from a conversation that was begun elsewhere."""
+        """A call of a freeform tool, from a conversation that was begun elsewhere."""
         given = item.get("input")
         if not isinstance(given, str):
             self._findings.fault(f"{path}.input", "a string is required")

@@ -1,7 +1,7 @@
-"""Functions that stand in namespaces, as one flat list of names, and back.
+"""Functions in namespaces, mapped to one flat list of names, and back.
 
 Codex sends the tools of an MCP server, and its own for sub-agents, as one tool of type
-``namespace`` with functions inside; a call names both. Chat has one level of names alone.
+``namespace`` with functions inside; a call names both. Chat has only one level of names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["FlatNames", "QualifiedName", "are_flattenable", "has_namespaces"]
 
 _PORTABLE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _UNPORTABLE = re.compile("[^A-Za-z0-9_-]")
-#: Characters of a flat name that is shortened, before its digest.
+#: How many characters of a flat name are kept before its digest, if it is shortened.
 _MAX_KEPT_CHARS = 55
 _BETWEEN = "__"
 
@@ -33,18 +33,18 @@ class QualifiedName:
 
 @dataclass(slots=True)
 class FlatNames:
-    """Gives each function the name under which the node knows it. ``origins`` leads back.
+    """Gives each function the name under which the node knows it. ``origins`` maps back.
 
-    ``strict``: the node takes only letters, digits, ``_`` and ``-``, 64 of them. A name inside a
-    namespace is always made so: it is ours, and every node can take it. The same name always
-    becomes the same other, whether it is declared or stands in the history.
+    ``strict``: the node accepts only letters, digits, ``_`` and ``-``, 64 of them. Names inside a
+    namespace always follow this rule: these flat names are made here, and every node accepts them.
+    A name always gets the same replacement, whether it is declared or in the history.
     """
 
     strict: bool
     origins: dict[str, QualifiedName] = field(default_factory=dict)
 
     def flatten(self, wanted: QualifiedName) -> str:
-        """Raises ValueError where another function has got this name already."""
+        """Raises ValueError if another function has this name already."""
         flat = self._flat(wanted)
         known = self.origins.setdefault(flat, wanted)
         if known != wanted:
@@ -52,7 +52,8 @@ class FlatNames:
         return flat
 
     def give(self, wanted: QualifiedName, path: str, findings: Findings) -> str:
-        """`flatten`; of a function that cannot have its name, its own, and a fault of ``path``."""
+        """`flatten`; if the name is taken, returns the function's own name and adds a fault at
+        ``path``."""
         try:
             return self.flatten(wanted)
         except ValueError as clash:
@@ -64,7 +65,7 @@ class FlatNames:
             return wanted.name
 
     def origin(self, flat: str) -> QualifiedName:
-        """What the client calls it; a name that was never given is passed on as it is."""
+        """The client's name; an unknown name is returned unchanged."""
         return self.origins.get(flat) or QualifiedName(flat)
 
     def _flat(self, wanted: QualifiedName) -> str:
@@ -81,7 +82,7 @@ class FlatNames:
 
 
 def are_flattenable(body: Mapping[str, Any]) -> bool:
-    """Whether all that stands in a request's namespaces are functions, each with a name."""
+    """Whether a request's namespaces contain only functions, each with a name."""
     tools = body.get("tools")
     return all(
         _is_flattenable(tool)

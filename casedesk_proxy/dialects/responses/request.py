@@ -1,8 +1,8 @@
-"""A Responses request read into a value of its own, whatever node is to serve it.
+"""Reads a Responses request into a value, whichever node will serve it.
 
-What is wrong with it, and what no node behind us could serve because it lives at OpenAI, goes to
-the findings, each with its place. Fields that only steer OpenAI's own service (caching, billing,
-abuse) mean nothing here and are left out without a word: Codex sends several with every request.
+Its faults, and what no node here can serve because it is stored at OpenAI, go to the findings, each
+with its place. Fields that only control OpenAI's own service (caching, billing, abuse) mean nothing
+here and are left out without a warning: Codex sends several with every request.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from casedesk_proxy.dialects.responses.tools import DeclaredTools, read_tools
 
 __all__ = ["ResponsesRequest", "TextFormat", "read_request"]
 
-#: Beyond this a number is a slip.
+#: A larger number is a mistake.
 _MAX_INTEGER_SIZE = 2**31 - 1
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _FORMATS = ("text", "json_object", "json_schema")
-#: Others are left out with a warning.
+#: Other fields are left out with a warning.
 _KNOWN = MESSAGES["ResponsesRequest"].keys()
 _LOGPROBS = "message.output_text.logprobs"
 _INTEGERS = ("seed", "top_k")
-#: What the objects of a reply say again, with what they say where the request was silent.
+#: Fields of the request that the objects of a reply repeat, with their values if the request has
+#: none.
 _REPEATED: dict[str, Any] = {
     "instructions": None,
     "max_output_tokens": None,
@@ -57,9 +58,9 @@ class TextFormat:
 
 @dataclass(frozen=True, slots=True)
 class ResponsesRequest:
-    """``repeated``: what the objects of the reply say again of the request. ``extras``: numbers
-    that are no part of OpenAI's API, by their names in chat. ``logprobs``: how many alternatives
-    for each token are wanted; None: no log probabilities at all."""
+    """``repeated``: what the objects of the reply repeat of the request. ``extras``: numbers that
+    are not part of OpenAI's API, by their names in chat. ``logprobs``: how many alternatives are
+    requested for each token; None: no log probabilities."""
 
     items: tuple[InputItem, ...]
     tools: DeclaredTools
@@ -78,8 +79,8 @@ class ResponsesRequest:
 def read_request(
     body: Mapping[str, Any], findings: Findings, *, refuse_tools: bool = False
 ) -> ResponsesRequest:
-    """Incomplete where ``findings`` has got faults or refusals. ``refuse_tools``: tools that no
-    node has are refused instead of dropped."""
+    """Incomplete if ``findings`` has faults or refusals. ``refuse_tools``: tools that no node has
+    are refused instead of left out."""
     given = {name: value for name, value in body.items() if value is not None}
     _look_at_names(given, findings)
     reader = _FieldReader(given, findings)
@@ -149,7 +150,7 @@ class _FieldReader:
         return value
 
     def logprobs(self) -> int | None:
-        """They are asked for by their number, or by naming them in ``include``."""
+        """Requested by their number, or by naming them in ``include``."""
         include = self._body.get("include", [])
         if not isinstance(include, list):
             self._findings.fault("include", "a list is required")

@@ -1,9 +1,9 @@
-"""The tools of a Responses request, and how they may be chosen.
+"""The tools of a Responses request, and the tool choice.
 
-Functions are all that a node behind chat can call, on the first level or inside a namespace.
-Other kinds run at OpenAI (web search, MCP by the server) or need its own sampler (freeform tools
-with a grammar). Codex sends some of them with every request, so they are left out with a warning
-unless the deployment wants them refused.
+A node behind chat can call only functions, on the first level or inside a namespace. Other kinds
+run at OpenAI (web search, MCP by the server) or need its own sampler (freeform tools with a
+grammar). Codex sends some of them with every request, so they are left out with a warning unless
+the deployment refuses them.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class DeclaredFunction:
 
 @dataclass(frozen=True, slots=True)
 class ToolDuty:
-    """``mode`` is none, auto or required. ``only``: the functions that may be called, None for
-    all; ``named``: the client's choice is that one function."""
+    """``mode`` is none, auto or required. ``only``: the functions that may be called, None for all;
+    ``named``: the client chose that one function."""
 
     mode: str = "auto"
     only: tuple[QualifiedName, ...] | None = None
@@ -44,7 +44,7 @@ class ToolDuty:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredTools:
-    """``parallel`` is None where the request leaves it to the model."""
+    """``parallel`` is None if the request leaves it to the model."""
 
     functions: tuple[DeclaredFunction, ...] = ()
     duty: ToolDuty = ToolDuty()
@@ -164,8 +164,8 @@ def _read_allowed(
 def _find(
     wanted: Mapping[str, Any], path: str, declared: frozenset[QualifiedName], findings: Findings
 ) -> Iterator[QualifiedName]:
-    """The declared function that is meant. One inside a namespace may be named without it, if
-    there is only one of its name."""
+    """The declared function that is named. The namespace may be missing if only one function has
+    the name."""
     name, namespace = wanted.get("name"), wanted.get("namespace")
     found = [one for one in declared if one.name == name and namespace in (None, "", one.namespace)]
     exact = [one for one in found if one.namespace == (namespace or "")]

@@ -1,6 +1,6 @@
-"""A reply as a Responses client reads it.
+"""Writes a reply for a Responses client.
 
-Nothing is ever ended that the node did not end: without an end there is no ``response.completed``.
+A reply that the node did not end is never ended here: there is then no ``response.completed``.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from casedesk_proxy.terms import Position, Usage
 
 __all__ = ["ResponsesWriter"]
 
-#: Characters of a node's own id.
+#: The most characters of a node's own id.
 _MAX_ID_CHARS = 64
-#: Why an answer is incomplete, in OpenAI's words.
+#: Why an answer is incomplete, in OpenAI's terms.
 _REASONS = {
     Finish.LENGTH: "max_output_tokens",
     Finish.FILTER: "content_filter",
@@ -27,11 +27,11 @@ _REASONS = {
 
 
 class ResponsesWriter(BlockWriter):
-    """See ``BlockWriter``. The names are the form's to lead back."""
+    """See ``BlockWriter``. The form maps names back."""
 
     def __init__(self, context: Context, form: ResponseForm) -> None:
         super().__init__(context, form, call_prefix="call_")
-        #: A comment: before the first event, and between two, nothing else may stand.
+        #: A comment: nothing else is allowed before the first event, or between two.
         self.keepalive = form.ping
         self._form = form
 
@@ -58,7 +58,7 @@ class ResponsesWriter(BlockWriter):
 
 
 def _read_logprob(one: Any, *, alternatives: bool = False) -> dict[str, Any] | None:
-    """Chat's have the same form; OpenAI's types demand each field."""
+    """Chat's have the same form; OpenAI's types require each field."""
     token = one.get("token") if isinstance(one, dict) else None
     logprob = one.get("logprob") if isinstance(one, dict) else None
     if not isinstance(token, str) or type(logprob) not in (int, float):

@@ -1,1 +1,2 @@
-"""JSON Schema: checked, put in order and fitted, and Gemini's Schema message made it."""
+"""JSON Schema: checks, ordering, adaptation to engines, and the translation of Gemini's Schema
+message."""

@@ -1,7 +1,7 @@
-"""What must hold of a schema before a node sees it, and the walk over real JSON Schema.
+"""Checks of a schema before a node gets it, and the walk over real JSON Schema.
 
 Prismatic's promise: a name in ``required`` must exist in ``properties``, or the request is refused.
-Nothing is ever fetched: a reference leads into the same document or is refused.
+Nothing is ever fetched: a reference that does not point into the same document is refused.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ __all__ = [
     "is_strict",
 ]
 
-#: Larger schemas make grammars that no node compiles in reasonable time; Google refuses them too.
+#: No node compiles the grammar of a larger schema in reasonable time; Google refuses it too.
 _MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_NODES = 5000
-#: Nodes compile patterns with engines of their own; long ones are how such an engine is stalled.
+#: Nodes compile patterns with their own regular-expression engines, which a long pattern can stall.
 MAX_PATTERN_CHARS = 2048
 
-#: The first words are Google's, for which gemini-cli looks.
+#: The first words are Google's; gemini-cli searches for them.
 TOO_DEEP = f"maximum schema depth exceeded: at most {MAX_DEPTH} levels are allowed"
 TOO_MANY = f"the schema has too many parts: at most {MAX_NODES} are allowed"
 
@@ -53,7 +53,7 @@ _SINGLES = ("items", "additionalProperties", "not", "if", "then", "else", "conta
             "propertyNames", "additionalItems", "unevaluatedItems",
             "unevaluatedProperties")  # fmt: skip
 
-#: Takes a path and what is wrong there.
+#: Takes a path and the fault there.
 Report = Callable[[str, str], None]
 
 
@@ -94,11 +94,11 @@ def check_pairs(schema: dict[str, Any], path: str, report: Report) -> None:
 def check_names(
     words: dict[str, Any], properties: Any, is_object: bool, path: str, report: Report
 ) -> None:
-    """``required`` and ``propertyOrdering`` name properties that are there, each once.
+    """``required`` and ``propertyOrdering`` name existing properties, each once.
 
-    Branches beside the properties count, and so does what ``additionalProperties`` lets in.
-    Without ``properties`` nothing can be said, unless ``is_object`` promises that they are all
-    there could be.
+    Branches beside the properties count, and so does what ``additionalProperties`` allows. Without
+    ``properties`` nothing can be checked, unless ``is_object`` says that the given properties are
+    all.
     """
     known = set(properties) if isinstance(properties, dict) else None
     if known is None and is_object and not words.keys() & {"anyOf", "ref"}:
@@ -134,7 +134,7 @@ def _branches(words: dict[str, Any]) -> Iterator[Any]:
 
 
 def check_json_schema(schema: Any, path: str, report: Report) -> None:
-    """A whole JSON Schema document. Words that are not known are the node's to judge."""
+    """A whole JSON Schema document. Unknown keywords are left to the node."""
     if not isinstance(schema, dict):
         report(path, "a schema must be an object")
         return
@@ -214,7 +214,7 @@ def _check_reference(
 
 
 def _resolve(root: dict[str, Any], reference: str) -> Any:
-    """What a JSON pointer (RFC 6901) in a fragment leads to, or None."""
+    """The target of a JSON pointer (RFC 6901) in a fragment, or None."""
     found: Any = root
     for token in reference[1:].split("/")[1:]:
         key = unquote(token).replace("~1", "/").replace("~0", "~")
@@ -228,9 +228,9 @@ def _resolve(root: dict[str, Any], reference: str) -> Any:
 
 
 def _is_endless(part: dict[str, Any], root: dict[str, Any], done: set[int]) -> bool:
-    """Whether no finite value can satisfy what ``part`` must contain, since it contains itself.
+    """Whether no finite value can satisfy what ``part`` requires, since it requires itself.
 
-    ``done``: ids of parts already looked through, so that a document costs one walk in all.
+    ``done``: ids of parts that were already examined, so that a document is walked once.
     """
     path: dict[int, Iterator[Any]] = {id(part): _musts(part, root)}
     while path:
@@ -248,7 +248,7 @@ def _is_endless(part: dict[str, Any], root: dict[str, Any], done: set[int]) -> b
 
 
 def _musts(part: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The schemas that any value of ``part`` has to satisfy, itself or in a property."""
+    """The schemas that any value of ``part`` must satisfy, itself or in a property."""
     musts: list[Any] = []
     reference = part.get("$ref")
     if isinstance(reference, str) and reference.startswith("#"):
@@ -266,7 +266,7 @@ def _musts(part: dict[str, Any], root: dict[str, Any]) -> Iterator[dict[str, Any
 
 
 def is_strict(schema: Any, depth: int = 0) -> bool:
-    """Whether OpenAI's strict mode takes it as it is: every object closed, every property
+    """Whether OpenAI's strict mode accepts it unchanged: every object closed, every property
     required, an object at the root, up to ten levels."""
     if depth > 10 or not isinstance(schema, dict):
         return False

@@ -1,4 +1,4 @@
-"""Formats of strings that an engine's grammar cannot follow, taken out of a schema."""
+"""Removes formats of strings from a schema that an engine's grammar cannot follow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from casedesk_proxy.dialects.core.findings import Findings
 
 __all__ = ["NAMED", "VALUES", "fit_formats"]
 
-#: Words of a schema that hold the client's own values, and those that hold schemas by name.
+#: Keywords of a schema that contain the client's own values, and those that contain schemas by
+#: name.
 VALUES = frozenset({"default", "enum", "const", "example", "examples"})
 NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
 
@@ -16,8 +17,8 @@ NAMED = frozenset({"properties", "$defs", "definitions", "patternProperties"})
 def fit_formats(
     schema: Any, known: frozenset[str], path: str, findings: Findings, *, named: bool = False
 ) -> Any:
-    """Without the formats that make the node's grammar fail. ``named``: the keys are names that
-    the client gave to schemas, whatever words they look like."""
+    """The schema without the formats for which the node's grammar fails. ``named``: the keys are
+    the client's names of schemas, even if they look like keywords."""
     if isinstance(schema, list):
         return [fit_formats(one, known, path, findings) for one in schema]
     if not isinstance(schema, dict):

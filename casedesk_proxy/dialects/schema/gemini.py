@@ -1,8 +1,8 @@
-"""Gemini's two schema dialects: the Schema message made JSON Schema, and both checked.
+"""Gemini's two schema dialects: translates the Schema message to JSON Schema, and checks both.
 
-The Schema message is a subset of OpenAPI 3.0 with fixed words; ``…JsonSchema`` fields hold real
-JSON Schema and pass as they are. What comes out never holds a key that the client did not ask
-for. Paths are those of the request: ``generationConfig.responseSchema.required[0]``.
+The Schema message is a subset of OpenAPI 3.0 with fixed keywords; ``…JsonSchema`` fields contain
+real JSON Schema and are passed on unchanged. The result never contains a keyword that the client
+did not set. Paths are those of the request: ``generationConfig.responseSchema.required[0]``.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ _CANONICAL = {word: word for word in _WORDS} | _SNAKE
 def convert_schema(
     schema: dict[str, Any], path: str, report: Report, unknown: Callable[[str, str], None]
 ) -> dict[str, Any]:
-    """A Schema message as JSON Schema. ``unknown`` takes the path and the name of a word that the
-    message does not have. After any report the result is of no use."""
+    """A Schema message as JSON Schema. ``unknown`` takes the path and the name of a keyword that
+    the message does not have. After any report the result must not be used."""
     if not check_size(schema, path, report):
         return {}
     conversion = _Conversion(report, unknown)
@@ -90,7 +90,7 @@ class _Conversion:
         return made
 
     def _read(self, schema: Any, path: str, depth: int) -> dict[str, Any] | None:
-        """The words in one spelling; None where nothing can be made of it."""
+        """The keywords in one spelling; None if it cannot be read."""
         self.nodes += 1
         if not isinstance(schema, dict):
             self.report(path, "a schema must be an object")
@@ -170,7 +170,7 @@ class _Conversion:
             if word not in words:
                 continue
             value = words[word]
-            # int64 stands as a string in proto JSON, and a double may.
+            # int64 is a string in proto JSON, and a double may be.
             made[word] = _number(value) if isinstance(value, str | float) else value
             if made[word] is None:
                 self.report(f"{path}.{word}", "must be a number")
@@ -200,7 +200,7 @@ class _Conversion:
             )
 
     def _map(self, schemas: Any, path: str, depth: int) -> dict[str, Any]:
-        """Names here are the client's own, whatever words they may look like."""
+        """The names are the client's own, even if they look like keywords."""
         if not isinstance(schemas, dict):
             self.report(path, "must be an object")
             return {}
@@ -211,7 +211,8 @@ class _Conversion:
 
 
 def _number(value: str | float) -> int | float | None:
-    """Whole ones as int; None for what is none, or not finite, or beyond what JSON can say."""
+    """Whole numbers as int; None for a value that is not a number, not finite, or cannot be written
+    in JSON."""
     try:
         number = float(value)
     except ValueError:
@@ -245,5 +246,5 @@ def _allow_null(words: dict[str, Any], made: dict[str, Any]) -> None:
     if "anyOf" in made:
         made["anyOf"] = [*made["anyOf"], {"type": "null"}]
     elif "$ref" in made:
-        # What it leads to is another's, too, who may not have null.
+        # The target may be used elsewhere too, where null is not allowed.
         made["anyOf"] = [{"$ref": made.pop("$ref")}, {"type": "null"}]

@@ -1,8 +1,8 @@
-"""JSON Schema as nodes know it, where Google's clients write it otherwise.
+"""Adapts JSON Schema from Google's clients to what nodes accept.
 
-Nodes generate properties in the order in which the schema has them, so Gemini's own word
-``propertyOrdering`` is obeyed by putting them into that order. Types in capitals are those of the
-Schema message, which clients put into JSON Schema, too (gemini-cli's router, with every prompt).
+Nodes generate properties in the order of the schema, so properties are put into the order of
+Gemini's own keyword ``propertyOrdering``. Types in capitals are those of the Schema message, which
+clients also put into JSON Schema (gemini-cli's router does with every prompt).
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ _MAX_COMPLETED_DEPTH = 150
 
 
 def fit_schema(schema: dict[str, Any], profile: Profile) -> dict[str, Any]:
-    """As the engine takes it. One that is too deep for a walk is left for it to judge."""
+    """The schema in the engine's form. A schema that is too deep for a walk is left for the engine
+    to judge."""
     if not profile.complete_objects or is_deeper(schema, _MAX_COMPLETED_DEPTH):
         return schema
     return complete_objects(schema)
 
 
 def put_in_order(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema in the order that it asks for, without the word that asks.
+    """The schema in the order of ``propertyOrdering``, without that keyword.
 
-    For one that has been written as JSON, and so is not too deep for a recursion.
+    For a schema that was serialised before, and so is not too deep for a recursion.
     """
     made = {word: _inside(word, value) for word, value in schema.items()}
     ordering, properties = made.get(_WORD), made.get("properties")
@@ -43,7 +44,7 @@ def put_in_order(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(properties: dict[str, Any], ordering: list[Any]) -> dict[str, Any]:
-    """Those that ``ordering`` names first, in its order."""
+    """The properties that ``ordering`` names first, in its order."""
     first = [name for name in ordering if isinstance(name, str) and name in properties]
     return {name: properties[name] for name in [*first, *properties]}
 
@@ -69,8 +70,8 @@ def _complete(value: Any, named: bool) -> Any:
 
 
 def lower_types(schema: Any) -> Any:
-    """The schema with its types in lower case; one that is too deep for a walk as it is, to be
-    refused for that."""
+    """The schema with its types in lower case; a schema that is too deep for a walk is returned
+    unchanged, to be refused for that."""
     return schema if is_deeper(schema, _MAX_DEPTH) else _lower_types(schema, False)
 
 
@@ -97,7 +98,7 @@ def _lower(kind: Any) -> Any:
 
 
 def _inside(word: str, value: Any) -> Any:
-    """What stands behind a word; the keys below some are the client's own names, not words."""
+    """The value of a keyword; the keys below some keywords are the client's own names."""
     if word in VALUES:
         return value
     if isinstance(value, list):

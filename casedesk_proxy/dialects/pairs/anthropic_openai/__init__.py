@@ -1,7 +1,7 @@
 """Anthropic clients on nodes that speak OpenAI: a Messages request becomes a chat completion.
 
-What Anthropic's API has and a node has not is refused where leaving it out would change the
-reply.
+A feature of Anthropic's API that the node does not have is refused if leaving it out would change
+the reply.
 """
 
 from __future__ import annotations

@@ -54,10 +54,10 @@ def chat_formats(
 def chat_thinking(
     mode: ThinkingMode, has_effort: bool, profile: Profile, findings: Findings
 ) -> dict[str, Any]:
-    """``has_effort``: an effort was asked for, which is more than a guess from a budget.
+    """``has_effort``: an effort was requested, which is more reliable than a guess from a budget.
 
-    Where Anthropic would not think, the node is asked not to. If the model thinks even so, its
-    thoughts are kept from the client.
+    If Anthropic would not think, the node is asked not to. If the model thinks nevertheless, its
+    thoughts are not sent to the client.
     """
     known = profile.thinking
     if mode.kind == "disabled":

@@ -1,9 +1,9 @@
-"""Anthropic's messages made OpenAI's: turns merged, results directly behind their calls.
+"""Translates Anthropic's messages to OpenAI's: turns merged, results directly after their calls.
 
-Messages of one role in a row are one turn (Anthropic's API reference says so, and several chat
-templates insist). Of one turn, text blocks are joined without a separator, as the client wrote
-them; texts of different messages with a blank line. Tool results come first, since every node
-wants them behind the calls that they answer.
+Consecutive messages of one role are one turn (Anthropic's API reference says so, and several chat
+templates require it). Text blocks of one message are joined without a separator, as the client
+wrote them; texts of different messages with a blank line. Tool results come first, since every node
+requires them directly after their calls.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from casedesk_proxy.dialects.openai.messages import PAUSE, ChatTurn, Piece, plai
 
 __all__ = ["ChatConversation"]
 
-#: Claude Code's first system block. Its value changes with every request, which would make the
-#: node read the whole prompt anew each time (vLLM PR 36829, llama.cpp PR 21793).
+#: Claude Code's first system block. Its value changes with every request, which would make the node
+#: process the whole prompt again each time (vLLM PR 36829, llama.cpp PR 21793).
 _BILLING = "x-anthropic-billing-header"
 _FETCHED = "URLs are not fetched here; send it inline"
 _STORED = "files stored at Anthropic cannot be read by the node; send the file inline"
 
 
 class ChatConversation:
-    """One conversation on its way; what the node cannot take goes to ``findings``.
+    """One conversation; what the node does not accept goes to ``findings``.
 
-    ``context.fold_system``: the template knows no system role, so its text is the user's;
-    ``context.system_first``: it takes one only at the beginning.
+    ``context.fold_system``: the template knows no system role, so the system text is put into a
+    user's turn; ``context.system_first``: it accepts a system message only at the beginning.
     """
 
     def __init__(self, context: Context, names: ToolNameMap, findings: Findings) -> None:
@@ -57,7 +57,7 @@ class ChatConversation:
 
     @property
     def prefilled(self) -> bool:
-        """Whether the conversation ends with words that the model is to continue."""
+        """Whether the conversation ends with text that the model is to continue."""
         last = self._turns[-1] if self._turns else ChatTurn("user")
         return last.role == "assistant" and bool(last.pieces) and not last.calls
 
@@ -68,7 +68,7 @@ class ChatConversation:
         for message in request.messages:
             self._add(message)
         if not self._turns and not self._findings.features and not self._findings.faults:
-            # What there was is left out for this node.
+            # Everything in it is left out for this node.
             self._findings.fault("messages", "at least one message with content is required")
         text = PAUSE.join(self._system)
         role = "user" if self._fold else "system"
@@ -116,8 +116,7 @@ class ChatConversation:
         return []
 
     def _image(self, image: ImageBlock) -> list[Piece]:
-        """An address is not passed on: the node would fetch it, from inside the operator's
-        network."""
+        """A URL is not passed on: the node would fetch it from inside the operator's network."""
         path = f"{image.path}.source"
         if image.source != "base64":
             why = _STORED if image.source == "file" else _FETCHED
@@ -131,7 +130,7 @@ class ChatConversation:
         return [image_part(image.mime, image.data)]
 
     def _document(self, document: DocumentBlock) -> list[Piece]:
-        """A text document as text, with its title and context before it."""
+        """A text document as text, after its title and context."""
         if document.cited:
             self._findings.drop(f"{document.path}.citations")
         if document.source not in ("text", "content"):
@@ -143,11 +142,12 @@ class ChatConversation:
         return [document.head, *body, PAUSE] if body else []
 
     def _result(self, result: ToolResultBlock) -> list[Piece]:
-        """The text becomes a tool's message, pictures the user's: few nodes take them there."""
+        """The text becomes a tool's message, pictures become the user's: few nodes accept them in a
+        tool's."""
         pieces = self._pieces(result.content)
         text = "".join(plain_text(pieces))
         if result.is_error:
-            text = f"Error: {text}"  # OpenAI has no field for it
+            text = f"Error: {text}"  # OpenAI has no field for an error
         self._turns.insert(self._results_at, ChatTurn("tool", [text], answers=result.id))
         self._results_at += 1
         return [piece for piece in pieces if not isinstance(piece, str)]

@@ -1,4 +1,4 @@
-"""A chat completion as an Anthropic client gets it: events, or one message at the end."""
+"""Translates a chat completion for an Anthropic client: events, or one message at the end."""
 
 from __future__ import annotations
 

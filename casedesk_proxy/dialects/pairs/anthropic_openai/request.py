@@ -1,4 +1,4 @@
-"""A Messages request made a chat request, to be answered or to be counted."""
+"""Translates a Messages request to a chat request, to be answered or to be counted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["count", "transpose"]
 
 
 def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
-    """A Messages request. Raises BadRequest or Unsupported, naming every place in the way."""
+    """A Messages request. Raises BadRequest or Unsupported, naming every faulty place."""
     findings = Findings(feature_code="unsupported_anthropic_feature")
     names = ToolNameMap(strict=context.profile.strict_names)
     request = read_request(body, findings)
@@ -66,10 +66,10 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
 def _build_chat(
     request: MessagesRequest, context: Context, names: ToolNameMap, findings: Findings
 ) -> dict[str, Any]:
-    """The chat request, without what makes it stream."""
+    """The chat request, without the fields that make it stream."""
     profile = context.profile
     if "thread" not in request.kept:
-        # With one, what else seems wrong may be so for want of the turns that the thread has.
+        # After a fault, further findings may only result from the missing turns of the thread.
         findings.raise_faults()
     for name in request.kept:
         findings.refuse(name, KEPT_AT_ANTHROPIC[name])
@@ -104,14 +104,15 @@ def _effort(request: MessagesRequest, context: Context, findings: Findings) -> d
 
 
 def _question(chat: dict[str, Any], context: Context, writer: AnthropicWriter) -> Question | None:
-    """What tells ``message_start`` the size of the prompt; the node's own count comes last."""
+    """The question for the size of the prompt in ``message_start``; the node's own count comes
+    last."""
     asked = count_question(chat, context) if context.count_prompt else None
     return None if asked is None else Question(*asked, _Take(writer))
 
 
 @record
 class _Take:
-    """A value, as a planner hands it over together with the writer."""
+    """A value rather than a closure, as a planner sends it together with the writer."""
 
     writer: AnthropicWriter
 

@@ -1,4 +1,4 @@
-"""Anthropic's tools, and how they may be chosen, as fields of a chat request."""
+"""Anthropic's tools and tool choice, as fields of a chat request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _AT_ANTHROPIC = "tools of this type are part of Anthropic's service; declare a c
 
 @dataclass(frozen=True, slots=True)
 class ChatTools:
-    """``fields`` of the chat request; ``choice`` is what they ask for, None without tools."""
+    """``fields`` of the chat request; ``choice`` is their tool choice, None without tools."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     choice: Choice | None = None
@@ -31,7 +31,7 @@ class ChatTools:
 def chat_tools(
     request: MessagesRequest, profile: Profile, names: ToolNameMap, findings: Findings
 ) -> ChatTools:
-    """Where an engine knows no named choice: only that tool, and the duty to use one."""
+    """If an engine does not support a named choice, it gets only that tool and must use one."""
     if request.mcp_servers:
         findings.refuse(
             "mcp_servers", "the node cannot connect to MCP servers; run the tools in the client"
@@ -40,7 +40,7 @@ def chat_tools(
         findings.refuse(foreign.path, _AT_ANTHROPIC)
     tools, choice = request.toolset.tools, request.toolset.choice
     if choice is None or not tools or choice.kind == "none":
-        # Told to use none, a model needs no tools; old calls still show in its template.
+        # If no tool may be called, the model needs no tools; its template still shows old calls.
         return ChatTools()
     fields: dict[str, Any] = {}
     made = Choice.AUTO
@@ -70,7 +70,7 @@ def _function(tool: Tool, profile: Profile, names: ToolNameMap) -> dict[str, Any
 
 
 def _may_be_strict(schema: dict[str, Any], profile: Profile) -> bool:
-    """OpenAI refuses ``strict`` for a schema that is not; others ignore it."""
+    """OpenAI refuses ``strict`` for a schema that does not follow its rules; others ignore it."""
     if not profile.strict_schemas:
         return True
     faults: list[str] = []

@@ -1,7 +1,7 @@
 """Gemini clients on nodes that speak only Anthropic: generateContent becomes a Messages request.
 
-Where a node speaks OpenAI as well, that is the better way: local servers' ``/v1/messages`` knows
-less (no format, no named function, no log probabilities).
+If a node also speaks OpenAI, that is preferred: the ``/v1/messages`` of local servers supports less
+(no format, no named function, no log probabilities).
 """
 
 from __future__ import annotations

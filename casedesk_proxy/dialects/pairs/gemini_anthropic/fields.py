@@ -1,4 +1,4 @@
-"""What a Gemini request asks for beside its conversation, as fields of a Messages request."""
+"""Everything in a Gemini request beside its conversation, as fields of a Messages request."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from casedesk_proxy.engines.profile import Choice, Messages, Profile, effort_of
 
 __all__ = ["MAX_TOKENS", "output_fields", "sampling_fields", "thinking_fields", "tool_fields"]
 
-#: What may be written where neither client nor catalogue says: llama-server's own default.
+#: The reply's limit if neither client nor catalogue gives one: llama-server's own default.
 MAX_TOKENS = 4096
-#: Anthropic's least budget for thinking.
+#: Anthropic's smallest budget for thinking.
 _MIN_BUDGET_TOKENS = 1024
 
 
@@ -73,7 +73,8 @@ def tool_fields(
 
 
 def _hidden_tools(request: GeminiRequest, names: dict[str, str]) -> dict[str, Any]:
-    """Anthropic wants tools defined where the history has calls, also if none may be called."""
+    """Anthropic requires definitions of tools if the history contains calls, also if none may be
+    called."""
     called = {call.name for turn in request.turns for call in turn.calls()}
     if not called:
         return {}
@@ -92,7 +93,7 @@ def _tool(function: FunctionDeclaration, names: dict[str, str]) -> dict[str, Any
 def thinking_fields(
     config: GenerationConfig, limit: int, route: Messages, findings: Findings
 ) -> dict[str, Any]:
-    """A budget has to leave room for an answer."""
+    """A budget must leave room for an answer."""
     path = f"{CONFIG}.thinkingConfig.thinkingBudget"
     if config.budget == 0:
         if route.disables_thinking:

@@ -56,7 +56,7 @@ def conversation_fields(
 def _content(
     turn: ContentTurn, folded: str, profile: Profile, names: dict[str, str], findings: Findings
 ) -> list[dict[str, Any]]:
-    """Results of functions stand first, as Anthropic demands."""
+    """Results of functions come first, as Anthropic requires."""
     results: list[dict[str, Any]] = []
     rest: list[dict[str, Any]] = []
     if folded:

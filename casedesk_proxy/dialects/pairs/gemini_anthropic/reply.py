@@ -1,4 +1,4 @@
-"""A Messages reply as a Gemini client gets it."""
+"""Translates a Messages reply for a Gemini client."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def translator(
     names: Mapping[str, str] | None = None,
     media: tuple[Violation, ...] = (),
 ) -> StreamTranslator[Candidate]:
-    """``names`` leads from the node's function names to the client's."""
+    """``names`` maps the node's function names to the client's."""
     writer = GeminiWriter(context, framing, names)
     reader = MessagesReader(writer, thoughts=thoughts)
     return StreamTranslator(Dialect.GEMINI, context, reader, writer, delta_template(), media)

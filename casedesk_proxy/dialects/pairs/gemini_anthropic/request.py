@@ -1,4 +1,4 @@
-"""A GenerateContentRequest made a Messages request, to be answered or to be counted."""
+"""Translates a GenerateContentRequest to a Messages request, to be answered or to be counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An embeddings reply of a node that speaks OpenAI, made Gemini's."""
+"""Translates an embeddings reply of a node that speaks OpenAI to Gemini's."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from casedesk_proxy.terms import Dialect
 
 __all__ = ["EmbeddingTranslator"]
 
-#: Longer replies are not put together: they go out vector by vector.
+#: Longer replies are not joined: they are sent vector by vector.
 _JOINED_BYTES = 64 * 1024
 
 
 class EmbeddingTranslator(LateReply):
-    """See ``contract.Translator``. ``wanted``: how many texts a batch had, None for one content
-    that is no batch."""
+    """See ``contract.Translator``. ``wanted``: how many texts a batch had, None for a single
+    content."""
 
     __slots__ = ("_vectors", "_wanted")
 
     def __init__(self, asked: str, wanted: int | None) -> None:
         super().__init__(Dialect.GEMINI, asked)
         self._wanted = wanted
-        # The comma is that of the vector before.
+        # The comma ends the previous vector.
         self._vectors = VectorReader(b',{"values":', b"}")
 
     def feed(self, data: bytes) -> bytes:
@@ -48,7 +48,7 @@ class EmbeddingTranslator(LateReply):
 
 
 def _in_order(document: dict[str, Any], wanted: int) -> list[Any]:
-    """The vectors in the order of the request, which the node's reply does not promise."""
+    """The vectors in the order of the request, which the node's reply does not guarantee."""
     data = document.get("data")
     entries = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
     placed = {_place(entry, at): entry for at, entry in enumerate(entries)}

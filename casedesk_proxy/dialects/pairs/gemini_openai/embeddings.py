@@ -1,7 +1,7 @@
 """embedContent and batchEmbedContents on nodes that speak OpenAI.
 
-``taskType`` and ``title`` have no place in OpenAI's API and are left out: a model that wants a
-prefix for a task gets it from the application, as with any other node.
+``taskType`` and ``title`` do not exist in OpenAI's API and are left out: if a model needs a prefix
+for a task, the application adds it, as with any other node.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
 
 
 def _read_input(request: dict[str, Any], path: str, findings: Findings) -> str:
-    """One vector for one content, however many parts it has."""
+    """A content gives one vector, however many parts it has."""
     path = f"{path}content"
     texts = read_text(request.get("content", {}), path, "only text can be embedded", findings)
     if not texts and not findings.features:

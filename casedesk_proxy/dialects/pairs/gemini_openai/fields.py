@@ -1,4 +1,4 @@
-"""What a Gemini request asks for beside its conversation, as fields of a chat request."""
+"""Everything in a Gemini request beside its conversation, as fields of a chat request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "tool_fields",
 ]
 
-#: What ``json_object`` means, for nodes that know schemas only.
+#: The meaning of ``json_object``, for nodes that accept only schemas.
 _ANY_OBJECT = {"type": "object"}
 
 
@@ -107,7 +107,7 @@ def tool_fields(
         name = box.functions[0].name
         made["tool_choice"] = named_choice(names.get(name, name))
     elif box.choice is not Choice.AUTO:
-        # With one function left, having to call something is having to call that.
+        # With one function left, "required" means that function.
         made["tool_choice"] = "required"
         if Choice.REQUIRED not in profile.choices:
             findings.refuse(MODE, "the node does not support forcing a function call")
@@ -137,14 +137,14 @@ def chat_thinking(config: GenerationConfig, profile: Profile, findings: Findings
 
 
 def prefill_fields(request: GeminiRequest, profile: Profile) -> Mapping[str, Any]:
-    """Gemini continues a last turn that is the model's own."""
+    """Gemini continues a last turn of the model."""
     last = request.turns[-1]
     goes_on = last.role == "model" and not last.calls()
     return (profile.prefill or {}) if goes_on else {}
 
 
 def template_fields(request: GeminiRequest, profile: Profile) -> dict[str, Any]:
-    """What changes the prompt that the node makes of the messages."""
+    """Fields that change the prompt that the node makes from the messages."""
     return {
         **chat_thinking(request.config, profile, Findings()),
         **prefill_fields(request, profile),
@@ -152,7 +152,7 @@ def template_fields(request: GeminiRequest, profile: Profile) -> dict[str, Any]:
 
 
 def check_together(request: GeminiRequest, profile: Profile, findings: Findings) -> None:
-    """What the node takes one by one, but not at once."""
+    """Combinations that the node does not accept, although it accepts each part alone."""
     box, config = request.tools, request.config
     if not box.functions:
         return

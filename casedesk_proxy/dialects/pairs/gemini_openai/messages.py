@@ -30,7 +30,7 @@ def chat_messages(
     names: dict[str, str],
     findings: Findings,
 ) -> list[dict[str, Any]]:
-    """``names``: what functions are called at the node, where that differs."""
+    """``names``: the node's names of functions, if they differ."""
     messages: list[dict[str, Any]] = []
     folded = request.system if context.fold_system else ""
     if request.system and not folded:
@@ -63,7 +63,7 @@ def _assistant(turn: ContentTurn, profile: Profile, names: dict[str, str]) -> di
 
 
 def _tool_messages(turn: ContentTurn) -> list[dict[str, Any]]:
-    """They stand directly behind the calls, whatever else the turn holds, as OpenAI demands."""
+    """They come directly after the calls, whatever else the turn contains, as OpenAI requires."""
     return [
         {
             "role": "tool",
@@ -77,8 +77,8 @@ def _tool_messages(turn: ContentTurn) -> list[dict[str, Any]]:
 def _user_content(
     turn: ContentTurn, folded: str, profile: Profile, detail: str | None, findings: Findings
 ) -> str | list[dict[str, Any]]:
-    """A plain string unless there is media: templates differ in what they make of a list, and
-    Ollama makes each of its parts a message."""
+    """A plain string unless there is media: templates treat lists differently, and Ollama makes
+    each part a message."""
     blocks = [block for block in turn.blocks if isinstance(block, Text | Media)]
     lead = [folded + "\n\n"] if folded and blocks else [folded] if folded else []
     if not any(isinstance(block, Media) for block in blocks):

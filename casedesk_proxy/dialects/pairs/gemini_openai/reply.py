@@ -1,4 +1,4 @@
-"""A chat completion as a Gemini client gets it."""
+"""Translates a chat completion for a Gemini client."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def translator(
     wanted: int = 1,
     media: tuple[Violation, ...] = (),
 ) -> StreamTranslator[Candidate]:
-    """``names`` leads from the node's function names to the client's; ``wanted``: see
-    ChatReader."""
+    """``names`` maps the node's function names to the client's; ``wanted``: see ChatReader."""
     writer = GeminiWriter(context, framing, names)
     reader = ChatReader(writer, thoughts=thoughts, wanted=wanted)
     return StreamTranslator(Dialect.GEMINI, context, reader, writer, chunk_template(), media)

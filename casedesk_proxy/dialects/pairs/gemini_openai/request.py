@@ -1,4 +1,4 @@
-"""A GenerateContentRequest made a chat request, to be answered or to be counted."""
+"""Translates a GenerateContentRequest to a chat request, to be answered or to be counted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Responses clients on nodes that speak chat: a Responses request becomes a chat completion.
 
-What OpenAI's API has and a node has not is refused where leaving it out would change the reply,
-but for tools of kinds that clients send whether they are needed or not.
+A feature of OpenAI's API that the node does not have is refused if leaving it out would change the
+reply, except tools of kinds that clients send whether they need them or not.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The items of a Responses request as chat messages: turns merged, results behind their calls.
+"""Translates the items of a Responses request to chat messages: turns merged, results after their
+calls.
 
-Chat knows turns, Responses a flat list of items, in which a call, its result and what the model
-said meanwhile may stand in any order. Every node wants a call's result directly behind the turn
-that called; some templates take a system message at the very beginning alone.
+Chat has turns; Responses has a flat list of items, in which a call, its result and the model's text
+between them may have any order. Every node requires a call's result directly after the turn with
+the call; some templates accept a system message only at the very beginning.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def make_messages(
     fold: bool,
     first: bool,
 ) -> list[dict[str, Any]]:
-    """``flatten`` gives the node's name of a function, told its place. ``fold``: the template
-    knows no system role, so its text is the user's. ``first``: it takes one only at the
-    beginning."""
+    """``flatten`` returns the node's name of a function, given its place. ``fold``: the template
+    knows no system role, so the system text is put into a user's turn. ``first``: it accepts a
+    system message only at the beginning."""
     turns = _TurnList(flatten, profile, findings, fold=fold, first=first)
     if instructions:
         turns.take(InputMessage("system", (instructions,)))
@@ -78,7 +79,7 @@ class _TurnList:
         self._first = first
         self._system: list[str] = []
         self._turns: list[ChatTurn] = []
-        #: The turn that made each call which has no result yet.
+        #: The turn of each call that has no result yet.
         self._callers: dict[str, ChatTurn] = {}
 
     def take(self, item: InputItem) -> None:
@@ -107,7 +108,7 @@ class _TurnList:
         return [turn.message(self._profile) for turn in turns]
 
     def _spoken(self) -> list[ChatTurn]:
-        """Without turns of thoughts alone; what stood on both sides of one is one turn."""
+        """Without turns that contain only thoughts; the turns on both sides of one are joined."""
         kept: list[ChatTurn] = []
         for turn in self._turns:
             if not (turn.pieces or turn.calls or turn.answers):
@@ -137,7 +138,8 @@ class _TurnList:
         thoughts += [PAUSE, item.text] if thoughts else [item.text]
 
     def _take_result(self, item: InputResult) -> None:
-        """Its text becomes a tool's turn, pictures the user's: few nodes take them there."""
+        """Its text becomes a tool's turn, pictures become the user's: few nodes accept them in a
+        tool's."""
         caller = self._callers.pop(item.call_id)
         at = next(place for place, turn in enumerate(self._turns) if turn is caller) + 1
         while at < len(self._turns) and self._turns[at].answers:
@@ -150,8 +152,7 @@ class _TurnList:
             self._say("user", others)
 
     def _answer(self) -> ChatTurn:
-        """The assistant's turn that is going on: what it says while its calls wait for results
-        belongs to it."""
+        """The assistant's current turn: text between calls and their results belongs to it."""
         waiting = next(iter(self._callers.values()), None)
         if waiting is not None:
             return waiting
@@ -178,8 +179,7 @@ class _TurnList:
         return [piece for piece in pieces if piece]
 
     def _image(self, part: ImagePart) -> list[Piece]:
-        """An address is not passed on: the node would fetch it, from inside the operator's
-        network."""
+        """A URL is not passed on: the node would fetch it from inside the operator's network."""
         split = _DATA_URL.fullmatch(part.url)
         if split is None:
             self._findings.refuse(part.path, _FETCHED, media="image")
@@ -216,7 +216,7 @@ class _TurnList:
 
 
 def _text_of(part: FilePart) -> str | None:
-    """What is in a file of text; None for any other."""
+    """The content of a text file; None for any other file."""
     split = _DATA_URL.fullmatch(part.data)
     if split is None or not _TEXTUAL.fullmatch(split["type"].lower()):
         return None

@@ -1,4 +1,4 @@
-"""A Responses request as a chat request."""
+"""Translates a Responses request to a chat request."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
 
 
 def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
-    """responses/input_tokens: the size of the prompt that such a request would have."""
+    """responses/input_tokens: the size of the prompt that this request would have."""
     _, builder, _ = _build(body, context)
     return count_chat(builder.chat, context, Dialect.RESPONSES, _show_count)
 
@@ -77,7 +77,7 @@ def _build(
 
 
 class _ChatBuilder:
-    """``chat`` is the request for the node, without what makes it stream."""
+    """``chat`` is the request for the node, without the fields that make it stream."""
 
     def __init__(self, request: ResponsesRequest, context: Context, findings: Findings) -> None:
         self._request = request
@@ -89,7 +89,7 @@ class _ChatBuilder:
         self.chat: dict[str, Any] = {"model": context.model}
 
     def build(self) -> None:
-        """Tools come first: their names are given before those of the history."""
+        """Tools come first: their names are assigned before those in the history."""
         tools = self._tools()
         self.chat["messages"] = make_messages(
             self._request.items,
@@ -122,7 +122,8 @@ class _ChatBuilder:
             made[name] = self._tool(name, function)
         duty = declared.duty
         if duty.mode == "none" or not made:
-            # Told to use none, a model needs no tools; old calls still show in its template.
+            # If no tool may be called, the model needs no tools; its template still shows old
+            # calls.
             return {}
         if duty.only is not None:
             kept = {self.names.flatten(one) for one in duty.only}
@@ -145,7 +146,8 @@ class _ChatBuilder:
         )
 
     def _may_be_strict(self, schema: Mapping[str, Any]) -> bool:
-        """OpenAI refuses ``strict`` for a schema that is not; others ignore it."""
+        """OpenAI refuses ``strict`` for a schema that does not follow its rules; others ignore
+        it."""
         if not self._profile.strict_schemas:
             return True
         faults: list[str] = []
@@ -153,7 +155,8 @@ class _ChatBuilder:
         return not faults and is_strict(schema)
 
     def _chosen(self, name: str) -> dict[str, Any]:
-        """Where an engine knows no named choice: only that function, and the duty to use one."""
+        """If an engine does not support a named choice, it gets only that function and must use
+        one."""
         duty = self._request.tools.duty
         if duty.named and Choice.NAMED in self._profile.choices:
             self._choice = Choice.NAMED
