@@ -1,1 +1,2 @@
-"""What runs at nodes: a module per engine, which holds all that is known of it."""
+"""The inference engines that nodes run: one module per engine, which contains all that is known of
+it."""

@@ -1,4 +1,4 @@
-"""Anthropic's API, or whatever has the same."""
+"""Anthropic's API, or a server with the same API."""
 
 from __future__ import annotations
 

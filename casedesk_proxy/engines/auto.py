@@ -1,5 +1,5 @@
-"""A node of which nobody has said what it is: taken for a plain OpenAI server until it has been
-recognised."""
+"""A node without a configured engine: treated as a plain OpenAI server until its engine is
+detected."""
 
 from __future__ import annotations
 

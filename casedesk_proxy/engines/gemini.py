@@ -1,4 +1,4 @@
-"""Google's Gemini API, or whatever has the same."""
+"""Google's Gemini API, or a server with the same API."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What nodes are asked about themselves, and what they answer: values only, `upstream.inquiries`
-does the asking.
+"""Questions to nodes about themselves, and their answers: values only; `upstream.inquiries` sends
+them.
 
-Code that wants facts is a generator (`Asking`). It yields inquiries that may be made at the same
+Code that needs facts is a generator (`Asking`). It yields inquiries that may be made at the same
 time, is sent their answers in the same order, and returns what it found. So a test needs no node:
 it sends the answers itself.
 """
@@ -29,7 +29,7 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class NodeAnswer:
-    """``status`` is 0 where no usable answer came. ``server``: the header of that name."""
+    """``status`` is 0 if no usable answer arrived. ``server``: the header of that name."""
 
     status: int = 0
     server: str = ""

@@ -1,4 +1,4 @@
-"""What one model at one node cannot take of what its engine can."""
+"""What one model at one node does not support although its engine does."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["ANYTHING", "Limits", "fit_profile"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one model at one node cannot take of what its engine can.
+    """What one model at one node does not support although its engine does.
 
-    ``lacks`` is known for sure. ``deaf`` are the controls of thinking that are not to be sent.
-    ``by_effort``: the others are said by ``reasoning_effort`` alone, thinking off by ``none``.
+    ``lacks``: abilities that are surely missing. ``deaf``: the controls of thinking that must not
+    be sent. ``by_effort``: the other controls are sent as ``reasoning_effort`` only, with ``none``
+    for thinking off.
     """
 
     lacks: frozenset[Ability] = frozenset()
@@ -30,7 +31,7 @@ ANYTHING = Limits()
 
 @lru_cache(maxsize=1024)
 def fit_profile(engine: EngineSpec, limits: Limits) -> Profile:
-    """What is left of an engine's abilities for a model with such limits."""
+    """The abilities that an engine has with a model of these limits."""
     profile = engine.profile
     if limits == ANYTHING:
         return profile
@@ -49,7 +50,7 @@ def fit_profile(engine: EngineSpec, limits: Limits) -> Profile:
 
 def _fit_thinking(thinking: Thinking, limits: Limits) -> Thinking:
     if Ability.THINKING in limits.lacks:
-        # It need not be told not to think, and cannot be told more.
+        # The model does not think, so there is nothing to switch off or to set.
         return replace(thinking, off={}, budget="", effort=False)
     if limits.by_effort:
         thinking = replace(thinking, off=NO_EFFORT, budget="", effort=True)

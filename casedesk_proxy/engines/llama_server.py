@@ -27,28 +27,29 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 
 __all__ = ["SPEC", "makes_embeddings", "read_models"]
 
-#: A template of a model that thinks has a word for it.
+#: Words in the template of a model that thinks.
 _THINKS = re.compile(r"think|reason|<\|channel", re.IGNORECASE)
-#: gpt-oss writes its thoughts into a channel that cannot be closed.
+#: gpt-oss writes its thoughts into a channel that cannot be disabled.
 _HARMONY = "<|channel|>analysis"
 
 
 def makes_embeddings(status: int, answer: Any) -> bool:
-    """Whether it does, by what it answers to a request for embeddings without any text: 501 where
-    it was started without ``--embeddings``, and where it makes some it misses the text."""
+    """Whether the server makes embeddings, by its answer to a request for embeddings without any
+    text: 501 if it was started without ``--embeddings``; otherwise it reports that the text is
+    missing."""
     details = as_text(as_mapping(as_mapping(answer).get("error")).get("message")) or ""
     return status == 400 and '"input"' in details
 
 
 def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
-    """Of ``/v1/models`` and ``/props``. The context is a slot's, not the whole."""
+    """From ``/v1/models`` and ``/props``. The context is that of one slot, not the total."""
     settings = as_mapping(as_mapping(props).get("default_generation_settings"))
     details = {one["id"]: one for one in named_entries(listing, "data", "id")}
     lookalikes = {one["name"]: one for one in named_entries(listing, "models", "name")}
     models = []
     for info in openai_models(listing):
         capabilities = as_texts(lookalikes.get(info.name, {}).get("capabilities"))
-        # Only a server with several models tells which of them are loaded.
+        # Only a server with several models reports which of them are loaded.
         status = as_mapping(details[info.name].get("status")).get("value")
         model = replace(
             info,
@@ -61,7 +62,7 @@ def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
             ignores=_template_ignores(as_mapping(props).get("chat_template")),
             heeds=_template_heeds(as_mapping(props).get("chat_template")),
         )
-        # It answers to each of its aliases, and lists only the first as a model.
+        # It accepts each of its aliases, but lists only the first as a model.
         names = dict.fromkeys([info.name, *as_texts(details[info.name].get("aliases"))])
         models += [
             replace(model, name=name, alias_of="" if name == info.name else info.name)
@@ -71,7 +72,8 @@ def read_models(listing: Any, props: Any) -> tuple[ModelInfo, ...]:
 
 
 def _lacks(props: Mapping[str, Any]) -> frozenset[Ability]:
-    """It reports ``modalities`` and a chat template; with several models, for none of them."""
+    """It reports ``modalities`` and a chat template; a server with several models reports
+    neither."""
     details = as_mapping(props.get("modalities"))
     kinds = (("vision", Ability.VISION), ("audio", Ability.AUDIO))
     lacks = {ability for kind, ability in kinds if details.get(kind) is False}
@@ -82,8 +84,9 @@ def _lacks(props: Mapping[str, Any]) -> frozenset[Ability]:
 
 
 def _template_ignores(template: Any) -> frozenset[Control]:
-    """What a chat template has no place for is read by nothing. A block that the template has
-    opened for thoughts is closed there whether or not it knows the switch."""
+    """A control that the chat template does not contain has no effect. If the template opens a
+    block for thoughts, the server can close that block whether or not the template has the
+    switch."""
     if not isinstance(template, str) or not template:
         return frozenset()
     ignored = set()
@@ -110,15 +113,15 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
         read_models(listing.json if listing.status == 200 else None, props.facts),
         SPEC.speaks,
         slots=slots if type(slots) is int and slots > 0 else None,
-        # The list of models is public there, /props is not.
+        # The list of models is public there, but /props is not.
         needs_key=props.is_locked or listing.is_locked,
         loading=503 in (props.status, listing.status),
     )
 
 
 def _complete(known: Detected) -> Asking[Detected]:
-    """Whether it makes embeddings beside text, which it lists nowhere. It is asked for those of
-    nothing: what it misses tells, and nothing is computed."""
+    """Ask whether it makes embeddings beside text, which it reports nowhere: a request for
+    embeddings of nothing computes nothing, and its error shows it."""
     if known.loading or not known.models:
         return known
     tried = yield from ask("/v1/embeddings", {})
@@ -134,7 +137,7 @@ def _complete(known: Detected) -> Asking[Detected]:
 _PROFILE = Profile(
     # A named choice silently becomes auto (llama.cpp 26535).
     choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
-    # The format's grammar wins, and no function is ever called (measured).
+    # The format's grammar has priority, and no function is ever called (measured).
     format_forbids=ANY_CHOICE,
     top_k=True,
     logprobs_with_tools=False,
@@ -147,7 +150,7 @@ _PROFILE = Profile(
     messages=Messages(
         exact=False,
         documents=False,
-        # ``tool`` is taken for any.
+        # ``tool`` is treated as any.
         choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
         format=False,
         effort=False,
@@ -169,7 +172,7 @@ SPEC = EngineSpec(
     ports=(8080, 8081),
     programs=("llama-server",),
     probe="/health",
-    # By system call trace.
+    # Seen in a trace of its system calls.
     sends_at_once=True,
     counts_streams=True,
     other_names=frozenset({"llama.cpp", "llamacpp"}),

@@ -1,7 +1,7 @@
-"""LM Studio. From its documentation (0.4.1) and its bug tracker; untested against a real one.
+"""LM Studio. From its documentation (0.4.1) and its bug tracker; not tested against a real server.
 
-What its documentation does not name is taken for missing: it is refused, or left out and said to
-be. It answers 200 to paths that it does not know, with an error in the body (bug reports).
+What its documentation does not mention is assumed to be missing: it is refused, or left out with a
+warning. It answers 200 to unknown paths, with an error in the body (bug reports).
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from casedesk_proxy.terms import Ability, Control, Dialect, ModelInfo
 __all__ = ["SPEC", "read_models"]
 
 _STATES = ("loaded", "not-loaded")
-#: What one speaks that has the newer list: OpenAI's Responses came with 0.3.29.
+#: The protocols of a release that has the newer list: OpenAI's Responses came with 0.3.29.
 _NEWER: tuple[Dialect, ...] = (Dialect.OPENAI, Dialect.RESPONSES)
 
 
 def read_models(listing: Any, native: Any) -> tuple[ModelInfo, ...]:
-    """Of ``/v1/models`` and ``/api/v1/models`` (0.4.0) or ``/api/v0/models`` (0.3.6).
+    """From ``/v1/models`` and ``/api/v1/models`` (0.4.0) or ``/api/v0/models`` (0.3.6).
 
-    The list holds what can be asked for: all models on the disk, which are loaded when they are,
-    or only those that are loaded. Of the former it is not known what they will run with.
+    The list contains either all models on the disk, which are loaded at their first use, or only
+    the loaded ones. For models that are not loaded the later context is not known.
     """
     details = {one["id"]: _read_old(one) for one in named_entries(native, "data", "id")}
     for entry in named_entries(native, "models", "key"):
         details[entry["key"]] = _read_new(entry)
         for instance in named_entries(entry, "loaded_instances", "id"):
-            # One model may be loaded several times, under names of their own.
+            # One model may be loaded several times, each time under another name.
             details.setdefault(instance["id"], _read_new(entry, instance))
     return tuple(replace(info, **details.get(info.name, {})) for info in openai_models(listing))
 
@@ -97,7 +97,7 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
 
 
 _PROFILE = Profile(
-    # ``required`` binds models of llama.cpp only, says its changelog (0.3.15).
+    # ``required`` is only effective for models of llama.cpp, according to its changelog (0.3.15).
     choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
     format_forbids=frozenset({Choice.REQUIRED}),
     top_k=True,
@@ -140,7 +140,7 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="lmstudio",
     title="LM Studio",
-    # /v1/messages came with 0.4.1, and nothing that it answers tells its version.
+    # /v1/messages came with 0.4.1, and no answer of the server contains its version.
     speaks=(Dialect.OPENAI,),
     profile=_PROFILE,
     tested=False,

@@ -1,7 +1,7 @@
-"""LocalAI. Read in the source of 4.9 and in its documentation; untested against a real one.
+"""LocalAI. From the source of 4.9 and its documentation; not tested against a real server.
 
-It puts one API in front of many backends, and what happens to a field depends on which of them
-runs the model. What does not hold for all of them is taken for missing.
+It offers one API for many backends, and the effect of a field depends on the backend of the model.
+An ability that not all backends have is assumed to be missing.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _EMBEDS = "embeddings"
 
 
 def read_models(listing: Any, capabilities: Any) -> tuple[ModelInfo, ...]:
-    """Of ``/v1/models`` and ``/v1/models/capabilities``, which older releases lack. Contexts are
-    told nowhere."""
+    """From ``/v1/models`` and ``/v1/models/capabilities``, which older releases lack. No list
+    contains contexts."""
     details = {one["id"]: _read(one) for one in named_entries(capabilities, "data", "id")}
     return tuple(replace(info, **details.get(info.name, {})) for info in openai_models(listing))
 
 
 def _read(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Models of pictures, speech and the like stand in the list, too. ``tools`` is not believed
-    where it is missing: it is guessed from a model's settings."""
+    """The list also contains models for pictures, speech and the like. A missing ``tools`` means
+    nothing: LocalAI guesses it from a model's settings."""
     able, takes = set(as_texts(entry.get("capabilities"))), as_texts(entry.get("input_modalities"))
     if not able:
         return {}
@@ -58,7 +58,7 @@ def _read(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _look(listing: NodeAnswer) -> Asking[Detected | None]:
-    """Its description of itself is open to everybody, whatever key its models want."""
+    """Its description of itself needs no key, even if its models do."""
     facts = yield from ask_facts("/.well-known/localai.json")
     version = facts.get("version")
     if not isinstance(version, str) or "chat_completions" not in as_mapping(facts.get("endpoints")):
@@ -78,10 +78,10 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
 _PROFILE = Profile(
     choices=frozenset({Choice.AUTO}),
     top_k=True,
-    # A stream has one choice, and probabilities depend on the backend.
+    # A stream has one choice, and log probabilities depend on the backend.
     candidates=False,
     logprobs=False,
-    # Backends other than llama.cpp ignore its grammars, and of a schema it keeps ``type`` and
+    # Backends other than llama.cpp ignore its grammars; of a schema it uses ``type`` and
     # ``properties`` (pkg/functions, Item).
     follows_format=False,
     video="video_url",
@@ -97,8 +97,8 @@ _PROFILE = Profile(
         budgets=False,
         effort=False,
         counts=False,
-        # ``thinking`` decides only whether thoughts are shown; of ``tool_choice`` ``tool`` alone
-        # is read (core/http/endpoints/anthropic).
+        # ``thinking`` only decides whether thoughts are shown; of ``tool_choice`` only ``tool`` is
+        # read (core/http/endpoints/anthropic).
         loses=ALL_LOSE
         | MOST_LOSE
         | {Part.FORMAT, Part.THINKING_OFF, Part.BUDGET, Part.EFFORT, Part.WEB_SEARCH}
@@ -109,13 +109,13 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="localai",
     title="LocalAI",
-    # An older one must not be assumed to speak Anthropic's protocol, too.
+    # An older release must not be assumed to speak Anthropic's protocol too.
     speaks=(Dialect.OPENAI,),
     profile=_PROFILE,
     tested=False,
     ports=(8080,),
     programs=("local-ai",),
-    # Open to everybody, as its description is; 503 until it has started.
+    # Needs no key, like its description; 503 until it has started.
     probe="/readyz",
     # Go does.
     sends_at_once=True,

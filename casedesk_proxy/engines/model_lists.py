@@ -1,6 +1,6 @@
-"""The model lists of nodes, read from whichever protocol told them.
+"""Reads the model lists of nodes, in each protocol.
 
-Parsed JSON in, hostile shapes included: what is not understood is left out.
+Takes parsed JSON, also of hostile shape: entries that are not understood are left out.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Listing(dict[str, Any]):
 def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
     """A list endpoint's JSON as models; entries that are not understood are left out.
 
-    OpenAI lists are extended by engines: vLLM and SGLang add ``max_model_len``, llama-server
-    ``meta.n_ctx`` (measured).
+    Engines extend OpenAI's list: vLLM and SGLang add ``max_model_len``, llama-server ``meta.n_ctx``
+    (measured).
     """
     if not isinstance(value, Listing):
         return tuple(_read_each(dialect, value))
@@ -37,17 +37,18 @@ def read_catalogue(dialect: Dialect, value: Any) -> tuple[ModelInfo, ...]:
 
 
 def is_catalogue(dialect: Dialect, value: Any) -> bool:
-    """Whether it is a list, be it an empty one: Ollama's without models has ``"data": null``."""
+    """Whether it is a list, possibly an empty one: Ollama's without models has ``"data": null``."""
     return isinstance(value, dict) and isinstance(value.get(_key(dialect), ""), list | None)
 
 
 def openai_models(listing: Any) -> tuple[ModelInfo, ...]:
-    """``GET /v1/models`` of servers in general."""
+    """``GET /v1/models`` of any server."""
     return read_catalogue(Dialect.OPENAI, listing)
 
 
 def first_owner(listing: Any) -> str:
-    """``owned_by`` of the first model of an OpenAI list, where some engines name themselves."""
+    """``owned_by`` of the first model of an OpenAI list, which some engines set to their own
+    name."""
     return next((info.owned_by or "" for info in _read_each(Dialect.OPENAI, listing)), "")
 
 

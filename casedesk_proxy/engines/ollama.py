@@ -1,4 +1,4 @@
-"""Ollama. Read in the source of 0.33 or measured (0.9.3).
+"""Ollama. From the source of 0.33, or measured (0.9.3).
 
 Unless configured otherwise, it runs a model with 2048 or 4096 tokens of context, and cuts longer
 prompts without an error. It reports the context only of models that are loaded; older releases
@@ -37,20 +37,20 @@ __all__ = ["SPEC", "advise", "read_models"]
 
 #: It serves /v1/messages from this version on (its release notes); /v1/responses came with 0.13.3.
 _MESSAGES_SINCE = (0, 14)
-#: Models that are asked about one by one.
+#: How many models are asked about one by one.
 _MAX_SHOWN_MODELS = 100
-#: Families of embedding models, for releases too old to tell capabilities.
+#: Families of embedding models, for releases too old to report capabilities.
 _EMBEDDING_FAMILIES = {"bert", "nomic-bert", "nomic-bert-moe", "xlm-roberta", "jina-bert-v2"}
-#: Tokens: room for the first prompt of an agent and what it reads.
+#: Tokens: enough for the first prompt of an agent and the files that it reads.
 _ENOUGH_TOKENS = 32768
 _MAX_NAMED_MODELS = 10
 
 
 def read_models(tags: Any, loaded: Any, shown: Mapping[str, Any]) -> tuple[ModelInfo, ...]:
-    """Of ``/api/tags``, ``/api/ps`` and, by model name, ``/api/show``.
+    """From ``/api/tags``, ``/api/ps`` and, by model name, ``/api/show``.
 
     The context is the one that a loaded model runs with, else the one that its parameters set.
-    Nothing reports the server's default; the context that the model was trained with is far larger.
+    Nothing reports the server's default; the context of the model's training is far larger.
     """
     running = {entry["name"]: entry for entry in named_entries(loaded, "models", "name")}
     models = []
@@ -89,7 +89,7 @@ def _trained_context(show: Mapping[str, Any]) -> int | None:
 
 
 def _parameter(show: Mapping[str, Any], name: str) -> int | None:
-    """One of a model's parameters, which are written as lines of name and value."""
+    """One of a model's parameters, which are lines with a name and a value."""
     text = show.get("parameters")
     for line in text.splitlines() if isinstance(text, str) else ():
         words = line.split()
@@ -99,8 +99,8 @@ def _parameter(show: Mapping[str, Any], name: str) -> int | None:
 
 
 def _lacks(capabilities: list[str], show: Mapping[str, Any]) -> frozenset[Ability]:
-    """Of a model that tells its capabilities at all. It makes embeddings whatever it tells; what a
-    projector of its own takes is not told here."""
+    """For a model with reported capabilities. It makes embeddings whatever it reports; what a
+    separate projector accepts is not reported here."""
     if not capabilities:
         return frozenset()
     lacks = frozenset(Ability) - {Ability.EMBEDDING, *capabilities}
@@ -123,20 +123,20 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
 
 
 def _refresh(known: Detected) -> Asking[Detected | None]:
-    """By two cheap inquiries instead of one for every model; None where its models have changed,
-    or it did not answer."""
+    """With two cheap inquiries instead of one for every model; None if its models have changed, or
+    it did not answer."""
     tags = yield from ask_facts("/api/tags")
     loaded = yield from ask_facts("/api/ps")
     now = {one.name: one for one in read_models(tags, loaded, {})}
     if "models" not in loaded or now.keys() != {one.name for one in known.models}:
         return None
     if any(now[one.name].created != one.created for one in known.models):
-        return None  # Made anew under its name, and perhaps able to do other things.
+        return None  # A model that was created again under its name may have other abilities.
     models = tuple(
         replace(
             one,
             loaded=now[one.name].loaded,
-            # What it last ran with is the best guess for the next time.
+            # The last context is the best guess for the next time.
             context_length=now[one.name].context_length or one.context_length,
         )
         for one in known.models
@@ -145,8 +145,8 @@ def _refresh(known: Detected) -> Asking[Detected | None]:
 
 
 def advise(models: Iterable[ModelInfo]) -> list[str]:
-    """A sentence for each model that runs with less than it could, and one for all of which that
-    is not known."""
+    """A sentence for each model that runs with a shorter context than it could, and one for all
+    models whose context is not known."""
     known, unknown = [], []
     for model in models:
         trained = model.trained_length or 0
@@ -183,7 +183,7 @@ def _remedy(trained: int) -> str:
 
 
 _PROFILE = Profile(
-    # It has no tool_choice at all (ollama 8421, 11171, 17921).
+    # It does not read tool_choice at all (ollama 8421, 11171, 17921).
     choices=frozenset({Choice.AUTO}),
     candidates=False,
     images=IMAGES - {"image/gif"},
@@ -197,14 +197,14 @@ _PROFILE = Profile(
         format=False,
         effort=False,
         counts=False,
-        # Its web search is one of its own.
+        # It has a web search of its own.
         loses=ALL_LOSE
         | MOST_LOSE
         | {Part.FORMAT, Part.COUNT, Part.NO_TOOL, Part.ANY_TOOL, Part.NAMED_TOOL},
         loses_more=((0, 24), frozenset({Part.EFFORT})),
     ),
-    # It reads ``previous_response_id`` and forgets it (ollama 15954), makes a function of every
-    # tool, and never reads the rest.
+    # It reads ``previous_response_id`` and ignores it (ollama 15954), treats every tool as a
+    # function, and does not read the other fields.
     responses=Responses(
         keeps=False,
         by_id=False,
@@ -222,7 +222,7 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="ollama",
     title="Ollama",
-    # An older one must not be assumed to speak Anthropic's protocol, too.
+    # An older release must not be assumed to speak Anthropic's protocol too.
     speaks=(Dialect.OPENAI, Dialect.OLLAMA),
     profile=_PROFILE,
     rank=10,

@@ -1,4 +1,4 @@
-"""OpenAI's API, or any server that has the same and is no other engine here."""
+"""OpenAI's API, or a server with the same API that is not another engine here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPEC = EngineSpec(
     title="a server with OpenAI's API",
     speaks=(Dialect.OPENAI,),
     rank=92,
-    # OpenAI's list is what all engines have.
+    # All engines have OpenAI's list.
     fingerprint=Fingerprint(_look, turn=100),
     tells_facts=False,
     has_realtime=True,

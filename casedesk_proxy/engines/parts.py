@@ -1,8 +1,8 @@
-"""Parts of an Anthropic Messages request that not every engine's own ``/v1/messages`` keeps.
+"""Parts of an Anthropic Messages request that some engines' own ``/v1/messages`` loses.
 
-They answer 200 and do less: a response format is not followed, a PDF not read, a tool of
-Anthropic's becomes a function without arguments. What an engine refuses in words of its own
-counts as lost, too, where translation keeps it or says it better.
+Such engines answer 200 and do less: a response format is not followed, a PDF is not read, one of
+Anthropic's tools becomes a function without arguments. A part that an engine refuses with an error
+of its own also counts as lost if translation keeps it or gives a clearer error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["ALL_LOSE", "MOST_LOSE", "Part"]
 
 
 class Part(StrEnum):
-    """Its value names it in errors."""
+    """The value is its name in errors."""
 
     FORMAT = "a response format"
     BETA_FORMAT = "output_format, the former name of the response format"
@@ -37,7 +37,7 @@ class Part(StrEnum):
     COUNT = "counting tokens"
 
 
-#: No engine but Anthropic has anything like it.
+#: Parts that only Anthropic's own service has.
 ALL_LOSE = frozenset({
     Part.BETA_FORMAT, Part.DOCUMENTS, Part.RESULT_BLOCKS, Part.OTHER_BLOCKS, Part.KEPT,
     Part.SERVER_TOOLS,

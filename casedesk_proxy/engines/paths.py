@@ -1,9 +1,9 @@
 """The inference paths that engines have beyond chat, completions and embeddings.
 
-They are an allow list. A request leads to one of these values or nowhere, and a node is asked for
-the path that stands here, never for what a client has written. What administers an engine (its
-weights, caches, adapters, models) is in none of them; `EngineSpec.administration` names it, so that
-the refusal can say why.
+They are an allow list. A request is for one of these values or is refused, and a node is asked for
+the path that is written here, never for a path that a client has written. Paths that administer an
+engine (its weights, caches, adapters, models) are not among them; `EngineSpec.administration` lists
+them, so that the refusal can say why.
 """
 
 from __future__ import annotations
@@ -45,26 +45,27 @@ class ModelPlace(StrEnum):
 
     #: In the field ``model`` of a JSON object.
     JSON = "JSON"
-    #: In the field ``model`` of a form (multipart/form-data), which may stand anywhere in it; or,
-    #: where the body is JSON, as above.
+    #: In the field ``model`` of a form (multipart/form-data), anywhere in it; or, if the body is
+    #: JSON, as above.
     FORM = "form"
-    #: Nowhere: it is about a completion that runs.
+    #: Nowhere: the request is about a completion that runs.
     NOWHERE = "–"
 
 
 class ReplyKind(StrEnum):
     JSON = "JSON"
-    #: Or events, for a body with ``stream: true``.
+    #: Or events, if the body has ``stream: true``.
     STREAM = "JSON or SSE"
-    #: Sound or an image; or events, if the request wants them.
+    #: Sound or an image; or events, if the request asks for them.
     BINARY = "binary"
-    #: JSON, plain text, subtitles, or events, as the request wants them.
+    #: JSON, plain text, subtitles, or events, as requested.
     TEXT = "JSON, text or SSE"
 
 
 @dataclass(frozen=True, slots=True)
 class InferencePath:
-    """``path`` as the node has it. Two paths of one ``action`` take and answer the same."""
+    """``path`` is the node's path. Two paths of one ``action`` have the same requests and
+    replies."""
 
     path: str
     action: Action
@@ -109,7 +110,7 @@ COMPLETION = (_stream(Action.PLAIN_COMPLETION, "/completion"),)
 EMBEDDING = _all(Action.PLAIN_EMBEDDING, "/embedding")
 COUNT_CHAT = _all(Action.COUNT_CHAT, "/v1/chat/completions/input_tokens")
 STEER_CHAT = (InferencePath("/v1/chat/completions/control", Action.STEER_CHAT, ModelPlace.NOWHERE),)
-#: Of a node that may be anything.
+#: For a node whose engine is not known.
 EVERY = (
     *RERANK, *RERANKING[2:], *SCORE, *CLASSIFY, *POOLING, *AUDIO, *IMAGES, *TOKENIZE, *DETOKENIZE,
     *APPLY_TEMPLATE, *INFILL, *COMPLETION, *EMBEDDING, *COUNT_CHAT, *STEER_CHAT,
@@ -117,7 +118,7 @@ EVERY = (
 
 
 def nearest_path(paths: Iterable[InferencePath], path: str, action: Action) -> str:
-    """Of an engine's ``paths`` the one that was asked for, else the first that does the same;
-    empty where it has neither."""
+    """The requested one of an engine's ``paths``, else the first with the same action; empty if it
+    has neither."""
     same = [one.path for one in paths if one.action is action]
     return path if path in same else next(iter(same), "")

@@ -1,7 +1,7 @@
-"""What an engine takes beyond plain chat: the words in which each engine's module says it.
+"""What an engine supports beyond plain chat: the terms in which each engine's module describes it.
 
-The defaults are those of a plain OpenAI server (`Profile`) and of Anthropic's own API
-(`Messages`, `Responses`), so an engine's profile holds its differences alone.
+The defaults are those of a plain OpenAI server (`Profile`) and of Anthropic's and OpenAI's own APIs
+(`Messages`, `Responses`), so an engine's profile contains only its differences.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ __all__ = [
 
 
 class Choice(StrEnum):
-    """What ``tool_choice`` can ask for. ``none`` is not here: without tools it is safe anywhere."""
+    """The values of ``tool_choice``. ``none`` is missing: a request without tools has the same
+    effect with every engine."""
 
     AUTO = "auto"
     REQUIRED = "required"
@@ -48,18 +49,18 @@ class Counter(StrEnum):
     INPUT_TOKENS = "/v1/chat/completions/input_tokens"
     #: a chat body → a list of tokens
     CHAT_TOKENIZE = "/chat_tokenize"
-    #: Anthropic's own: a messages body → ``input_tokens``
+    #: Anthropic's own API: a messages body → ``input_tokens``
     MESSAGES = "/v1/messages/count_tokens"
 
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """How a request makes an engine think, or not: fields of the chat body.
+    """How a request makes an engine think or not think: fields of the chat body.
 
-    ``off`` is merged into the body to switch thinking off; None: it cannot be. ``budget`` is the
-    field for a number of tokens; without one the number becomes an effort. ``effort``:
-    whether ``reasoning_effort`` is known, ``levels`` whether with more values than low, medium
-    and high. ``history`` is the field of an assistant message that carries earlier reasoning.
+    ``off`` is merged into the body to switch thinking off; None: that is not possible. ``budget``
+    is the field for a number of tokens; without one the number becomes an effort. ``effort``:
+    ``reasoning_effort`` is supported; ``levels``: with more values than low, medium and high.
+    ``history`` is the field of an assistant message for earlier reasoning.
     """
 
     off: Mapping[str, Any] | None = None
@@ -69,22 +70,23 @@ class Thinking:
     history: str = ""
 
     def level(self, wanted: str) -> str:
-        """The nearest level that is known."""
+        """The nearest supported level."""
         return wanted if self.levels else _PLAIN_LEVELS.get(wanted, wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """What an engine's ``/v1/messages`` takes of Anthropic's API. The defaults are Anthropic's own.
+    """What an engine's ``/v1/messages`` supports of Anthropic's API. The defaults are Anthropic's
+    own.
 
-    ``exact``: it keeps to the letter of the API: a user turn first, tools defined where calls
-    are in the history, a temperature up to 1, names of functions within the rules, stop
-    strings that are not blank. ``format``: whether a response format is followed, ``effort``
-    and ``levels`` which efforts, ``thinks`` whether the model thinks at all.
+    ``exact``: it enforces the API's rules: a user turn first, tools defined if the history has
+    calls, a temperature up to 1, function names within the rules, no blank stop strings.
+    ``format``: a response format is followed; ``effort`` and ``levels``: which efforts are;
+    ``thinks``: the model can think.
 
-    ``loses``: what of a request that is passed on as it is gets lost there; releases before the
-    first two numbers of ``loses_more`` lose what stands beside them, too. ``may_refuse``: the
-    controls of thinking that it refuses for some models, as it does in a chat.
+    ``loses``: parts of a relayed request that get lost there; releases before the first two numbers
+    of an entry of ``loses_more`` also lose the parts in that entry. ``may_refuse``: the controls of
+    thinking that it refuses for some models, as it does in a chat.
     """
 
     exact: bool = True
@@ -100,28 +102,28 @@ class Messages:
     loses: frozenset[Part] = frozenset()
     loses_more: tuple[tuple[int, ...], frozenset[Part]] = ((), frozenset())
     may_refuse: frozenset[Control] = frozenset()
-    #: An effort is the chat template's to read: where that has no place for one, none is lost.
+    #: The chat template reads the effort: a template that does not read it loses nothing.
     effort_by_template: bool = False
 
     def lost_parts(self, version: tuple[int, ...] = ()) -> frozenset[Part]:
-        """``version``: the first two numbers of the node's release, () where unknown."""
+        """``version``: the first two numbers of the node's release, () if unknown."""
         since, more = self.loses_more
         return self.loses | more if version and version < since else self.loses
 
     def level(self, wanted: str) -> str:
-        """The nearest level that is known; Anthropic's API has no ``minimal``."""
+        """The nearest supported level; Anthropic's API has no ``minimal``."""
         return wanted if self.levels and wanted != "minimal" else _PLAIN_LEVELS.get(wanted, wanted)
 
 
 @dataclass(frozen=True, slots=True)
 class Responses:
-    """What an engine's ``/v1/responses`` takes of OpenAI's API. The defaults are OpenAI's own.
+    """What an engine's ``/v1/responses`` supports of OpenAI's API. The defaults are OpenAI's own.
 
     ``keeps``: it can continue a response that it made; ``by_id``: it has the paths that ask for
-    one; ``counts``: it has the one that counts a prompt's tokens. ``loses``: fields of a request
-    that it takes and forgets; ``tools``: the kinds of tools that it knows, where the others are
-    lost. None: it says so itself of those that it lacks, or some releases do. ``hosted``: those
-    that it may run itself, where that is known.
+    one; ``counts``: it has the path that counts a prompt's tokens. ``loses``: fields of a request
+    that it accepts and ignores; ``tools``: the kinds of tools that it supports, while it loses
+    others; None: it refuses the others itself, or some releases do. ``hosted``: the kinds that it
+    may run itself, if that is known.
     """
 
     keeps: bool = True
@@ -132,61 +134,63 @@ class Responses:
     hosted: frozenset[str] | None = None
 
 
-#: What most models take.
+#: The types that most models accept.
 IMAGES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 ANY_CHOICE = frozenset(Choice)
-#: Ways to switch thinking off: by the word that most chat templates know, and by an effort.
+#: Ways to switch thinking off: by the variable of most chat templates, and by an effort.
 NO_TEMPLATE_THINKING = {"chat_template_kwargs": {"enable_thinking": False}}
 NO_EFFORT = {"reasoning_effort": "none"}
-#: Makes the engine continue a last turn that is the model's own.
+#: Makes the engine continue a last turn of the model.
 CONTINUE = {"continue_final_message": True}
 _PLAIN_LEVELS = {"minimal": "low", "xhigh": "high", "max": "high"}
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One engine. The defaults are those of a plain OpenAI server."""
+    """What one engine supports. The defaults are those of a plain OpenAI server."""
 
     choices: frozenset[Choice] = ANY_CHOICE
-    #: Tools and a response format together: which choices of tools it forbids.
+    #: The tool choices that the engine refuses together with a response format.
     format_forbids: frozenset[Choice] = frozenset()
     top_k: bool = False
-    #: What says that the number of tokens to choose from has no limit, which Gemini's 0 does.
+    #: The value for an unlimited number of tokens to choose from; Gemini's is 0.
     no_top_k: int = 0
-    #: 0 is an error on some engines; this much keeps only the likeliest token as well.
+    #: The smallest top_p. Some engines refuse 0; this value, too, keeps only the likeliest token.
     least_top_p: float = 0.0
-    #: 1, which limits nothing, is an error on TGI and is left out.
+    #: Whether a top_p of 1, which limits nothing, is accepted; TGI refuses it, so it is left out.
     whole_top_p: bool = True
     candidates: bool = True
     presence_penalty: bool = True
-    #: Whether ``response_format`` is followed at all.
+    #: Whether ``response_format`` is followed.
     follows_format: bool = True
-    #: Whether ``json_object``, JSON of any shape, is a format that it knows beside schemas.
+    #: Whether ``json_object``, JSON of any shape, is supported beside schemas.
     json_mode: bool = True
     #: vLLM and TGI answer 400 to a fifth stop string.
     most_stops: int | None = None
     logprobs: bool = True
     most_logprobs: int = 20
-    #: llama-server refuses log probabilities of a stream with tools, and we always stream.
+    #: Whether a stream may have both; llama-server refuses that, and requests always stream.
     logprobs_with_tools: bool = True
     images: frozenset[str] = IMAGES
     audio: bool = True
-    #: The content part that carries a video: ``video_url`` or ``input_video``; "" where none.
+    #: The content part for a video: ``video_url`` or ``input_video``; "" if there is none.
     video: str = ""
     thinking: Thinking = field(default_factory=Thinking)
-    #: Fields that make it continue a conversation's last turn where that is the model's own; None:
-    #: it begins a new turn, or continues without such fields (llama-server, Ollama's templates).
+    #: Fields that make the engine continue a last turn of the model; None: it begins a new turn, or
+    #: continues without such fields (llama-server, Ollama's templates).
     prefill: Mapping[str, Any] | None = None
-    #: What stands as content beside tool calls without text.
+    #: The content beside tool calls without text.
     empty_content: str | None = None
-    #: Function names beyond letters, digits, ``_`` and ``-`` (and 64 of them) are refused.
+    #: Function names with other characters than letters, digits, ``_`` and ``-``, or more than 64,
+    #: are refused.
     strict_names: bool = False
-    #: ``strict: true`` is meaningful, for schemas that fit its rules.
+    #: ``strict: true`` has an effect, for schemas that follow its rules.
     strict_schemas: bool = False
     #: An object's schema without ``properties`` is refused.
     complete_objects: bool = False
     parallel_switch: bool = True
-    #: Ignores unknown words; formats beyond these make its grammar fail.
+    #: The formats that its grammar supports; another one makes the grammar fail. Unknown keywords
+    #: are ignored.
     formats: frozenset[str] | None = None
     counter: Counter | None = None
     embeds: bool = True
@@ -195,13 +199,13 @@ class Profile:
     responses: Responses = field(default_factory=Responses)
 
     def fit_top_p(self, value: float | None) -> float | None:
-        """The nearest value that the engine takes, None to leave it out."""
+        """The nearest value that the engine accepts, None to leave it out."""
         if value is None or (value >= 1 and not self.whole_top_p):
             return None
         return max(value, self.least_top_p)
 
 
-#: A plain OpenAI server: nothing is sent to it that OpenAI's own API would refuse.
+#: A plain OpenAI server: it gets nothing that OpenAI's own API would refuse.
 PLAIN = Profile(most_stops=4, strict_names=True, strict_schemas=True, complete_objects=True)
 
 #: Google's own buckets for its OpenAI surface; ``minimal`` is for the smallest budgets.
@@ -209,5 +213,5 @@ _EFFORTS = ((512, "minimal"), (1024, "low"), (8192, "medium"))
 
 
 def effort_of(budget: int) -> str:
-    """The ``reasoning_effort`` that comes nearest to a budget in tokens."""
+    """The ``reasoning_effort`` nearest to a budget in tokens."""
     return next((effort for most, effort in _EFFORTS if budget <= most), "high")

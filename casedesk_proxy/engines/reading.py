@@ -1,4 +1,5 @@
-"""Facts out of JSON of any shape: what is not there, or is something else, is None or empty."""
+"""Reads facts from JSON of any shape: a missing value, or one of the wrong type, is None or
+empty."""
 
 from __future__ import annotations
 
@@ -45,7 +46,7 @@ def as_count(value: Any) -> int | None:
 
 
 def as_epoch(value: Any) -> int | None:
-    """Seconds since 1970 of an RFC 3339 time; Go's zero time (year 1) is none."""
+    """An RFC 3339 time as seconds since 1970; None for Go's zero time (year 1)."""
     if not isinstance(value, str):
         return None
     try:
@@ -55,7 +56,7 @@ def as_epoch(value: Any) -> int | None:
 
 
 def version_numbers(version: str) -> tuple[int, ...]:
-    """``0.14.2-rc1`` → (0, 14); () for what is no version."""
+    """``0.14.2-rc1`` → (0, 14); () if the text is not a version."""
     parts = version.lstrip("v").split(".")[:2]
     # Python refuses to read numbers of thousands of digits.
     plain = all(part.isdecimal() and len(part) < 10 for part in parts)

@@ -1,4 +1,4 @@
-"""All engines that are known: every module of this package that has a ``SPEC``."""
+"""All known engines: every module of this package that has a ``SPEC``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
     "usual_ports",
 ]
 
-#: No path that is looked for is deeper.
+#: The most segments of a path that is searched for.
 _MAX_SEGMENTS = 4
 
 
@@ -36,18 +36,18 @@ def _by_name(specs: Iterator[EngineSpec]) -> dict[str, EngineSpec]:
     return {one.name: one for one in sorted(specs, key=lambda one: (one.rank, one.name))}
 
 
-#: By name, in the order in which people are shown them.
+#: By name, in the order of lists for people.
 ENGINES: Mapping[str, EngineSpec] = _by_name(_find_specs())
-#: A node of which nobody has said what it is, until it is recognised.
+#: A node without a configured engine, until its engine is detected.
 AUTO = ENGINES["auto"]
-#: In the order in which they look at a node.
+#: In the order in which they are tried at a node.
 FINGERPRINTS: tuple[Fingerprint, ...] = tuple(
     sorted(
         (one.fingerprint for one in ENGINES.values() if one.fingerprint is not None),
         key=lambda one: one.turn,
     )
 )
-#: Of all engines together, by path. None differs about where a path has its model.
+#: Of all engines together, by path. Engines agree about where a path has its model.
 INFERENCE_PATHS: Mapping[str, InferencePath] = {one.path: one for one in AUTO.paths}
 _ADMINISTERED: Mapping[str, EngineSpec] = {
     path: engine for engine in ENGINES.values() for path in engine.administration.split()
@@ -55,19 +55,19 @@ _ADMINISTERED: Mapping[str, EngineSpec] = {
 
 
 def find_engine(name: str) -> EngineSpec:
-    """Raises KeyError for a name that no configuration can hold."""
+    """Raises KeyError for a name that no configuration can contain."""
     return ENGINES[name]
 
 
 def context_remedy(engine: EngineSpec, trained: int) -> str:
-    """What an operator can do about prompts that were cut; of an engine that is not known to cut
-    any, what helps at those that are: it may be one of them behind a name that says less."""
+    """What an operator can do about prompts that were cut. For an engine that is not known to cut
+    prompts: what helps at engines that do, since the node may run one of them."""
     cutters = [engine] if engine.contexts is not None else ENGINES.values()
     return "; or ".join(one.contexts.remedy(trained) for one in cutters if one.contexts)
 
 
 def usual_ports() -> dict[int, list[EngineSpec]]:
-    """Where engines listen unless told otherwise, and which do so there."""
+    """The default ports, with the engines that listen there."""
     ports: dict[int, list[EngineSpec]] = {}
     for engine in ENGINES.values():
         for port in engine.ports:
@@ -76,7 +76,7 @@ def usual_ports() -> dict[int, list[EngineSpec]]:
 
 
 def find_administered(path: str) -> EngineSpec | None:
-    """The engine that a path administers, given without a leading slash and its version."""
+    """The engine that a path administers; the path is without a leading slash and its version."""
     segments = path.lower().split("/", _MAX_SEGMENTS)
     starts = ("/".join(segments[:count]) for count in range(1, len(segments) + 1))
     return next((_ADMINISTERED[one] for one in starts if one in _ADMINISTERED), None)

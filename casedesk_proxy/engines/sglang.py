@@ -1,4 +1,4 @@
-"""SGLang. Read in the source of 0.5.23 or measured."""
+"""SGLang. From the source of 0.5.23, or measured."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["SPEC", "read_models"]
 
 
 def read_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
-    """Of ``/v1/models`` and ``/get_model_info``."""
+    """From ``/v1/models`` and ``/get_model_info``."""
     details = as_mapping(model_info)
     embeds = details.get("is_generation") is False
     kinds = (
@@ -37,7 +37,7 @@ def read_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
     lacks = frozenset(ability for kind, ability in kinds if details.get(kind) is False)
     if details.get("is_generation") is True:
         lacks |= {Ability.EMBEDDING}
-    # Its Harmony path raises for an effort of ``none``.
+    # Its Harmony path fails for an effort of ``none``.
     ignores = frozenset({Control.OFF} if details.get("model_type") == "gpt_oss" else ())
     return tuple(
         replace(info, embeds=embeds, lacks=lacks, ignores=ignores)
@@ -46,7 +46,7 @@ def read_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
 
 
 def _look(listing: NodeAnswer) -> Asking[Detected | None]:
-    # The first name is the older one; newer releases know both, or only the second.
+    # The first name is the older one; newer releases have both, or only the second.
     facts = (yield from ask_facts("/get_model_info")) or (yield from ask_facts("/model_info"))
     if "model_path" not in facts or "is_generation" not in facts:
         return None
@@ -65,7 +65,7 @@ _PROFILE = Profile(
     messages=Messages(
         exact=False,
         documents=False,
-        # It refuses thinking that it cannot read.
+        # It refuses thinking blocks that it cannot read.
         loses=ALL_LOSE | {Part.TOOL_CHANGES, Part.WEB_SEARCH, Part.REDACTED},
         may_refuse=frozenset({Control.EFFORT, Control.LEVELS}),
     ),
@@ -74,15 +74,15 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="sglang",
     title="SGLang",
-    # Its /v1/responses was made for gpt-oss and its tools; of functions with other models nothing
-    # was seen. Translated, they work; ``speaks`` of a node asks for it all the same.
+    # Its /v1/responses was made for gpt-oss and its tools; functions with other models did not
+    # work. Translated requests work; a node's ``speaks`` can still ask for it.
     speaks=(Dialect.OPENAI, Dialect.ANTHROPIC),
     profile=_PROFILE,
     rank=13,
     ports=(30000,),
     programs=("sglang",),
-    # /health and /health_generate generate a token, the first unless
-    # SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is off, and /get_server_info asks its scheduler
+    # /health and /health_generate generate a token (the first unless
+    # SGLANG_ENABLE_HEALTH_ENDPOINT_GENERATION is off), and /get_server_info asks its scheduler
     # (srt/entrypoints/http_server.py). The list is answered by its web server alone.
     probe="/v1/models",
     sends_at_once=True,

@@ -1,7 +1,7 @@
 """`EngineSpec`: all that the gateway knows of an engine, in one value.
 
-Each module of this package that has a ``SPEC`` describes one engine, and `engines.registry` finds
-it. No module elsewhere names an engine: what makes one different is a field here.
+Each module of this package with a ``SPEC`` describes one engine, and `engines.registry` finds it.
+No module elsewhere names an engine: every difference is a field here.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["Contexts", "Detected", "EngineSpec", "Fingerprint"]
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """How an engine is known by its answers. Only what reports facts may be asked: nothing that
+    """How an engine is recognised by its answers. Only requests for facts are allowed: none that
     loads, wakes or runs a model.
 
-    ``look`` is given the node's answer to ``GET /v1/models``, which all nodes are asked first,
-    and returns None where it is another engine. Those with a lower ``turn`` look first: an engine
-    that imitates another has to look before it. ``owners`` and ``servers`` are hints to look first
-    of all: ``owned_by`` of the first model that the node lists, and its Server header.
+    ``look`` gets the node's answer to ``GET /v1/models``, which all nodes are asked first, and
+    returns None for another engine. Fingerprints with a lower ``turn`` are tried first: an engine
+    that imitates another must come before it. ``owners`` and ``servers`` are hints to try this one
+    before all others: ``owned_by`` of the first model that the node lists, and its Server header.
 
-    ``refresh`` makes fewer inquiries than ``look`` of a node that is known; it returns None where
-    it has to be looked at anew. ``complete`` adds to what ``look`` found what takes an inquiry
-    more, and which only requests need to know.
+    ``refresh`` makes fewer inquiries than ``look`` at a known node; it returns None if the node has
+    to be detected again. ``complete`` adds facts that need one more inquiry and that only requests
+    use.
     """
 
     look: Callable[[NodeAnswer], Asking[Detected | None]]
@@ -42,11 +42,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class Contexts:
-    """Of an engine that cuts prompts which are too long for the context that it runs a model
-    with, and answers what is left without an error.
+    """For an engine that cuts prompts which are longer than the context of a running model, and
+    answers the rest without an error.
 
-    ``advise`` gives the sentences that there are to say of such models; ``remedy`` what an
-    operator can do, given the length in tokens that a model was trained with (0: unknown).
+    ``advise`` returns the sentences about such models; ``remedy`` what an operator can do, given
+    the length in tokens that a model was trained with (0: unknown).
     """
 
     advise: Callable[[Iterable[ModelInfo]], list[str]]
@@ -65,43 +65,44 @@ class EngineSpec:
     title: str
     speaks: tuple[Dialect, ...]
     profile: Profile = PLAIN
-    #: Seen at work, not only read about.
+    #: Tested with a real server, not only from documentation.
     tested: bool = True
-    #: Lists for people have lower ones first, then go by name.
+    #: Lists for people show lower ranks first, and equal ranks by name.
     rank: int = 50
-    #: Where it listens unless told otherwise; it is recognised on any port.
+    #: The default ports; it is detected on any port.
     ports: tuple[int, ...] = ()
-    #: The cheapest path that neither runs inference nor wakes a model. None: it is never asked
-    #: whether it lives, as each inquiry would count against somebody's quota.
+    #: The cheapest path that neither runs nor wakes a model. None: it is never probed, since each
+    #: inquiry would count against a quota.
     probe: str | None = "/v1/models"
-    #: It switches Nagle's algorithm off (TCP_NODELAY). A sender that waits for acknowledgements
-    #: would be slowed by a receiver that delays them; these are not.
+    #: It disables Nagle's algorithm (TCP_NODELAY). A sender that waits for acknowledgements would
+    #: be slowed by a receiver that delays them; this one does not wait.
     sends_at_once: bool = False
-    #: Words of its command line by which a process is known as it, such as the program's name.
+    #: Words of its command line that identify its process, such as the program's name.
     programs: tuple[str, ...] = ()
-    #: What people write for its name.
+    #: Other names that people write for it.
     other_names: frozenset[str] = frozenset()
-    #: Last parts of the URLs of its own API, which do not belong to a node's URL.
+    #: Last segments of URLs in its own API, which do not belong to a node's URL.
     url_ends: frozenset[str] = frozenset()
-    #: None: it is not recognised, only configured.
+    #: None: it is not detected, only configured.
     fingerprint: Fingerprint | None = None
-    #: Whether a node that is configured as this is asked for more than its list of models.
+    #: Whether a node that is configured as this engine is asked for more than its list of models.
     tells_facts: bool = True
-    #: Its chat streams end with counts though nobody asks for them (``timings``).
+    #: Its chat streams end with counts even if nobody asks for them (``timings``).
     counts_streams: bool = False
     #: It serves OpenAI's Realtime API, a WebSocket at /v1/realtime.
     has_realtime: bool = False
     #: It reads documents such as PDF itself, in chats and Responses requests.
     takes_documents: bool = False
-    #: The largest request with media inside, in bytes, of an engine that has files of its own, to
-    #: which media go that make a request larger; None: it has none.
+    #: The largest request with inline media in bytes, for an engine that stores files itself, to
+    #: which media that make a request larger are uploaded; None: it stores none.
     max_inline: int | None = None
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
-    #: What it has beside the protocols that it speaks; no other path of it is ever asked for.
+    #: Its paths beside the protocols that it speaks; no other path of it is ever requested.
     paths: tuple[InferencePath, ...] = ()
-    #: Paths that administer it, without version and leading slash, separated by blanks. Whatever is
-    #: not in ``paths`` is refused; these, and what is below them, in words that say what they are.
+    #: Paths that administer it, without version and leading slash, separated by blanks. Every path
+    #: that is not in ``paths`` is refused; for these, and paths below them, the refusal says what
+    #: they are.
     administration: str = ""
 
     def __str__(self) -> str:
@@ -112,14 +113,14 @@ class EngineSpec:
 
     @property
     def is_metered(self) -> bool:
-        """Whether inquiries count against somebody's quota."""
+        """Whether inquiries count against a quota."""
         return self.probe is None
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """An engine at a URL. ``models`` is empty where it told none: it has none, is ``loading``, or
-    ``needs_key``. ``slots``: how many requests it runs at once, where it tells."""
+    """An engine at a URL. ``models`` is empty if it reported none: it has none, is ``loading``, or
+    ``needs_key``. ``slots``: how many requests it runs at once, if it reports that."""
 
     engine: EngineSpec
     models: tuple[ModelInfo, ...] = ()

@@ -1,4 +1,4 @@
-"""Text Generation Inference. Read in the source of 3.3.7 and in its documentation."""
+"""Text Generation Inference. From the source of 3.3.7 and its documentation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["SPEC", "read_models"]
 
 
 def read_models(info: Any) -> tuple[ModelInfo, ...]:
-    """Of ``/info``: it serves one model."""
+    """From ``/info``: it serves one model."""
     details = as_mapping(info)
     name = as_text(details.get("model_id"))
     if name is None:
@@ -34,7 +34,7 @@ def read_models(info: Any) -> tuple[ModelInfo, ...]:
 
 def _look(listing: NodeAnswer) -> Asking[Detected | None]:
     facts = yield from ask_facts("/info")
-    # Its sister for embeddings, TEI, has the same page without a limit on written tokens.
+    # TEI, its counterpart for embeddings, has the same page without a limit of generated tokens.
     if "model_id" not in facts or "max_total_tokens" not in facts:
         return None
     version = facts.get("version")
@@ -71,7 +71,7 @@ SPEC = EngineSpec(
     rank=14,
     ports=(8080, 3000),
     programs=("text-generation-launcher", "text-generation-router"),
-    # /health generates a token while it counts as unwell, and goes to the device otherwise
+    # /health generates a token while the server is unhealthy, and uses the device otherwise
     # (router/src/server.rs, Backend::health). This page is answered by its web server alone.
     probe="/info",
     fingerprint=Fingerprint(_look, turn=40),

@@ -14,9 +14,9 @@ __all__ = ["SPEC"]
 
 
 def _look(listing: NodeAnswer) -> Asking[Detected | None]:
-    """It names itself nowhere. Its description of itself, which FastAPI writes, holds two paths
-    that no other engine has; its list is that of a folder of models, and answers 500 where there
-    is none (measured, 5.17)."""
+    """No answer contains its name. Its OpenAPI description, which FastAPI writes, has two paths
+    that no other engine has; its list is that of a folder of models, and answers 500 if there is
+    none (measured, 5.17)."""
     if listing.server != "uvicorn":
         return None
     paths = as_mapping((yield from ask_facts("/openapi.json")).get("paths"))
@@ -26,7 +26,7 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
     return Detected(SPEC, models, SPEC.speaks)
 
 
-#: It answers 200 to what it ignores, and 422 to names that OpenAI lacks.
+#: It answers 200 although it ignores a field, and 422 to names that OpenAI lacks.
 _PROFILE = Profile(
     choices=frozenset({Choice.AUTO}),
     candidates=False,
@@ -41,13 +41,13 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="transformers",
     title="transformers serve",
-    # Its /v1/responses answers with events, whatever is asked for (measured).
+    # Its /v1/responses always answers with events (measured).
     speaks=(Dialect.OPENAI,),
     profile=_PROFILE,
     rank=15,
     ports=(8000,),
     programs=("transformers",),
-    # Its list walks a folder at each inquiry.
+    # Its list reads a folder at each inquiry.
     probe="/health",
     sends_at_once=True,
     fingerprint=Fingerprint(_look, turn=60),

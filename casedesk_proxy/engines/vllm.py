@@ -1,4 +1,4 @@
-"""vLLM. Read in the source of 0.33 or measured (0.32)."""
+"""vLLM. From the source of 0.33, or measured (0.32)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _PROFILE = Profile(
     least_top_p=1e-6,
     most_stops=4,
     video="video_url",
-    # ``reasoning_effort: none`` does the same, but older releases refuse the value.
+    # ``reasoning_effort: none`` has the same effect, but older releases refuse the value.
     thinking=Thinking(NO_TEMPLATE_THINKING, "thinking_token_budget", history="reasoning"),
     # Both at once are an error.
     prefill={"add_generation_prompt": False, **CONTINUE},
@@ -69,9 +69,8 @@ _PROFILE = Profile(
         ),
         may_refuse=frozenset({Control.EFFORT, Control.LEVELS, Control.BUDGET}),
     ),
-    # It keeps responses only where VLLM_ENABLE_RESPONSES_API_STORE is set, and says so where it
-    # is asked for one.
-    # Some releases fail at kinds of tools that they lack, later ones take functions alone.
+    # It stores responses only if VLLM_ENABLE_RESPONSES_API_STORE is set; otherwise its error says
+    # so. Some releases fail for kinds of tools that they lack, later ones accept only functions.
     responses=Responses(
         counts=False,
         loses=frozenset({"conversation"}),
