@@ -1,1 +1,1 @@
-"""What clients send and expect back: paths, envelopes, list shapes."""
+"""The clients' side of each protocol: paths, error envelopes, forms of lists."""

@@ -1,10 +1,10 @@
-"""Anthropic's shapes: errors as a reply and as a stream's last event; models; the version.
+"""Anthropic's forms: errors as a reply and as a stream's last event; models; the version.
 
-Only statuses that Anthropic documents are sent: no capacity and no usable node are both its 529
-overloaded_error, which its SDKs and Claude Code repeat with patience: nothing was worked, so a
-repeat costs nothing. A reply that its node broke is 500 api_error and not to be repeated, as each
-repeat would cost a whole generation (see `errors.StreamBroken`). What nobody offers (501) is a
-fault of the request, or its SDKs would repeat that too.
+Only statuses that Anthropic documents are sent. No capacity and no usable node are both its 529
+overloaded_error, which its SDKs and Claude Code repeat patiently: a repeat costs nothing, since
+nothing was generated. A reply that its node broke is 500 api_error with a hint not to repeat it,
+since each repeat would cost a whole generation (see `errors.StreamBroken`). A feature that no node
+offers (501) is reported as a fault of the request, since its SDKs would repeat a 501 too.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ _TYPES = {
     529: "overloaded_error",
 }
 _STATUS = {501: 400, 502: 529, 503: 529}
-#: Anthropic's tool runner asks for a thread by default. Where it reads this, it works without one
-#: and sends all of the conversation (anthropic 2.14).
+#: Anthropic's tool runner asks for a thread by default. After this error it works without one and
+#: sends the whole conversation (anthropic 2.14).
 _NO_THREADS = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 _DEFAULT_PAGE_SIZE = 20
 _MAX_PAGE_SIZE = 1000
 
 
 def require_version(headers: RawHeaders) -> None:
-    """Raises BadRequest without an ``anthropic-version``; any value will do (SDKs differ)."""
+    """Raises BadRequest without an ``anthropic-version``; any value is accepted (SDKs differ)."""
     for name, value in headers:
         if name.lower() == b"anthropic-version" and value.strip():
             return
@@ -67,13 +67,14 @@ def http_status(error: ProxyError) -> int:
 
 
 def error_body(error: ProxyError, request_id: str = "") -> bytes:
-    """The envelope. SDKs read the request id from the header ``request-id``, people from here."""
+    """The envelope. SDKs read the request id from the header ``request-id``, people read it
+    here."""
     return _envelope(_kind(http_status(error)), error, request_id)
 
 
 def stream_error(error: ProxyError, request_id: str = "") -> bytes:
-    """The envelope inside a stream. The HTTP status being 200, only ``error.type`` tells SDKs what
-    it was; that a node broke off is then no matter of load."""
+    """The envelope inside a stream. Since the HTTP status is 200, SDKs see only ``error.type``; a
+    broken node is then not reported as overload."""
     kind = _kind(error.status if error.status == 502 else http_status(error))
     return _envelope(kind, error, request_id)
 
@@ -84,7 +85,7 @@ def error_frame(error: ProxyError, request_id: str = "") -> bytes:
 
 
 def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
-    """A page of models by name. ``query`` may hold limit (1 to 1000, default 20) and one of
+    """A page of models by name. ``query`` may contain limit (1 to 1000, default 20) and one of
     after_id and before_id, which need not be in the list any more. Raises BadRequest."""
     parameters = dict(read_pairs(query))
     limit = _limit(parameters.get("limit") or str(_DEFAULT_PAGE_SIZE))
@@ -110,13 +111,13 @@ def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
 
 
 def show_model(model: ModelInfo) -> dict[str, Any]:
-    """Anthropic's model object. A creation time that the node does not tell is 1970."""
+    """Anthropic's model object. If the node reports no creation time, it is 1970."""
     shown: dict[str, Any] = {
         "type": "model",
         "id": model.name,
         "display_name": model.name,
         "created_at": _rfc3339(model.created or 0),
-        # What a node serves now is in use; it tells of no plans.
+        # A model that a node serves now is active; nodes report no plans.
         "lifecycle": "active",
     }
     if model.description:
@@ -147,7 +148,8 @@ def _envelope(kind: str, error: ProxyError, request_id: str) -> bytes:
 def _rfc3339(seconds: int) -> str:
     try:
         moment = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, OSError, ValueError):  # a node's nonsense is no reason to fail
+    # an impossible value from a node is no reason to fail
+    except (OverflowError, OSError, ValueError):
         moment = datetime.fromtimestamp(0, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -1,4 +1,4 @@
-"""Anthropic's shapes of files."""
+"""Anthropic's forms of files."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ __all__ = ["deleted_reply", "list_reply", "read_keep", "read_page", "show_file"]
 
 _DEFAULT_PAGE_SIZE = 20
 _MAX_PAGE_SIZE = 1000
-#: What a page's cursor begins with; the id of the last file before it follows.
+#: The beginning of a page's cursor; the id of the last file before the page follows.
 _CURSOR = "page_"
-#: Where a list asks for certain files, as SDKs write it; and how many.
+#: The parameters that ask for certain files, as SDKs write them; and how many are accepted.
 _IDS = frozenset({"ids", "ids[]"})
 _MAX_IDS_COUNT = 100
-#: Seconds, as Anthropic bounds them.
+#: Seconds; Anthropic's limits.
 _MIN_KEEP_S = 3600
 _MAX_KEEP_S = 7_776_000
 _KEEP = "expires_in_seconds"
 
 
 def show_file(file: StoredFile) -> dict[str, Any]:
-    """Unlike at Anthropic, a client may download what it uploaded."""
+    """Unlike at Anthropic, a client may download a file that it uploaded."""
     shown: dict[str, Any] = {
         "type": "file",
         "id": name_file(Dialect.ANTHROPIC, file.id),
@@ -45,19 +45,20 @@ def show_file(file: StoredFile) -> dict[str, Any]:
 
 
 def read_keep(fields: Mapping[str, str]) -> float | None:
-    """For how many seconds the client wants it; None: it does not say. Raises BadRequest."""
+    """How many seconds the client asks to keep the file; None if it does not say. Raises
+    BadRequest."""
     if _KEEP not in fields:
         return None
     return file_drafts.read_keep(_KEEP, fields[_KEEP], _MIN_KEEP_S, _MAX_KEEP_S)
 
 
 def read_page(query: str) -> Page:
-    """The newest first. A page begins behind a cursor, as SDKs ask since 2026, or behind or before
-    an id, as they did until then; those before it are the newer ones. Raises BadRequest."""
+    """The newest files first. A page begins after a cursor, which SDKs use since 2026, or after or
+    before an id, which they used until then; files before an id are newer. Raises BadRequest."""
     pairs = read_pairs(query)
     given = dict(pairs)
     if (asked := [value for name, value in pairs if name in _IDS]) or given.get("scope_id"):
-        # Of no session of Anthropic's there is a file here.
+        # Files of Anthropic's sessions are not stored here.
         return _read_choice([] if given.get("scope_id") else asked)
     limit = given.get("limit") or str(_DEFAULT_PAGE_SIZE)
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE_SIZE):
@@ -75,7 +76,7 @@ def read_page(query: str) -> Page:
 
 
 def _read_choice(asked: Sequence[str]) -> Page:
-    """Of certain files. Raises BadRequest."""
+    """A page of certain files. Raises BadRequest."""
     found = tuple(dict.fromkeys(ident for one in asked if (ident := read_id(one)) is not None))
     if len(found) > _MAX_IDS_COUNT:
         raise bad_field("ids", f"at most {_MAX_IDS_COUNT} ids may be given")
@@ -83,7 +84,7 @@ def _read_choice(asked: Sequence[str]) -> Page:
 
 
 def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
-    """``files``: one more than the page holds, where there are more."""
+    """``files``: one more than the page holds, if there are more."""
     shown = [show_file(file) for file in files[: page.most]]
     if page.oldest:
         shown.reverse()

@@ -1,8 +1,10 @@
-"""How messages to Anthropic clients begin: Claude Code recovers only by its vendor's own words.
+"""The beginning of messages to Anthropic clients: Claude Code recovers only if it reads its
+vendor's own words.
 
-With a picture or a document that the model cannot take in its history, every further turn would
-fail alike. Claude Code 2.1 looks for the words of Anthropic's service in a 400, and for the place
-of the part behind them, takes the part out and asks again. ``docs/errors.md`` has the whole table.
+If the history contains a picture or a document that the model does not accept, every further turn
+would fail in the same way. Claude Code 2.1 searches a 400 for the words of Anthropic's service,
+followed by the place of the part, removes the part and sends the request again. ``docs/errors.md``
+has the whole table.
 """
 
 from __future__ import annotations
@@ -17,12 +19,12 @@ _MEDIA = {
     "image": "Could not process image",
     "document": "The PDF specified was not valid",
 }
-#: Where a block stands: in a message, or in the result of a tool.
+#: The place of a block: in a message, or in the result of a tool.
 _BLOCK = re.compile(r"(messages\.\d+\.content\.\d+)(\.content\.\d+)?")
 
 
 def message_of(error: ProxyError) -> str:
-    """The vendor's words, where clients act on them, then ours."""
+    """The vendor's words, if clients act on them, then ours."""
     if error.code == "model_not_found" and isinstance(error, NotFound) and error.model:
         return f"model: {error.model}; {error.message}"
     if error.status == 400:
@@ -33,7 +35,8 @@ def message_of(error: ProxyError) -> str:
 
 
 def _place(violation: Violation) -> str:
-    """As Anthropic writes it, with the kind of the part: ``messages.0.content.1.image``."""
+    """The place in Anthropic's notation, with the kind of the part:
+    ``messages.0.content.1.image``."""
     block = _BLOCK.match(violation.path)
     if block is None:
         return ""

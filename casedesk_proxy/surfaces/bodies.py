@@ -1,4 +1,4 @@
-"""What a relay reads in a JSON body, and the one thing it changes there: the model's name."""
+"""What a relay reads in a JSON body, and the one thing that it changes there: the model's name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 _TEXT = "a string is required"
-#: Names of models in one message.
+#: How many names of models one message lists.
 _MAX_LISTED_NAMES = 5
 _MAY_STREAM = frozenset(
     {
@@ -38,7 +38,7 @@ _MAY_STREAM = frozenset(
         Action.EDIT_IMAGE,
     }
 )
-#: These stream unless their body says otherwise.
+#: These actions stream unless their body says otherwise.
 _STREAM_BY_DEFAULT = frozenset({Action.OLLAMA_CHAT, Action.OLLAMA_GENERATE})
 _MAY_COUNT = frozenset({Action.CHAT, Action.COMPLETE})
 _COUNTED = b'{"include_usage":true}'
@@ -48,8 +48,9 @@ _NAMING = _WRAPPERS | {"model", "requests"}
 
 @record
 class RequestBody:
-    """``model`` as the body names it, None for Gemini, where the path does; ``stream``: whether
-    call and body together ask for one; ``value`` the whole object (of double keys the last)."""
+    """``model`` as the body names it, None for Gemini, whose path names it; ``stream``: whether
+    call and body together ask for a stream; ``value`` the whole object (of duplicate keys the
+    last)."""
 
     model: str | None
     stream: bool
@@ -59,8 +60,8 @@ class RequestBody:
 def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tuple) -> RequestBody:
     """Raises BadRequest, naming the byte of a syntax error or the field of a wrong type.
 
-    ``offered`` tells the models there are: a body that names none means the only one, as the users
-    of servers with a single model are used to.
+    ``offered`` returns the available models: a body that names none means the only one, as users of
+    servers with a single model expect.
     """
     value = parse_body(raw)
     if call.surface is Dialect.GEMINI:
@@ -69,7 +70,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     refuse_other_names(call.surface, value)
     model = value.get(_model_key(call, value))
     if model is None or model == "":
-        # An empty object asks for nothing, of whatever model; but it can be counted.
+        # An empty object requests nothing, whatever the model; but it can be counted.
         model = sole_model(offered() if value or call.action is Action.COUNT_RESPONSE else ())
     elif not isinstance(model, str):
         raise _bad_field("model", _TEXT)
@@ -85,8 +86,8 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
 
 
 def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:
-    """Whether the body, which parses to ``value``, names another model than ``new`` although its
-    call does not: none, or one in a form of Vertex's."""
+    """Whether the body, which parses to ``value``, does not name ``new`` although its call does: it
+    names no model, or names it in one of Vertex's forms."""
     if call.surface is not Dialect.GEMINI:
         return value.get(_model_key(call, value)) != new
     requests = value.get("requests")
@@ -97,12 +98,12 @@ def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:
 
 
 def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bytes:
-    """The body with the model's name changed, or put in; every other byte as the client sent it.
+    """The body with the model's name changed, or inserted; every other byte as the client sent it.
 
-    ``value`` is what ``raw`` parses to. A double key is changed in each place, since nodes
-    differ in which one they take. Gemini bodies repeat the path's model inside (embedding
-    requests, wrapped countTokens), and Google refuses one that differs from the path: those that
-    say what the path says are changed, others are left for the node to refuse.
+    ``value`` is what ``raw`` parses to. A duplicate key is changed in each place, since nodes
+    differ in which one they use. Gemini bodies repeat the path's model inside (embedding requests,
+    wrapped countTokens), and Google refuses one that differs from the path: names that equal the
+    path's are changed, others are left for the node to refuse.
     """
     if call.surface is Dialect.GEMINI:
         if _NAMING.isdisjoint(value):
@@ -119,9 +120,9 @@ def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> byt
 
 
 def ask_for_counts(call: Call, raw: bytes, value: dict[str, Any]) -> bytes | None:
-    """The body of an OpenAI chat or completion, a stream, such that the node tells its counts;
-    every other byte as the client sent it. None: the client wants them itself, or has written what
-    the node is to refuse."""
+    """The body of a streaming OpenAI chat or completion, changed so that the node reports its
+    counts; every other byte as the client sent it. None: the client asks for them itself, or the
+    node should refuse what it wrote."""
     if call.action not in _MAY_COUNT:
         return None
     if "stream_options" not in value:
@@ -144,7 +145,7 @@ def ask_for_counts(call: Call, raw: bytes, value: dict[str, Any]) -> bytes | Non
 
 
 def sole_model(offered: Sequence[str]) -> str:
-    """The only one of those that there are. Raises BadRequest, naming some, where it is not."""
+    """The only one of these models. Raises BadRequest, naming some, if there is not exactly one."""
     if len(offered) == 1:
         return offered[0]
     if not offered:
@@ -157,11 +158,11 @@ def sole_model(offered: Sequence[str]) -> str:
 
 
 def _top_level_models(raw: bytes) -> Iterator[Span]:
-    """Where the values of the key ``model`` stand in an object that has it."""
+    """The places of the values of the key ``model`` in an object that has it."""
     at = raw.find(b'"model"')
     if raw.find(b'"model"', at + 1) < 0 <= at and b"\\u006" not in raw:
-        # Its letters stand there once and none of them is escaped elsewhere: that is the key. A
-        # prompt of megabytes is not scanned for it.
+        # The name occurs once and no letter of it is escaped elsewhere: this is the key. A prompt
+        # of megabytes is not scanned for it.
         yield value_behind(raw, at)
         return
     yield from _spans_of(raw, "model")
@@ -174,7 +175,7 @@ def _spans_of(raw: bytes, name: str) -> Iterator[Span]:
 
 
 def _model_key(call: Call, value: dict[str, Any]) -> str:
-    """Old clients of Ollama ask it to show a ``name``; it still takes that."""
+    """Old clients of Ollama's show request send ``name``, which Ollama still accepts."""
     old = call.action is Action.SHOW_MODEL and not value.get("model") and "name" in value
     return "name" if old else "model"
 
@@ -222,7 +223,7 @@ def parse_body(raw: bytes) -> dict[str, Any]:
 
 
 def describe_syntax_error(error: jsonio.JSONError, raw: bytes, what: str = "the body") -> str:
-    """What is wrong and at which byte, counted from 0; nothing of ``raw`` itself."""
+    """What is wrong and at which byte, counted from 0; contains nothing of ``raw`` itself."""
     try:
         raw.decode()
     except UnicodeDecodeError as fault:

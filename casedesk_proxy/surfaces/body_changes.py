@@ -1,8 +1,8 @@
-"""Fields of a JSON body given other values, put in or taken out, and every other byte as it was.
+"""Sets, adds and removes fields of a JSON body; every other byte is unchanged.
 
-A body is changed twice at once: `Draft` changes what it parsed to and notes what it changed, and
-`body_edits` puts the same into the bytes. A field that stands twice gets its new value, or is taken
-out, in both places, since nodes differ in which one they take.
+A body is changed twice at once: `Draft` changes its parsed value and notes the changes, and
+`body_edits` makes the same changes in the bytes. A duplicate field gets its new value, or is
+removed, in both places, since nodes differ in which one they use.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from casedesk_proxy.surfaces.body_edits import (
 
 __all__ = ["Draft", "FieldPath"]
 
-#: For each level the names that a field goes by there, the usual one first.
+#: For each level the names of the field there, the usual one first.
 FieldPath = tuple[tuple[str, ...], ...]
 _ROOT: Names = ()
 
 
 class Draft:
-    """A body under change: ``value`` is what ``raw`` parses to, of double keys the last."""
+    """A body that is being changed: ``value`` is what ``raw`` parses to, with the last of duplicate
+    keys."""
 
     __slots__ = ("_changes", "_raw", "value")
 
@@ -37,7 +38,7 @@ class Draft:
         self._changes: dict[Names, tuple[Any, bool]] = {}
 
     def find(self, path: FieldPath) -> list[Names]:
-        """Under which names the field is there, with a value that is not null."""
+        """The names under which the field exists with a value that is not null."""
         value = self.value
         if len(path) == 1:
             [level] = path
@@ -59,8 +60,8 @@ class Draft:
         return (self.value if len(names) == 1 else self._holder(names))[names[-1]]
 
     def put(self, path: FieldPath, value: Any) -> None:
-        """Everywhere where the field is, else under its first name. Raises BadRequest where what
-        should hold it is not an object."""
+        """Set the field wherever it exists, else under its first name. Raises BadRequest if the
+        value that should contain it is not an object."""
         found = self.find(path)
         for names in found:
             self.replace(names, value)
@@ -68,14 +69,14 @@ class Draft:
             self._create(path, value)
 
     def replace(self, names: Names, value: Any) -> None:
-        """The value of a field that is there."""
+        """Replace the value of an existing field."""
         name = names[-1]
         holder = self.value if len(names) == 1 else self._holder(names)
         if not is_same(holder[name], value):
             holder[name] = value
             self._note(names, value, True)
         elif not all(has_once(self._raw, one) for one in names):
-            # The object that is there, not its like: what is put into it later has to be in both.
+            # The same object, not a copy: later changes inside it must be made in both.
             self._note(names, holder[name], True)
 
     def remove(self, path: FieldPath) -> None:
@@ -84,11 +85,11 @@ class Draft:
             self._note(names, REMOVED, True)
 
     def check_double(self, names: Names) -> None:
-        """Gives each of a field's values the one that it parsed to, if it may stand twice."""
+        """Set each of a field's values to the parsed one, if the field may be duplicate."""
         self.replace(names, self.read(names))
 
     def write(self) -> bytes:
-        """The bytes, with what was changed."""
+        """The bytes, with all changes."""
         return write_changes(self._raw, self._changes) if self._changes else self._raw
 
     def _holder(self, names: Names) -> dict[str, Any]:
@@ -136,7 +137,7 @@ class Draft:
         if changes:
             for end in range(1, len(names)):
                 if names[:end] in changes:
-                    return  # That one's value is the very object that holds this field.
+                    return  # Its value is the object that contains this field.
             for other in [other for other in changes if other[: len(names)] == names != other]:
                 del changes[other]
             if names in changes:
@@ -148,7 +149,7 @@ class Draft:
 
 
 def _first_object(found: list[tuple[Names, Any]]) -> tuple[Names, dict[str, Any]]:
-    """Raises BadRequest where none of them is one."""
+    """Raises BadRequest if none of them is an object."""
     for names, holder in found:
         if isinstance(holder, dict):
             return names, holder

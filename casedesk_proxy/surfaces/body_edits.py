@@ -1,7 +1,7 @@
-"""Changed fields put into the bytes of a JSON body, each in its place.
+"""Writes changed fields into the bytes of a JSON body, each in its place.
 
-Where each name stands once in the body, it is found by a search and nothing else is read; else the
-objects that hold the fields are gone through.
+If each name occurs once in the body, it is found by a search and nothing else is read; otherwise
+the objects that contain the fields are scanned.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from casedesk_proxy.surfaces.json_spans import Span, entries, splice, value_behi
 
 __all__ = ["REMOVED", "Changes", "Names", "has_once", "is_same", "write_changes"]
 
-#: Of a field, from the outermost object inwards.
+#: The names of a field, from the outermost object inwards.
 Names = tuple[str, ...]
 #: New value or REMOVED, and whether the bytes have the field.
 Changes = Mapping[Names, tuple[Any, bool]]
@@ -25,7 +25,8 @@ _Edit = tuple[Span, bytes]
 REMOVED = object()
 _ABSENT = object()
 _BLANKS = b" \t\r\n"
-#: What is neither an object nor an array, behind its name: for most it saves going through it.
+#: A value that is neither an object nor an array, after its name: usually this avoids scanning the
+#: object.
 _SIMPLE_VALUE = re.compile(
     rb'[ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+(?:\\.[^"\\]*+)*+"|[^][ \t\r\n,}{"]++)', re.DOTALL
 )
@@ -33,9 +34,9 @@ _COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
 
 
 def write_changes(raw: bytes, changes: Changes) -> bytes:
-    """``raw`` with the fields as they are to be."""
+    """``raw`` with the fields changed."""
     if len(changes) == 1 and not (b"\\" in raw and b"\\u00" in raw):
-        # Most rules change one field of the outermost object, and find it: by hand.
+        # Most rules change one existing field of the outermost object: the fast path.
         [(names, (value, present))] = changes.items()
         if present and len(names) == 1 and value is not REMOVED:
             name = _quote(names[0])
@@ -56,19 +57,21 @@ def write_changes(raw: bytes, changes: Changes) -> bytes:
 
 
 def has_once(raw: bytes, name: str) -> bool:
-    """Whether the name surely stands in the body once, and so the field, too, if it is there."""
+    """Whether the name surely occurs once in the body, so that the field, if it exists, is not
+    duplicate."""
     quoted = _quote(name)
     at = raw.find(quoted)
     return at >= 0 and raw.find(quoted, at + 1) < 0 and not _may_hide_names(raw)
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """As JSON has it: 1, 1.0 and true are three values."""
+    """Equal as JSON values: 1, 1.0 and true are three values."""
     return type(one) is type(other) and one == other
 
 
 def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
-    """Without a look at anything but the fields themselves; None where one cannot be found so."""
+    """Edits that need nothing but the fields themselves; None if a field cannot be found in this
+    way."""
     if _may_hide_names(raw):
         return None
     edits: list[_Edit] = []
@@ -92,7 +95,7 @@ def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
             continue
         comma = _COMMA.match(raw, span[1])
         if comma is None:
-            return None  # The last one takes the comma before it along.
+            return None  # The last field is removed with the comma before it.
         edits.append(((at, comma.end()), b""))
     for start, fields in put_in.items():
         edits.append(((start, start), b",".join(fields) + _comma_before(raw, start)))
@@ -100,18 +103,19 @@ def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
 
 
 def _may_hide_names(raw: bytes) -> bool:
-    """Whether a letter of a name may be written as an escape. One letter alone is found at once."""
+    """Whether a letter of a name may be written as an escape. A single letter is checked
+    immediately."""
     return b"\\" in raw and b"\\u00" in raw
 
 
 @lru_cache(1024)
 def _quote(name: str) -> bytes:
-    """As it usually stands in a body. Names come from the configuration."""
+    """The usual form of a name in a body. Names come from the configuration."""
     return jsonio.dumps(name)
 
 
 def _comma_before(raw: bytes, at: int) -> bytes:
-    """What has to stand between a new first field and what is at ``at``."""
+    """What must be written between a new first field and what is at ``at``."""
     while raw[at] in _BLANKS:
         at += 1
     return b"" if raw[at : at + 1] == b"}" else b","
@@ -128,7 +132,7 @@ def _as_tree(changes: Changes) -> _Tree:
 
 
 class _Tree:
-    """What happens to a field, and to the fields in it."""
+    """The change of a field, and of the fields inside it."""
 
     __slots__ = ("below", "value")
 
@@ -137,7 +141,7 @@ class _Tree:
         self.value = value
 
     def built(self) -> Any:
-        """The value where the field is missing; REMOVED for none."""
+        """The value for a missing field; REMOVED if there is none."""
         if self.value is not _ABSENT:
             return self.value
         inner = {name: one.built() for name, one in self.below.items()}
@@ -146,7 +150,8 @@ class _Tree:
 
 
 class _Field(NamedTuple):
-    """Where a field is: the quote ``before`` its name, and its value's ``start`` and ``end``."""
+    """The place of a field: the quote ``before`` its name, and its value's ``start`` and
+    ``end``."""
 
     name: str
     before: int
@@ -155,7 +160,8 @@ class _Field(NamedTuple):
 
 
 def _edit_object(raw: bytes, at: int, tree: _Tree, edits: list[_Edit]) -> None:
-    """For the object that opens at or after ``at``, every field of a name alike."""
+    """Edit the object that opens at or after ``at``; all fields with the same name are changed
+    alike."""
     found = [
         _Field(_read_name(key), before, start, end) for key, before, start, end in entries(raw, at)
     ]
@@ -195,8 +201,8 @@ def _is_removed(tree: _Tree, name: str) -> bool:
 
 
 def _take_out(found: list[_Field], gone: list[bool], edits: list[_Edit]) -> None:
-    """Each field that is gone, with the comma behind it; behind the last that stays, the comma
-    before it."""
+    """Remove each field of ``gone`` with the comma after it; after the last field that stays, with
+    the comma before it."""
     last = max((index for index, out in enumerate(gone) if not out), default=-1)
     for index in range(last):
         if gone[index]:

@@ -1,10 +1,11 @@
-"""How many things one body may hold, found before it is parsed.
+"""How many items one body may contain, checked before it is parsed.
 
 Megabytes of text or of a picture are parsed in milliseconds; as many of tiny objects, lists or
 numbers take seconds and a gigabyte (measured: 30 MB of parts 7 s and 1.4 GB up to the node's
-request). So braces, quotes, brackets and commas are counted first. One inside a text counts only
-where it cannot be told apart: a brace that a quote follows, which in a text is escaped; a bracket
-behind a comma or another; all commas, of which prose and code have one in thirty letters at most.
+request). So braces, quotes, brackets and commas are counted first. Characters inside texts count
+only if they cannot be distinguished: a brace before a quote, which would be escaped in a text; a
+bracket after a comma or another bracket; all commas, which prose and code have at most once in
+thirty letters.
 """
 
 from __future__ import annotations
@@ -15,33 +16,34 @@ from casedesk_proxy.errors import BadRequest, Violation
 
 __all__ = ["check_items"]
 
-#: For each object so many further values are allowed, which cost less.
+#: So many further values are allowed for each object; they cost less.
 MAX_VALUES_PER_OBJECT = 10
-#: Of texts, lists and names of fields, which cost more than numbers, this many: a name that was not
-#: seen before costs as much as an object.
+#: So many texts, lists and field names are allowed for each object; they cost more than numbers: a
+#: name that was not seen before costs as much as an object.
 MAX_NEW_NAMES_PER_OBJECT = 1
-#: Of names and texts, this many where few of the names are different: a long conversation has the
-#: same ones in each turn, and costs a quarter.
+#: So many names and texts are allowed if few names are different: a long conversation has the same
+#: ones in each turn, and they cost a quarter.
 MAX_REPEATED_NAMES_PER_OBJECT = 4
-#: How often names are sampled, in how many bytes, and how many different ones are few.
+#: How often names are sampled, in how many bytes, and how many different names count as few.
 _MAX_SAMPLES, _SAMPLE_BYTES, _MAX_DISTINCT_NAMES = 64, 4096, 100
-#: Bytes that are looked at in one go; a body with far too much is refused after a few of them.
+#: Bytes that are examined at once; a body far above the limit is refused after a few such slices.
 _SLICE_BYTES = 256 * 1024
-#: Bytes before the bound, and at the beginning, in which the field is sought: from the end, which
-#: is slow.
+#: Bytes before the limit, and at the beginning, in which the field is searched for from the end,
+#: which is slow.
 _NEAR_BYTES = 32 * 1024
 _BLANKS = b" \t\r\n"
-#: How an object begins that is not empty, and one that is; the last three are rare in a text.
+#: The beginning of an object that is not empty, and of an empty one; the last three are rare in a
+#: text.
 _OPENINGS = (b'{"', b"[{}", b",{}", b":{}")
-#: How a further list begins; rare in a text.
+#: The beginning of a further list; rare in a text.
 _LISTS = (b",[", b"[[")
-#: What is looked at closely where there is much of it: how many for each object, in which form.
+#: Counted exactly if there are many: how many for each object, in which form.
 _EXACT = {b"{": (1, _OPENINGS, "objects"), b"[": (MAX_NEW_NAMES_PER_OBJECT, _LISTS, "lists")}
-#: What is counted, and what tells a quote in a text from others: all that is looked at of a body
-#: where there is little of it.
+#: The characters that are counted, and the one that marks a quote in a text: all that is examined
+#: of a body with few of them.
 _MARKS = b'{["\\,'
 _OTHERS = bytes(set(range(256)).difference(_MARKS))
-#: Where most of a body stands; the one that comes last before the bound is named.
+#: Fields that contain most of a body; an error names the last one before the limit.
 _FIELDS = (
     *("contents", "messages", "tools", "generationConfig", "generation_config", "requests"),
     *("input", "prompt", "system", "systemInstruction", "system_instruction", "response_format"),
@@ -50,16 +52,16 @@ _FIELDS = (
 
 def check_items(raw: bytes, most: int) -> None:
     """Raises BadRequest for a body with more than ``most`` objects, MAX_NEW_NAMES_PER_OBJECT times
-    as many lists, or MAX_VALUES_PER_OBJECT times as many commas; for one with
+    as many lists, or MAX_VALUES_PER_OBJECT times as many commas; or with
     MAX_REPEATED_NAMES_PER_OBJECT times as many names and texts, or MAX_NEW_NAMES_PER_OBJECT times
-    as many where many names are different."""
+    as many if many names are different."""
     if len(raw) <= 2 * most:
-        return  # An object takes two bytes and a comma.
+        return  # An object needs two bytes and a comma.
     quotes = commas = 0
     suspects = dict.fromkeys(_EXACT, 0)
     for start in range(0, len(raw), _SLICE_BYTES):
         marks = raw[start : start + _SLICE_BYTES].translate(None, _OTHERS)
-        # Two for each name or text; those inside a text are escaped.
+        # Two for each name or text; quotes inside a text are escaped.
         quotes += marks.count(b'"') - marks.count(b'\\"')
         if quotes > 2 * MAX_REPEATED_NAMES_PER_OBJECT * most:
             raise _too_many(
@@ -81,7 +83,8 @@ def check_items(raw: bytes, most: int) -> None:
 
 
 def _end_of(raw: bytes, beginnings: tuple[bytes, ...], most: int) -> int:
-    """The first place known to have more than so many before it; 0 where there is none."""
+    """The first place that surely has more than ``most`` of ``beginnings`` before it; 0 if there is
+    none."""
     found = 0
     for start in range(0, len(raw), _SLICE_BYTES):
         bare = raw[start : start + _SLICE_BYTES].translate(None, _BLANKS)
@@ -92,8 +95,8 @@ def _end_of(raw: bytes, beginnings: tuple[bytes, ...], most: int) -> int:
 
 
 def _names_differ(raw: bytes) -> bool:
-    """Whether many of the names of fields are different, by samples of a body; where they are taken
-    depends on all of it, so that nobody can put others there."""
+    """Whether many field names are different, by samples of a body; the places of the samples
+    depend on the whole body, so that a client cannot prepare them."""
     step = max(len(raw) // _MAX_SAMPLES, _SAMPLE_BYTES)
     names: list[bytes] = []
     for start in range(crc32(raw) % step, len(raw), step):
@@ -103,11 +106,11 @@ def _names_differ(raw: bytes) -> bool:
 
 
 def _name_at_end(piece: bytes) -> bytes:
-    """The name of a field, where a piece of a body ends with one, without its last quote."""
+    """The field name, without its last quote, if a piece of a body ends with one."""
     if piece.endswith(b"\\") and not piece.endswith(b"\\\\"):
         return b""  # The quote was escaped: this is inside a text.
     at = piece.rfind(b'"')
-    # A name with a quote in it; where it begins is not looked for.
+    # A name that contains a quote; its beginning is not searched for.
     return piece[-64:] if piece[at - 1 : at] == b"\\" else piece[at + 1 :]
 
 
@@ -124,7 +127,7 @@ def _too_many(raw: bytes, end: int, most: int, each: int, what: str) -> BadReque
 
 
 def _field_before(raw: bytes, end: int) -> str:
-    """The name that comes last before ``end``, near it or at the body's beginning."""
+    """The last field name before ``end``, near it or at the body's beginning."""
     for start in (max(end - _NEAR_BYTES, 0), 0):
         part = raw[start : min(start + _NEAR_BYTES, end)]
         place, name = max((part.rfind(b'"%b"' % name.encode()), name) for name in _FIELDS)

@@ -1,4 +1,4 @@
-"""What a surface sends when the proxy answers by itself: errors, model lists, one model."""
+"""What a surface sends when the proxy itself answers: errors, model lists, one model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo, RawHeaders
 
 __all__ = ["OwnReply", "base_reply", "error_reply", "json_reply", "list_reply", "model_reply"]
 
-#: Google's spelling for its own; only its SDKs read the body without looking at the type.
+#: The content type as Google spells it; only Google's SDKs ignore the type.
 _CONTENT_TYPE = {
     Dialect.GEMINI: b"application/json; charset=UTF-8",
     Dialect.ANTHROPIC: b"application/json",
@@ -31,18 +31,19 @@ _ERRORS = {
     Dialect.RESPONSES: (openai.http_status, openai.error_body),
     Dialect.OLLAMA: (ollama.http_status, ollama.error_body),
 }
-#: Repeated by clients although it cannot help: 501 by every SDK of OpenAI's family, 401 by
-#: Claude Code (measured). SDKs made with Stainless obey the header, whatever the status; it is
-#: the only way to keep them from repeating a 5xx, all of which they repeat (anthropic 2.14 and
-#: openai 3.57: `_should_retry`). So errors that are not ``repeatable`` have it, too. Google's
-#: repeat nothing by default; asked for it, google-genai 3.6 repeats 408, 429 and 500 to 504,
-#: gemini-cli every 5xx, and there is no header against that.
+#: Statuses that clients repeat although that cannot help: 501 by every SDK of OpenAI's family, 401
+#: by Claude Code (measured). SDKs made with Stainless obey the header with every status; it is the
+#: only way to prevent repeats of a 5xx, all of which they repeat (anthropic 2.14 and openai 3.57:
+#: `_should_retry`). So errors that are not ``repeatable`` have it too. Google's SDKs repeat nothing
+#: by default; if told to, google-genai 3.6 repeats 408, 429 and 500 to 504; gemini-cli repeats
+#: every 5xx, and no header prevents that.
 _NEVER_RETRY = frozenset({401, 501})
 
 
 @dataclass(frozen=True, slots=True)
 class OwnReply:
-    """A whole reply. The server adds what every reply has: x-request-id, length, connection."""
+    """A whole reply. The server adds the headers of every reply: x-request-id, length,
+    connection."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -50,7 +51,7 @@ class OwnReply:
 
 
 def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnReply:
-    """An error as the surface's clients understand it, with the headers that belong to it."""
+    """An error in the form of the surface's clients, with its headers."""
     status_of, body_of = _ERRORS[surface]
     status = status_of(error)
     headers = [(b"content-type", _CONTENT_TYPE[surface])]
@@ -70,13 +71,13 @@ def error_reply(surface: Dialect, error: ProxyError, request_id: str) -> OwnRepl
 
 
 def json_reply(surface: Dialect, body: bytes, headers: RawHeaders = ()) -> OwnReply:
-    """A document of ours as the surface's clients expect it."""
+    """A document of ours in the form of the surface's clients."""
     return OwnReply(200, ((b"content-type", _CONTENT_TYPE[surface]), *headers), body)
 
 
 def base_reply(call: Call) -> OwnReply:
-    """What there is at a base URL, for health checkers and people. It is the same for every client,
-    and whether the deployment exists or not."""
+    """The reply at a base URL, for health checkers and people. It is the same for every client, and
+    whether the deployment exists or not."""
     mounts = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.OLLAMA)
     urls = [base_url(surface, call.deployment) for surface in mounts]
     names = "{} (Gemini), {} (Anthropic), {} (OpenAI), {} (Ollama)".format(*urls)
@@ -87,8 +88,8 @@ def base_reply(call: Call) -> OwnReply:
 def list_reply(call: Call, models: Sequence[ModelInfo]) -> dict[str, Any]:
     """The list that ``call`` asks for. Raises BadRequest for its paging parameters.
 
-    The bare ``/v1/models`` without a telling header serves two kinds of clients at once: OpenAI's
-    list with Gemini's array beside it (design section 2).
+    The bare ``/v1/models`` without a header that identifies the client serves two kinds of clients
+    at once: OpenAI's list with Gemini's array beside it.
     """
     assert call.action is Action.LIST_MODELS
     if call.surface is Dialect.GEMINI:
@@ -102,7 +103,7 @@ def list_reply(call: Call, models: Sequence[ModelInfo]) -> dict[str, Any]:
 
 
 def model_reply(surface: Dialect, model: ModelInfo) -> dict[str, Any]:
-    """One model in the surface's shape."""
+    """One model in the surface's form."""
     if surface is Dialect.GEMINI:
         return gemini.show_model(model)
     if surface is Dialect.ANTHROPIC:

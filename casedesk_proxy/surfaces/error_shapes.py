@@ -1,8 +1,8 @@
-"""Whether a body that somebody else wrote is an error as a surface's clients know it.
+"""Whether a body from elsewhere is an error that a surface's clients understand.
 
-What SDKs read of each envelope was measured: google-generativeai dies of an ``error`` that is no
-object, google-genai shows nothing of one without code and status, applications of Anthropic's
-look at both ``type``s.
+What SDKs read of each envelope was measured: google-generativeai fails on an ``error`` that is not
+an object, google-genai shows nothing of an error without code and status, applications of
+Anthropic's read both ``type``s.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ __all__ = ["is_error"]
 
 
 def is_error(surface: Dialect, body: bytes) -> bool:
-    """Google's may be alone in an array, as its frontend sends it for ``alt=json`` streams."""
+    """Google's error may be alone in an array, as its frontend sends it for ``alt=json``
+    streams."""
     try:
         document = loads(body)
     except JSONError:

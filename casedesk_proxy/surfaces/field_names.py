@@ -1,8 +1,8 @@
-"""Names of fields that differ from a known one in case alone.
+"""Names of fields that differ from a known name only in case.
 
-JSON's names are exact, but programs in Go (Ollama, LocalAI) take a field in any case, and of
-several the last one: ``{"model": "a", "Model": "b"}`` asks them for ``b``. What we read there and
-what such a node reads would be two requests, so that one is refused.
+JSON's names are exact, but programs in Go (Ollama, LocalAI) accept a field in any case, and use the
+last of several: ``{"model": "a", "Model": "b"}`` asks them for ``b``. The proxy and such a node
+would read two different requests, so the request is refused.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from casedesk_proxy.terms import Dialect
 
 __all__ = ["KNOWN_NAMES", "refuse_other_case", "refuse_other_names"]
 
-#: Those of protocols; those of inference paths, which are on OpenAI's surface; and those that are
-#: read here and are nobody's parameters. Gemini's have capitals, and its nodes are exact.
+#: The names in protocols; in inference paths, which are on OpenAI's surface; and names that the
+#: proxy reads and that are no parameters. Gemini's names have capitals, and its nodes are exact.
 _SECTIONS = ("anthropic", "openai", "responses", "ollama", "images", "transcriptions")
 _READ = frozenset({"mcp_servers", "name", "tools"})
-#: That mean something in one of the protocols, at the outermost level.
+#: Names with a meaning in one of the protocols, at the outermost level.
 KNOWN_NAMES = _READ | frozenset(
     name.partition(".")[0]
     for section in _SECTIONS
@@ -30,14 +30,14 @@ KNOWN_NAMES = _READ | frozenset(
 
 
 def refuse_other_names(surface: Dialect, body: dict[str, Any]) -> None:
-    """Raises BadRequest for a field of a body that a node may take for one that is known."""
+    """Raises BadRequest for a field of a body that a node may mistake for a known one."""
     names = "".join(body)
     if not (names.islower() and names.isascii()) and surface is not Dialect.GEMINI:
         _refuse(body, KNOWN_NAMES, "")
 
 
 def refuse_other_case(holder: dict[str, Any], known: Collection[str], path: str = "") -> None:
-    """The same for an object at ``path``, of which ``known`` names have a meaning."""
+    """The same for an object at ``path``, whose ``known`` names have a meaning."""
     names = "".join(holder)
     if not (names.islower() and names.isascii()):
         _refuse(holder, known, f"{path}." if path else "")
@@ -45,7 +45,7 @@ def refuse_other_case(holder: dict[str, Any], known: Collection[str], path: str 
 
 def _refuse(names: Iterable[str], known: Collection[str], path: str) -> None:
     for name in names:
-        meant = name.casefold()  # As Go compares: the Kelvin sign is a k, a long s an s.
+        meant = name.casefold()  # Go compares so: the Kelvin sign equals k, a long s equals s.
         if name not in known and meant in known:
             shown = f"{path}{name}".encode("utf-8", "replace").decode()[:200]
             message = f"some nodes would take it for {meant}; write {path}{meant}"

@@ -1,4 +1,4 @@
-"""What all surfaces ask of a file's name and type, and of how long it is kept."""
+"""What all surfaces require of a file's name and type, and of how long it is kept."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from casedesk_proxy.filing.draft import DEFAULT_TYPE
 
 __all__ = ["bad_field", "clean_name", "read_keep", "read_type"]
 
-#: As RFC 9110 has it, with parameters that may stand in a header.
+#: RFC 9110's syntax, with parameters that are allowed in a header.
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:\s*;[ -~]{0,100})?", re.ASCII)
-#: What IANA has registered, and what nobody has to.
+#: Types that IANA has registered, and prefixes that need no registration.
 _KINDS = frozenset({
     "application", "audio", "chemical", "example", "font", "haptics", "image", "message", "model",
     "multipart", "text", "video",
 })  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-#: Of files that come without one, or with one that says nothing.
+#: Types by file ending, for files with no type or with a meaningless one.
 _BY_ENDING = {
     "txt": "text/plain", "md": "text/markdown", "csv": "text/csv", "html": "text/html",
     "xml": "text/xml", "json": "application/json", "jsonl": "application/jsonl",
@@ -34,21 +34,22 @@ def bad_field(name: str, why: str) -> BadRequest:
 
 
 def clean_name(text: str) -> str:
-    """A file's name without what some clients put before it, and without control characters."""
+    """A file's name without the path that some clients put before it, and without control
+    characters."""
     plain = text.replace("\\", "/").rpartition("/")[2]
     return _CONTROL.sub("", plain).encode("utf-8", "replace").decode()[:_MAX_NAME_CHARS]
 
 
 def read_keep(field: str, text: str, least: int, most: int) -> float:
-    """For how many seconds the client wants a file. Raises BadRequest."""
+    """How many seconds the client asks to keep a file. Raises BadRequest."""
     if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
         raise bad_field(field, f"a number from {least} to {most} is required")
     return float(text)
 
 
 def read_type(field: str, text: str, name: str) -> str:
-    """A file's type as the client says it in ``field``, or as the ending of its name does. Raises
-    BadRequest for what is none."""
+    """A file's type as the client gives it in ``field``, or by the ending of its name. Raises
+    BadRequest if it is not a type."""
     given = text.strip()
     if not given or given.lower() == DEFAULT_TYPE:
         return _BY_ENDING.get(name.rpartition(".")[2].lower(), DEFAULT_TYPE)
@@ -56,6 +57,6 @@ def read_type(field: str, text: str, name: str) -> str:
         raise bad_field(field, "a MIME type such as text/plain is required")
     kind = given.partition("/")[0].lower()
     if kind not in _KINDS and not kind.startswith("x-"):
-        # A slip such as img/png would show only where the file is used.
+        # A mistake such as img/png would show only when the file is used.
         raise bad_field(field, f"Unsupported MIME type: {given}")
     return given

@@ -1,4 +1,4 @@
-"""What each surface says of a file that there is not, or that cannot be stored."""
+"""Each surface's errors for a file that does not exist, or that cannot be stored."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from casedesk_proxy.terms import Dialect
 __all__ = ["explain_fault", "missing_file", "no_store"]
 
 _BUSY_RETRY_AFTER_S = 1.0
-#: Google and Anthropic say that a quota is used, OpenAI that the request is wrong.
+#: Google and Anthropic report a used-up quota, OpenAI a wrong request.
 _FULL_STATUS = {Dialect.GEMINI: 429, Dialect.ANTHROPIC: 403}
 
 
 def missing_file(surface: Dialect, asked: str, path: str = "") -> ProxyError:
-    """The error for a file that is not there, in the words of the surface's vendor. It is the same
-    for a file that was never there, has expired or is another key's: the client must not learn
-    which. ``asked``: what the client calls it; ``path``: where in a request's body, if there."""
+    """The error for a file that does not exist, in the words of the surface's vendor. It is the
+    same for a file that never existed, has expired or belongs to another key: the client must not
+    learn which. ``asked``: the client's name of it; ``path``: its place in a request's body, if it
+    is there."""
     name = bounded(asked, MAX_PATH_CHARS)
     error: type[NotFound] | type[Forbidden] = NotFound
     message = f"No such File object: {name}"
@@ -40,7 +41,7 @@ def missing_file(surface: Dialect, asked: str, path: str = "") -> ProxyError:
 
 
 def explain_fault(surface: Dialect, fault: FileFault) -> ProxyError:
-    """Of an upload."""
+    """The error for a failed upload."""
     match fault.why:
         case Why.TOO_LARGE:
             return TooLarge(
@@ -99,6 +100,6 @@ def _full(surface: Dialect, message: str) -> ProxyError:
 
 
 def _lasting(error: ProxyError) -> ProxyError:
-    """A repetition would not help."""
+    """Repeating the request would not help."""
     error.repeatable = False
     return error

@@ -1,9 +1,9 @@
-"""A stored file inside a request, in the words of the client's protocol: as if it had been sent
+"""A stored file inside a request, in the form of the client's protocol: as if it had been sent
 inline.
 
-So what is known of inline media, of who takes them and how they are translated, holds for stored
-files, too. Where the content would be, in base64, a *mark* is: the bytes are put there on the way
-to the node.
+So all rules for inline media, such as which nodes accept them and how they are translated, hold for
+stored files too. In place of the content in base64 there is a *mark*: the content is inserted on
+the way to the node.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def find_kind(mime_type: str) -> str:
 
 
 def is_text(mime_type: str) -> bool:
-    """Whether a file of this type is given to nodes as text."""
+    """Whether nodes get a file of this type as text."""
     return mime_type.startswith("text/") or mime_type in _TEXTS or mime_type.endswith("+json")
 
 
 def write_text(reference: FileReference, text: str) -> bytes:
-    """What stands in the reference's place where the file is ``text``."""
+    """What replaces the reference if the file is ``text``."""
     match reference.place:
         case FilePlace.PART:
             return b'"text":' + dumps(text)
@@ -60,8 +60,8 @@ def write_text(reference: FileReference, text: str) -> bytes:
 
 
 def write_media(reference: FileReference, file: StoredFile, mime_type: str, mark: str) -> bytes:
-    """What stands there with ``mark`` for the content. Raises BadRequest where the protocol has
-    nothing for such a file in such a place."""
+    """What replaces the reference, with ``mark`` for the content. Raises BadRequest if the protocol
+    does not support such a file in that place."""
     kind = find_kind(mime_type)
     match reference.place:
         case FilePlace.PART | FilePlace.RESULT_PART:
@@ -85,8 +85,8 @@ def write_media(reference: FileReference, file: StoredFile, mime_type: str, mark
 
 
 def write_stored(place: FilePlace, mime_type: str, reference: str) -> bytes | None:
-    """What stands there with the ``reference`` of a file that the node has itself; None where its
-    API has nothing such."""
+    """What replaces it with the ``reference`` of a file that the node stores itself; None if its
+    API does not support that."""
     kind = find_kind(mime_type)
     match place:
         case FilePlace.PART | FilePlace.RESULT_PART:

@@ -1,7 +1,7 @@
-"""The paths of the Files APIs: Gemini's, Anthropic's and OpenAI's, behind mount and versions.
+"""The paths of the Files APIs: Gemini's, Anthropic's and OpenAI's, after mount and versions.
 
-The rest of an upload that has been started is sent to its own URL, which is the permission:
-Google's Python SDK sends no key there.
+The rest of an upload is sent to its own URL, which is the permission: Google's Python SDK sends no
+key there.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from casedesk_proxy.wire.query import cut_key, read_pairs
 
 __all__ = ["UPLOAD_ID", "find_upload_mount", "is_file_path", "read_file_call"]
 
-#: The parameter that holds an upload's permit.
+#: The parameter with an upload's permit.
 UPLOAD_ID = "upload_id"
 _VERSIONS = r"(?:(v1|v1beta|v1alpha|v1beta1)/)*"
 _UPLOAD = re.compile(rf"upload/{_VERSIONS}files")
-#: Google's SDKs put a URI that is not https behind ``files/`` as it is, where it names the file.
+#: Google's SDKs put a URI that is not https unchanged after ``files/`` to name a file.
 _FILE = re.compile(r"files(?:/(?:http:/{1,2}.*/files/)?([^/]+)(/content)?)?")
-#: Clients that put ``upload`` before a base URL's own path.
+#: For clients that put ``upload`` before a base URL's own path.
 _UPLOAD_MOUNT = re.compile(r"/upload(/(?:proxy/[^/]+/gemini|gemini|genai))(?:/(.*))?")
 _DOWNLOAD = re.compile(r"(.+)(?::|%3a)download", re.IGNORECASE)
 _REGISTER = re.compile(r"files(?::|%3a)register", re.IGNORECASE)
@@ -31,13 +31,13 @@ _PLAIN_VERSIONS = {"v1": "v1"}
 
 def find_upload_mount(path: str) -> str:
     """``/upload/proxy/d/gemini/v1/files`` as ``/proxy/d/gemini/upload/v1/files``; any other path
-    as it is."""
+    unchanged."""
     found = _UPLOAD_MOUNT.fullmatch(path)
     return path if found is None else f"{found[1]}/upload/{found[2] or ''}"
 
 
 def is_file_path(rest: str) -> bool:
-    """Whether a path behind its versions belongs to a Files API."""
+    """Whether a path after its versions belongs to a Files API."""
     return (
         _FILE.fullmatch(rest) is not None
         or _UPLOAD.fullmatch(rest) is not None
@@ -48,8 +48,8 @@ def is_file_path(rest: str) -> bool:
 def read_file_call(
     method: str, surface: Dialect, deployment: str | None, version: str, rest: str, query: str
 ) -> Call:
-    """What is wanted of a path that is one. Raises BadRequest (405) for a wrong method, NotFound
-    for what is not served."""
+    """What a request to such a path asks for. Raises BadRequest (405) for a wrong method, NotFound
+    for a path that is not served."""
     action, ident = Action.UPLOAD_FILE, ""
     if surface is Dialect.GEMINI:
         version = version or "v1beta"

@@ -1,9 +1,8 @@
-"""Where a request names files that are stored: Gemini's ``fileData``, Anthropic's sources of type
-``file``, OpenAI's ``file_id``. And where a PDF stands in it, whose text may take its place.
+"""Where a request names stored files: Gemini's ``fileData``, Anthropic's sources of type ``file``,
+OpenAI's ``file_id``. Also where it contains a PDF, which may be replaced by its text.
 
-Only what stands in a conversation's contents is looked at: what a tool was called with, or gave,
-may have fields of the same names. A body that is no JSON has none, and is refused where it is
-planned.
+Only a conversation's contents are searched: arguments and results of tools may have fields of the
+same names. A body that is not JSON has none, and is refused when it is planned.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from casedesk_proxy.wire.web_addresses import is_web
 
 __all__ = ["FilePlace", "FileReference", "find_references"]
 
-#: What names a file is short; a longer value is content.
+#: A reference to a file is short; a longer value is content.
 _MAX_REFERENCE_BYTES = 16 * 1024
-#: Bodies without one of these name no file, and no content of the web, and have no PDF.
+#: A body without one of these names no file and no web content, and contains no PDF.
 _GEMINI_HINTS = (b'"fileData"', b'"file_data"')
 _GEMINI_PDF_HINTS = (b'"inlineData"', b'"inline_data"')
 _HINTS = (b'"file_id"',)
@@ -32,9 +31,9 @@ _BRACE = ord("{")
 
 
 class FilePlace(Enum):
-    """What a reference stands in, and so what can take its place."""
+    """The kind of place of a reference, which determines its replacement."""
 
-    #: ``fileData`` of a part, and of a function's response, which takes no text.
+    #: ``fileData`` of a part, and of a function's response, which must not become text.
     PART = "part"
     RESULT_PART = "part of a function's response"
     #: ``source`` of an image or of a document.
@@ -42,7 +41,7 @@ class FilePlace(Enum):
     DOCUMENT_SOURCE = "document"
     #: A part of type ``file`` in a chat.
     CHAT_PART = "chat part"
-    #: ``url`` of an ``image_url``, and ``image_url`` of an ``input_image``: the text alone.
+    #: ``url`` of an ``image_url``, and ``image_url`` of an ``input_image``: only the string.
     IMAGE_URL = "image_url"
     #: ``file_id`` of an ``input_image``; a part of type ``input_file``.
     INPUT_IMAGE = "input_image"
@@ -51,11 +50,11 @@ class FilePlace(Enum):
 
 @record
 class FileReference:
-    """``span``: the bytes of the body in whose place the file's content can be put, in the words
-    of the client's protocol. ``path`` is for errors, in the protocol's own writing. ``named``: the
-    id or URI as the client wrote it; ``mime_type``: what the client says it is, "" mostly.
-    ``of_web``: it is named by its address, and not stored. ``content``: where it stands in base64,
-    named by nothing, and is a PDF."""
+    """``span``: the bytes of the body that the file's content can replace, in the form of the
+    client's protocol. ``path`` is for errors, in the protocol's own notation. ``named``: the id or
+    URI as the client wrote it; ``mime_type``: the type that the client gave, usually "".
+    ``of_web``: it is named by a URL, not stored. ``content``: the place of an inline PDF in base64,
+    which has no name."""
 
     place: FilePlace
     span: Span
@@ -69,8 +68,8 @@ class FileReference:
 def find_references(
     call: Call, raw: bytes, *, of_web: bool = False, inline: bool = False
 ) -> tuple[FileReference, ...]:
-    """In the order of the body. ``of_web``: those that name a content by its address, too;
-    ``inline``: and PDFs that stand in it."""
+    """In the order of the body. ``of_web``: also content that is named by a URL; ``inline``: also
+    inline PDFs."""
     find = _FINDERS.get(call.action)
     if find is None:
         return ()
@@ -95,7 +94,7 @@ def find_references(
 
 
 def _apart(found: list[FileReference]) -> Iterator[FileReference]:
-    """Without those that stand within another one, or name the same field twice."""
+    """Without references that are inside another one, or name the same field twice."""
     end = 0
     for one in found:
         if one.span[0] >= end:
@@ -104,7 +103,7 @@ def _apart(found: list[FileReference]) -> Iterator[FileReference]:
 
 
 def _each(raw: bytes, span: Span) -> Iterator[tuple[int, int]]:
-    """The objects of a list with their index, or the one that stands for a list of one."""
+    """The objects of a list with their index, or the single object in place of a list."""
     start, _ = span
     if raw[start : start + 1] == b"{":
         yield 0, start
@@ -115,7 +114,7 @@ def _each(raw: bytes, span: Span) -> Iterator[tuple[int, int]]:
 
 
 def _below(raw: bytes, at: int, *names: bytes) -> Iterator[tuple[int, int]]:
-    """As `_each`, of the values of the fields so called of the object at ``at``."""
+    """As `_each`, for the values of the named fields of the object at ``at``."""
     for key, start, end in members(raw, at):
         if key in names:
             yield from _each(raw, (start, end))
@@ -124,7 +123,7 @@ def _below(raw: bytes, at: int, *names: bytes) -> Iterator[tuple[int, int]]:
 def _inline(
     place: FilePlace, span: Span, path: str, content: Span | None
 ) -> Iterator[FileReference]:
-    """The PDF whose ``content`` was found there, if it was."""
+    """The PDF at ``content``, if there is one."""
     if content is not None:
         yield FileReference(place, span, path, "", PDF, content=content)
 
@@ -149,7 +148,7 @@ def _find_gemini(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
     for index, content in _below(raw, at, b'"contents"'):
         yield from _find_parts(raw, content, f"{path}contents[{index}]", FilePlace.PART)
     if path:
-        return  # One request in another, and no more: each would be gone through again.
+        return  # One request inside another and no more, since each would be searched again.
     for _, wrapped in _below(raw, at, b'"generateContentRequest"', b'"generate_content_request"'):
         yield from _find_gemini(raw, wrapped, "generateContentRequest.")
 
@@ -183,7 +182,7 @@ def _find_anthropic(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
 def _find_blocks(
     raw: bytes, holder: int, path: str, *, in_result: bool = False
 ) -> Iterator[FileReference]:
-    """``holder``: a message, or a tool's result, which has such blocks, too."""
+    """``holder``: a message, or a tool's result, which has such blocks too."""
     for index, block in _below(raw, holder, b'"content"'):
         where, kind, source = f"{path}.{index}", b"", (0, 0)
         for key, start, end in members(raw, block):
@@ -230,7 +229,7 @@ def _find_chat(raw: bytes, at: int, path: str) -> Iterator[FileReference]:
 
 
 def _find_url(raw: bytes, at: int, field: bytes, path: str) -> Iterator[FileReference]:
-    """The address of an image in a field of the object at ``at``, if it has one."""
+    """The URL of an image in a field of the object at ``at``, if it has one."""
     for key, start, end in members(raw, at):
         if key == field and is_web(url := _short_text(raw, (start, end))):
             yield FileReference(FilePlace.IMAGE_URL, (start, end), path, url, of_web=True)

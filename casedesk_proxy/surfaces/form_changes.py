@@ -1,9 +1,9 @@
-"""What an alias, or a key, changes in a form: fields of text put in, taken out or given another
-value while the form goes by.
+"""Changes that an alias or a key makes in a form: text fields are added, removed or changed while
+the form passes.
 
-Only the parts of these fields change. At most one of them is held, of a bounded size; all else
-passes as it comes, byte for byte. Fields that get a value in any case come first. Fields that the
-client has left out come last, when that is known.
+Only the parts of these fields change. At most one of them is held, of limited size; all else passes
+unchanged as it arrives. Fields that always get a value come first. Fields that get one only if the
+client left them out come last, when that is known.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from casedesk_proxy.wire.multipart import FormPart, FormReader
 
 __all__ = ["FormChange", "FormEditor"]
 
-#: Bytes of a field that is changed: OpenAI's longest prompts for images.
+#: The most bytes of a field that is changed: OpenAI's longest prompts for images.
 _MAX_FIELD_BYTES = 32768
-#: The values of one field: those of a list are a part each.
+#: The values of one field: each value of a list is a part of its own.
 _Values = tuple[bytes, ...]
 
 
@@ -40,7 +40,7 @@ class _Stage:
         return frozenset((*self.removed, *self.defaults, *self.cases, *self.caps, *self.sets))
 
     def revise(self, name: bytes, value: bytes) -> _Values:
-        """What is sent of a field that the client sent. Raises BadRequest."""
+        """What is sent in place of a field that the client sent. Raises BadRequest."""
         if name in self.removed or name in self.sets or (not value and name in self.defaults):
             return ()
         return self.limit(name, value)
@@ -69,7 +69,7 @@ class _Stage:
 
 @dataclass(frozen=True, slots=True)
 class FormChange:
-    """``stages`` one after the other; none: nothing is changed."""
+    """``stages`` in order; none: nothing is changed."""
 
     stages: tuple[_Stage, ...]
 
@@ -91,8 +91,8 @@ class FormChange:
 
 
 class FormEditor:
-    """Changes one form, in as many pieces as it comes. ``edit`` and ``finish`` give what is to go
-    on; both raise MalformedForm, and BadRequest for a value that cannot be judged."""
+    """Changes one form, in as many pieces as it arrives. ``edit`` and ``finish`` return what is to
+    be sent; both raise MalformedForm, and BadRequest for a value that cannot be judged."""
 
     __slots__ = ("_editors",)
 
@@ -105,7 +105,7 @@ class FormEditor:
         return data
 
     def finish(self) -> bytes:
-        """The form has come, or what there is of it."""
+        """The form, or what there is of it, has arrived."""
         data = b""
         for editor in self._editors:
             data = editor.edit(data) + editor.finish()
@@ -113,7 +113,7 @@ class FormEditor:
 
 
 class _StageEditor:
-    """As `FormEditor`, by one stage. A line's end is thought before the form, so that each part
+    """As `FormEditor`, for one stage. A line end is assumed before the form, so that each part
     begins with its delimiter."""
 
     __slots__ = ("_begun", "_closed", "_delimiter", "_from", "_held", "_kept", "_reader", "_stage")
@@ -122,11 +122,11 @@ class _StageEditor:
         self._reader = FormReader(boundary, stage.names, _MAX_FIELD_BYTES)
         self._delimiter = b"\r\n--" + boundary
         self._stage = stage
-        #: What has not gone on, and where in the form it begins.
+        #: Bytes that were not sent yet, and their position in the form.
         self._held = b"\r\n"
         self._from = -2
         self._begun = self._closed = False
-        #: Names of fields that the client has given a value.
+        #: Names of fields that the client set.
         self._kept: set[bytes] = set()
 
     def edit(self, data: bytes) -> bytes:
@@ -148,8 +148,8 @@ class _StageEditor:
         return self._begin(self._take(self._from + len(self._held)))
 
     def _begin(self, made: bytes) -> bytes:
-        """Before the first byte comes what has a value in any case; the line's end that was thought
-        goes."""
+        """Before the first byte, send the fields that always get a value; the assumed line end is
+        removed."""
         if self._begun or not made:
             return made
         self._begun = True
@@ -202,7 +202,7 @@ def _read_number(text: str) -> int | float | None:
 
 
 def _spell(value: Any) -> _Values:
-    """As forms have it."""
+    """The value's form in forms."""
     if isinstance(value, list | tuple):
         return _flatten(map(_spell, value))
     return (value.encode() if isinstance(value, str) else jsonio.dumps(value),)

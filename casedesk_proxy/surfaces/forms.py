@@ -1,8 +1,8 @@
 """Requests that are forms with files: what is read of them before a node is chosen, and the one
-thing that is changed there: the model's name.
+thing that is changed: the model's name.
 
-A form is read only as far as its model's name, and held that far; the rest goes by. It is still
-followed, as a second name behind the first would be taken for the model by some nodes.
+A form is read and held only up to its model's name; the rest passes. It is still followed, since
+some nodes would use a second name after the first.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["FormBeginning", "bad_form", "begin_form", "has_model", "name_model",
 
 _MODEL, _STREAM = b"model", b"stream"
 _WANTED = frozenset({_MODEL, _STREAM})
-#: Fields of files, and those in which engines that make images take their addresses (vLLM-Omni).
+#: Fields of files, and those in which engines that make images accept URLs (vLLM-Omni).
 _CONTENTS = frozenset({b"image", b"images", b"mask", b"file", b"audio", b"url", b"urls"}) | {
     b"image_url", b"file_url", b"audio_url"
 }  # fmt: skip
@@ -37,8 +37,8 @@ _TRUE = frozenset({b"true", b"1", b"True"})
 
 @record
 class FormBeginning:
-    """A form's beginning has come. ``is_whole``: so has all of it; ``length``: that of the whole
-    form, None where only its end will tell."""
+    """The beginning of a form. ``is_whole``: all of it has arrived; ``length``: that of the whole
+    form, None if only its end will show it."""
 
     boundary: bytes
     model: FormField | None
@@ -50,7 +50,7 @@ class FormBeginning:
     def of(
         boundary: bytes, reader: FormReader, *, is_whole: bool, length: int | None
     ) -> FormBeginning:
-        """As far as ``reader`` has read it."""
+        """As much as ``reader`` has read."""
         stream = reader.fields.get(_STREAM)
         streams = stream is not None and stream.value in _TRUE
         return FormBeginning(boundary, reader.fields.get(_MODEL), streams, is_whole, length)
@@ -59,8 +59,8 @@ class FormBeginning:
 def begin_form(
     call: Call, headers: RawHeaders, *, may_fetch: bool = False
 ) -> tuple[bytes, FormReader] | None:
-    """The boundary and a reader for a request's body; None where that is not a form, or may not be
-    one. ``may_fetch``: nodes may get addresses of content. Raises BadRequest."""
+    """The boundary and a reader for a request's body; None if it is not a form, or must not be one.
+    ``may_fetch``: nodes may get URLs of content. Raises BadRequest."""
     if INFERENCE_PATHS[call.path].model is not ModelPlace.FORM:
         return None
     try:
@@ -87,8 +87,8 @@ def bad_form(error: MalformedForm) -> BadRequest:
 
 
 def read_form(form: FormBeginning, offered: Callable[[], Sequence[str]]) -> RequestBody:
-    """``offered``: the models there are, of which a form that names none means the only one.
-    Raises BadRequest."""
+    """``offered``: the available models; a form that names none means the only one. Raises
+    BadRequest."""
     if form.model is None or not form.model.value:
         return RequestBody(sole_model(offered()), form.streams, {})
     try:

@@ -1,13 +1,13 @@
-"""Google's shapes: errors as a reply, as a stream's last frame and as an array element; models.
+"""Google's forms: errors as a reply, as a stream's last frame and as an array element; models.
 
-Every SDK builds its exception from ``error.code``, so that it always equals the HTTP status.
-Inside a stream google-genai sees an error only if ``error`` is the first key and ``code`` an
-integer (measured).
+Every SDK builds its exception from ``error.code``, so that always equals the HTTP status. Inside a
+stream google-genai sees an error only if ``error`` is the first key and ``code`` an integer
+(measured).
 
 About 503: google-generativeai repeats it for ten minutes, ignoring Retry-After (123 requests,
-measured), and repeats nothing else. So what passes by itself soon, being busy, is 429; 503 is
-left to mean that no node is usable, where waiting is right and each repeat costs no node
-anything. A node that fails one request is 502, which it does not repeat.
+measured), and repeats nothing else. So a condition that passes soon, such as being busy, is 429;
+503 means that no node is usable, where waiting is right and a repeat costs no node anything. A node
+that fails one request is 502, which it does not repeat.
 """
 
 from __future__ import annotations
@@ -63,23 +63,24 @@ def http_status(error: ProxyError) -> int:
 
 
 def error_body(error: ProxyError, request_id: str = "") -> bytes:
-    """The envelope; Google's has no place for a request id."""
+    """The envelope; Google's has no field for a request id."""
     return jsonio.dumps_stream({"error": _error(error)})
 
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:
-    """A whole SSE frame, framed as Google does. Close the connection behind it."""
+    """A whole SSE frame in Google's format. Close the connection after it."""
     return b"data: " + error_body(error) + b"\r\n\r\n"
 
 
 def error_element(error: ProxyError, request_id: str = "") -> bytes:
-    """An element of a streamed array, without comma. Close behind it, without ``]``."""
+    """An element of a streamed array, without comma. Close after it, without ``]``."""
     return error_body(error)
 
 
 def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
-    """A page of models by name. ``query`` may hold pageSize (default 50, more than 1000 is cut
-    to 1000) and pageToken, which outlives changes of the list. Raises BadRequest for either."""
+    """A page of models by name. ``query`` may contain pageSize (default 50; more than 1000 is
+    reduced to 1000) and pageToken, which stays valid when the list changes. Raises BadRequest for
+    either."""
     parameters = dict(read_pairs(query))
     size = _page_size(parameters.get("pageSize") or parameters.get("page_size") or "0")
     token = parameters.get("pageToken") or parameters.get("page_token")
@@ -90,13 +91,13 @@ def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
     page = rest[:size]
     reply: dict[str, Any] = {"models": [show_model(model) for model in page]}
     if len(rest) > size:
-        # Absent at the end: SDKs ask on for as long as it is there.
+        # Absent at the end: SDKs ask for pages as long as it is there.
         reply["nextPageToken"] = _write_token(page[-1].name)
     return reply
 
 
 def show_model(model: ModelInfo) -> dict[str, Any]:
-    """Google's Model resource. Limits that the node does not tell are left out."""
+    """Google's Model resource. Limits that the node does not report are left out."""
     base, colon, tag = model.name.rpartition(":")
     if not colon or "/" in tag:
         base, tag = model.name, ""

@@ -1,4 +1,4 @@
-"""Google's shapes of files: the resource, a new one's metadata, pages of a list."""
+"""Google's forms of files: the resource, a new file's metadata, pages of a list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LENGTH, _TYPE = "X-Goog-Upload-Header-Content-Length", "X-Goog-Upload-Header-Co
 
 
 def read_draft(headers: RawHeaders, body: bytes) -> FileDraft:
-    """Of an upload that is started, or of a file without content. Raises BadRequest."""
+    """For an upload that is started, or a file without content. Raises BadRequest."""
     fields = {name.lower(): value for name, value in headers}
     texts = {name: value.decode("latin-1") for name, value in fields.items()}
     name = clean_name(_read_header(fields.get(b"x-goog-upload-file-name", b"")))
@@ -73,7 +73,7 @@ def show_file(file: StoredFile, base: str) -> dict[str, Any]:
     }
     if file.expires is not None:
         shown["expirationTime"] = _rfc3339(file.expires)
-    # Google's is the base64 of the hexadecimal digits.
+    # Google's value is the base64 of the hexadecimal digits.
     shown |= {
         "sha256Hash": base64.b64encode(file.sha256.encode("ascii")).decode("ascii"),
         "uri": f"{base}/{name}",
@@ -98,7 +98,7 @@ def read_page(query: str) -> Page:
 
 
 def list_reply(files: Sequence[StoredFile], page: Page, base: str) -> dict[str, Any]:
-    """``files``: one more than the page holds, where there are more."""
+    """``files``: one more than the page holds, if there are more."""
     shown = files[: page.most]
     reply: dict[str, Any] = {"files": [show_file(file, base) for file in shown]} if shown else {}
     if len(files) > page.most:

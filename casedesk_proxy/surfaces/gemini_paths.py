@@ -1,7 +1,7 @@
-"""A Gemini path behind its version: which model, which action, or which list.
+"""A Gemini path after its version: which model, which action, or which list.
 
-The model ends at the last colon of the *raw* path, where ``%3A`` counts as a colon, and is
-percent-decoded then, once. ``models/`` may be missing, doubled, or wrapped in Vertex's forms.
+The model ends at the last colon of the *raw* path, where ``%3A`` counts as a colon, and is then
+percent-decoded once. ``models/`` may be missing, doubled, or inside Vertex's forms.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _COLON = re.compile(r":|%3a", re.IGNORECASE)
 def read_resource(
     method: str, rest: str, deployment: str | None = None
 ) -> tuple[Action, str | None]:
-    """Action and model name; the name is None for the list. Judges no method, but guesses by it
-    what a path without a known action was meant to be.
+    """Action and model name; the name is None for the list. Does not judge the method, but uses it
+    to guess what a path without a known action means.
 
-    Raises BadRequest for an unknown or missing action, NotFound for what is not served.
+    Raises BadRequest for an unknown or missing action, NotFound for a path that is not served.
     """
     if not rest or unserved(rest) is not None:
         raise no_path(rest, _NOT_HERE, deployment)
@@ -57,7 +57,7 @@ def wrong_method(allowed: str) -> BadRequest:
 
 
 def asks_for_sse(query: str, headers: RawHeaders) -> bool:
-    """Whether a stream is to come as SSE, and not as an array: by ``alt``, or by Accept."""
+    """Whether the client asks for SSE rather than an array, by ``alt`` or by Accept."""
     if query == "alt=sse":
         return True
     for name, value in read_pairs(query):

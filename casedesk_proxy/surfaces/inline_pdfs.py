@@ -1,6 +1,6 @@
-"""PDFs that stand in a request themselves, in base64: where their content is, unread.
+"""PDFs inside a request, in base64: finds the place of their content without reading it.
 
-They are large mostly: of one no more is looked at here than its type and its beginning.
+PDFs are usually large: only a PDF's type and beginning are examined.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from casedesk_proxy.surfaces.json_spans import Span, members
 __all__ = ["PDF", "find_file_data", "find_typed_data"]
 
 PDF = "application/pdf"
-#: ``file_data`` is a data URL; without its head the first letters, ``%PDF-``, say what it is.
+#: ``file_data`` is a data URL; without its head, the first letters ``%PDF-`` show the type.
 _FILE_DATA = re.compile(
     rb'"(?:data:application\\?/pdf(?:;[^,"\\]{0,200})?;base64,|(?=JVBERi0))', re.IGNORECASE
 )
@@ -22,8 +22,8 @@ _MAX_TYPE_BYTES = 300
 
 
 def find_typed_data(raw: bytes, at: int, *type_names: bytes) -> Span | None:
-    """The content in ``data`` of the object at ``at``, quotes left out, where a field of
-    ``type_names`` says that it is a PDF."""
+    """The content in ``data`` of the object at ``at``, without quotes, if a field of ``type_names``
+    says that it is a PDF."""
     content, is_pdf = None, False
     for key, start, end in members(raw, at):
         if raw[start : start + 1] != b'"':

@@ -1,8 +1,8 @@
-"""Where the values of a JSON document stand in its bytes, so that one can be replaced alone.
+"""Finds the places of values in the bytes of a JSON document, so that one can be replaced alone.
 
-For documents that a parser has already accepted; on anything else the results mean nothing.
-Works by iteration, so that no nesting is too deep, and skips what it does not look into at the
-speed of a regular expression.
+For documents that a parser has already accepted; for others the results are meaningless. Works by
+iteration, so that no nesting is too deep, and skips other values at the speed of a regular
+expression.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from collections.abc import Iterable, Iterator
 
 __all__ = ["Span", "elements", "entries", "has_string", "members", "splice", "value_behind"]
 
-#: Start and end of a value in the bytes around it.
+#: Start and end of a value in the document's bytes.
 Span = tuple[int, int]
 
-# Possessive throughout: a backtracking match would be quadratic on long strings.
+# Possessive quantifiers throughout: a backtracking match would be quadratic for long strings.
 _STRING_BYTES = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _STRING = re.compile(_STRING_BYTES, re.DOTALL)
 _MEMBER = re.compile(rb"[ \t\n\r,]*+(" + _STRING_BYTES + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)
 _GAP = re.compile(rb"[ \t\n\r,]*+")
 _SCALAR = re.compile(rb"[^ \t\n\r,\]}]++")
-#: From this size on a body is mostly one long text, such as a picture, that has no quote in it.
+#: From this size on a body is usually one long text, such as a picture, without quotes in it.
 _MIN_LARGE_BYTES = 256 * 1024
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING_BYTES + rb")*+[{}\[\]]", re.DOTALL)
 
 
 def has_string(raw: bytes, hints: tuple[bytes, ...]) -> bool:
-    """Whether one of ``hints``, quoted, stands in it. To go from quote to quote is three times as
-    fast as a search where they are few."""
+    """Whether one of ``hints``, quoted, occurs in it. If there are few quotes, going from quote to
+    quote is three times as fast as a search."""
     if len(raw) < _MIN_LARGE_BYTES and len(hints) == 1:
         return hints[0] in raw
     at, steps = 0, len(raw) >> 12 if len(raw) >= _MIN_LARGE_BYTES else 0
@@ -45,8 +45,8 @@ def has_string(raw: bytes, hints: tuple[bytes, ...]) -> bool:
 
 
 def members(raw: bytes, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
-    """Each key of the object that opens at or after ``at``, quoted as it stands, and where its
-    value starts and ends. Keys that stand twice come twice."""
+    """Each key of the object that opens at or after ``at``, with its quotes, and where its value
+    starts and ends. Duplicate keys are returned each time."""
     at = raw.index(b"{", at) + 1
     while (key := _MEMBER.match(raw, at)) is not None:
         start = key.end()
@@ -55,7 +55,7 @@ def members(raw: bytes, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
 
 
 def entries(raw: bytes, at: int = 0) -> Iterator[tuple[bytes, int, int, int]]:
-    """As `members`, with the place of the key's first quote before those of the value."""
+    """As `members`, with the position of the key's first quote before that of the value."""
     at = raw.index(b"{", at) + 1
     while (key := _MEMBER.match(raw, at)) is not None:
         start = key.end()
@@ -94,7 +94,7 @@ def splice(raw: bytes, changes: Iterable[tuple[Span, bytes]]) -> bytes:
 
 
 def _end(raw: bytes, at: int) -> int:
-    """Behind the value that starts at ``at``."""
+    """The position after the value that starts at ``at``."""
     first = raw[at : at + 1]
     if first not in (b"{", b"["):
         match = (_STRING if first == b'"' else _SCALAR).match(raw, at)

@@ -1,4 +1,4 @@
-"""Paths and words of responses that a node keeps: what OpenAI's API asks of one by its id."""
+"""Paths and errors of kept responses: what OpenAI's API asks of a response by its id."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from casedesk_proxy.wire.query import read_pairs
 
 __all__ = ["METHODS", "asks_for_stream", "find_id", "no_earlier", "no_kept", "path_of", "read_kept"]
 
-#: By what stands behind the id: the action of each method.
+#: By what follows the id: the action of each method.
 _PATHS: dict[str, dict[str, Action]] = {
     "": {"GET": Action.GET_RESPONSE, "DELETE": Action.DELETE_RESPONSE},
     "/cancel": {"POST": Action.CANCEL_RESPONSE},
     "/input_items": {"GET": Action.LIST_INPUT},
 }
 _BEHIND = {action: behind for behind, found in _PATHS.items() for action in found.values()}
-#: Those with which a node is asked, too.
+#: The methods with which nodes are asked, too.
 METHODS = {action: method for found in _PATHS.values() for method, action in found.items()}
-#: Ids are a node's own making. Nothing that could lead to another of its paths is one.
+#: Nodes make the ids. No id may lead to another of a node's paths.
 _PATH = re.compile(r"responses/([A-Za-z0-9_-]{1,200})(/cancel|/input_items)?")
 _TRUE = frozenset({"true", "1"})
-#: How a response begins, as a body or within an event: its id is among the first, plain fields.
+#: The beginning of a response, as a body or inside an event: its id is among the first, plain
+#: fields.
 _PLAIN = rb'"\w{1,40}"\s*:\s*(?:"[^"\\]{0,200}"|[\w.+-]{1,40})\s*,\s*'
 _BEGINNING = re.compile(
     rb'(?:\A\s*|"response"\s*:\s*)\{\s*(?:' + _PLAIN + rb'){0,20}?"id"\s*:\s*"([\w-]{1,200})"'
@@ -32,7 +33,7 @@ _BEGINNING = re.compile(
 
 
 def read_kept(method: str, rest: str) -> tuple[Action, str] | None:
-    """What is asked of which response by a path behind its mount and its versions; None where it
+    """The action and the id of the response in a path after its mount and versions; None if it
     names none. Raises BadRequest (405)."""
     if not rest.startswith("responses/"):
         return None
@@ -49,24 +50,24 @@ def read_kept(method: str, rest: str) -> tuple[Action, str] | None:
 
 
 def path_of(action: Action, ident: str) -> str:
-    """Where a node has it."""
+    """The path at a node."""
     return f"/v1/responses/{ident}{_BEHIND[action]}"
 
 
 def find_id(beginning: bytes) -> str:
-    """The id of the response that a reply's body or stream begins with; empty where there is
+    """The id of the response at the beginning of a reply's body or stream; empty if there is
     none."""
     found = _BEGINNING.search(beginning)
     return found[1].decode("ascii") if found is not None else ""
 
 
 def asks_for_stream(query: str) -> bool:
-    """Whether the events of a response are wanted again."""
+    """Whether the client asks for the events of a response again."""
     return any(name == "stream" and value.lower() in _TRUE for name, value in read_pairs(query))
 
 
 def no_kept(ident: str) -> NotFound:
-    """In OpenAI's words, whether it was never there, is another's or has expired."""
+    """In OpenAI's words, whether it never existed, belongs to another key or has expired."""
     return NotFound(f"Response with id '{ident}' not found.", code="response_not_found")
 
 

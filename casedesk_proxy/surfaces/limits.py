@@ -1,7 +1,7 @@
-"""How clients see limits: what is left, in the headers that each vendor's clients read, and a limit
-that is reached, in Google's details.
+"""How clients see limits: the remaining amounts, in the headers that each vendor's clients read,
+and a limit that is reached, in Google's error details.
 
-There is one place for a limit on requests, and one for a limit on tokens.
+There is one set of headers for a limit on requests, and one for a limit on tokens.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from casedesk_proxy.terms import Dialect, Limit, Standing
 __all__ = ["describe_failure", "limit_headers", "limit_template", "warning_headers"]
 
 _METRIC = "casedesk-proxy/"
-#: As Google names its quotas. gemini-cli waits for what has PerMinute in its name, and gives up at
-#: PerDay (source, 0.20).
+#: Google's names of quotas. gemini-cli waits if the name contains PerMinute, and gives up if it
+#: contains PerDay (source, 0.20).
 _QUOTA_IDS = {
     Limit.REQUESTS_PER_MINUTE: "RequestsPerMinute",
     Limit.TOKENS_PER_MINUTE: "TokensPerMinute",
@@ -51,9 +51,9 @@ _NAMES: dict[tuple[bool, str], tuple[bytes, bytes, bytes]] = {
 def limit_headers(
     surface: str, standings: Sequence[Standing], wall: float
 ) -> tuple[tuple[bytes, bytes], ...]:
-    """``standings``: of each kind one at most; those without a place are left out. ``wall``: now,
-    in seconds since 1970. Google's own API has no such headers; its clients get those that are the
-    most known."""
+    """``standings``: at most one of each kind; those without a header are left out. ``wall``: now,
+    in seconds since 1970. Google's own API has no such headers; its clients get OpenAI's, the best
+    known."""
     lines: list[tuple[bytes, bytes]] = []
     for one in standings:
         if one.hard is None or one.limit is Limit.PARALLEL:

@@ -1,7 +1,7 @@
-"""Ollama's own shapes: errors, and what is said of several nodes at once.
+"""Ollama's own forms: errors, and merged answers of several nodes.
 
-Its clients read ``error`` as a text, in a reply as in a line of a stream, and pull a model when
-they get 404 (ollama-python's documentation). A server that has too much to do answers 503.
+Its clients read ``error`` as a text, in a reply as in a line of a stream, and pull a model after a
+404 (ollama-python's documentation). A server that has too much to do answers 503.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from casedesk_proxy.errors import LimitReached, NotFound, ProxyError
 __all__ = ["error_body", "error_frame", "http_status", "least_version", "merge_models"]
 
 _BUSY_STATUSES = frozenset({429, 529})
-#: Behind all known times, in Ollama's order: the newest first.
+#: Sorted after all known times in Ollama's order, the newest first.
 _NO_TIME = ""
-#: What releases are compared by, at most.
+#: How many numbers of a release are compared at most.
 _MAX_VERSION_NUMBERS = 4
 
 
@@ -45,7 +45,7 @@ def merge_models(
     """The reply to ``/api/tags`` or ``/api/ps``: each model under each of its names for clients.
 
     ``shown``: names for clients, with the nodes' own; ``entries_of``: the entries of each node by
-    its own names, in the operator's order: the first that has a model is believed.
+    its own names, in the operator's order: the first node that has a model counts.
     """
     entries = []
     for name, model in shown:
@@ -58,8 +58,8 @@ def merge_models(
 
 
 def least_version(versions: Iterable[str]) -> str:
-    """Clients look at the version for what they may ask for, and any node may get what they ask:
-    what the oldest can, all can. "" where none is known."""
+    """Clients decide by the version what they may request, and any node may get the request: so
+    this is the oldest node's version. "" if none is known."""
     return min(versions, key=_numbers, default="")
 
 
@@ -69,6 +69,6 @@ def _modified_at(entry: Mapping[str, Any]) -> str:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Of ``0.9.3-rc1`` 0, 9 and 3."""
+    """For example (0, 9, 3) for ``0.9.3-rc1``."""
     words = version.lstrip("v").partition("-")[0].split(".")[:_MAX_VERSION_NUMBERS]
     return tuple(int(word) if word.isdecimal() and len(word) < 10 else 0 for word in words)

@@ -1,4 +1,4 @@
-"""OpenAI's shapes: errors as a reply and as a stream's last event; models."""
+"""OpenAI's forms: errors as a reply and as a stream's last event; models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TYPES = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
-#: What programs test for on OpenAI's own service.
+#: The codes that programs test for on OpenAI's own service.
 _CODES = {"unauthenticated": "invalid_api_key", "invalid_key": "invalid_api_key"}
 
 
@@ -26,7 +26,7 @@ def http_status(error: ProxyError) -> int:
 
 
 def error_body(error: ProxyError, request_id: str = "") -> bytes:
-    """The envelope; ``param`` is the first offending place, where one is known."""
+    """The envelope; ``param`` is the first faulty place, if one is known."""
     return jsonio.dumps_stream(
         {
             "error": {
@@ -40,7 +40,7 @@ def error_body(error: ProxyError, request_id: str = "") -> bytes:
 
 
 def _type(error: ProxyError) -> str:
-    """Of a limit OpenAI says what it bounds, or that there is no credit left."""
+    """For a limit OpenAI reports which quantity it limits, or that there is no credit left."""
     if isinstance(error, LimitReached):
         if not error.repeatable:
             return error.code
@@ -51,7 +51,7 @@ def _type(error: ProxyError) -> str:
 
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:
-    """A whole event. Neither it nor anything behind it says ``[DONE]``."""
+    """A whole event. No ``[DONE]`` is in it or follows it."""
     return b"data: " + error_body(error) + b"\n\n"
 
 
@@ -61,7 +61,7 @@ def list_models(models: Sequence[ModelInfo]) -> dict[str, Any]:
 
 
 def show_model(model: ModelInfo) -> dict[str, Any]:
-    """OpenAI's model object, with vLLM's ``max_model_len`` where the length is known."""
+    """OpenAI's model object, with vLLM's ``max_model_len`` if the length is known."""
     shown: dict[str, Any] = {
         "id": model.name,
         "object": "model",

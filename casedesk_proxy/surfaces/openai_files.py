@@ -1,4 +1,4 @@
-"""OpenAI's shapes of files."""
+"""OpenAI's forms of files."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["deleted_reply", "list_reply", "read_keep", "read_page", "read_purpos
 
 _MAX_PAGE_SIZE = 10_000
 _MAX_PURPOSE_CHARS = 64
-#: What OpenAI's file says where it came another way.
+#: The purpose of a file that came through another surface.
 _NO_PURPOSE = "user_data"
-#: Seconds, as OpenAI bounds them.
+#: Seconds; OpenAI's limits.
 _MIN_KEEP_S = 3600
 _MAX_KEEP_S = 2_592_000
 _ANCHOR, _SECONDS = "expires_after[anchor]", "expires_after[seconds]"
@@ -48,7 +48,7 @@ def read_purpose(fields: Mapping[str, str]) -> str:
 
 
 def read_keep(fields: Mapping[str, str]) -> float | None:
-    """For how many seconds the client wants it. Raises BadRequest."""
+    """How many seconds the client asks to keep it. Raises BadRequest."""
     if _ANCHOR not in fields and _SECONDS not in fields:
         return None
     if fields.get(_ANCHOR, "created_at") != "created_at":
@@ -72,7 +72,7 @@ def read_page(query: str) -> Page:
 
 
 def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
-    """``files``: one more than the page holds, where there are more."""
+    """``files``: one more than the page holds, if there are more."""
     shown = [show_file(file) for file in files[: page.most]]
     return {
         "object": "list",

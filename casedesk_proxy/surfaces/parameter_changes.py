@@ -1,5 +1,5 @@
-"""What an alias or a key changes in bodies of one kind: a body is changed as bytes and as what it
-parses to, in one go."""
+"""Changes that an alias or a key makes in bodies of one kind: the bytes and the parsed value are
+changed together."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["BodyChange", "change_body"]
 
 @dataclass(frozen=True, slots=True)
 class BodyChange:
-    """``steps`` for bodies of one kind. A body that has none of ``names``, the outermost ones that
-    they are about, gets ``fields`` put in, whatever else is in it: most have none. ``levels``: the
-    names that they are about in each object, by where it is, of which nobody has looked before for
-    another case."""
+    """``steps`` for bodies of one kind. A body without any of ``names``, the outermost fields that
+    the steps read, only gets ``fields`` added, whatever else it contains: most bodies have none.
+    ``levels``: the fields that the steps read in each object, by its place, whose names have not
+    been checked for another case yet."""
 
     steps: tuple[Step, ...]
     names: frozenset[str]
@@ -29,7 +29,7 @@ class BodyChange:
 
     @classmethod
     def of(cls, steps: tuple[Step, ...]) -> BodyChange | None:
-        """None where there is nothing to do."""
+        """None if there is nothing to change."""
         if not steps:
             return None
         paths = tuple(list_paths(steps))
@@ -38,9 +38,8 @@ class BodyChange:
 
 
 def change_body(change: BodyChange, raw: bytes, value: dict[str, Any]) -> bytes:
-    """The body with the fields changed that the change is about, and ``value``, to which it
-    parses, changed in the same way; every other byte as it is. Raises BadRequest, naming the field
-    that stands in the way."""
+    """The body with its fields changed, and ``value``, to which it parses, changed in the same way;
+    every other byte is unchanged. Raises BadRequest, naming the field that prevents a change."""
     for names, known in change.levels:
         holder: Any = value
         for name in names:
@@ -65,9 +64,9 @@ def _apply(steps: tuple[Step, ...], raw: bytes, value: dict[str, Any]) -> bytes:
 
 
 def _levels(paths: Iterable[FieldPath]) -> Mapping[tuple[str, ...], frozenset[str]]:
-    """The fields that change, by the place where they stand. A node that takes no notice of a
-    name's case could read another value, under a name that differs by case alone. Gemini's names
-    have capitals and its nodes are exact, so they are left out."""
+    """The fields that change, by their object's place. A node that ignores the case of names could
+    read another value under a name that differs only in case. Gemini's names have capitals and its
+    nodes are exact, so they are left out."""
     found: dict[tuple[str, ...], frozenset[str]] = {}
     for path in paths:
         if all(len(level) == 1 or level[0].islower() for level in path):

@@ -1,4 +1,4 @@
-"""The steps by which an alias changes a request: each looks at one field, and is quickly done."""
+"""The steps by which an alias changes a request: each examines one field."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class SetTo:
 
 @dataclass(frozen=True, slots=True)
 class Default:
-    """``steps`` are for a request that has none of ``paths``; null is as good as none."""
+    """``steps`` are for a request that has none of ``paths``; null counts as missing."""
 
     paths: tuple[FieldPath, ...]
     steps: tuple[Step, ...]
@@ -55,8 +55,8 @@ class Default:
 
 @dataclass(frozen=True, slots=True)
 class CapAt:
-    """``bounds``: no number at all, and one below zero, stand for no limit, and get ``most``, too.
-    ``fills``: so does a missing field."""
+    """``bounds``: a value that is not a number, and one below zero, mean no limit, and get ``most``
+    too. ``fills``: so does a missing field."""
 
     path: FieldPath
     most: int | float
@@ -77,7 +77,7 @@ class CapAt:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Values of a field: a ``text`` in whatever case ("*": any value), or else numbers."""
+    """Values of a field: a ``text`` in any case ("*": any value), or numbers."""
 
     text: str
     steps: tuple[Step, ...]
@@ -96,7 +96,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class ChangeBy:
-    """The first of ``cases`` that a field's value fits says what is done."""
+    """The first of ``cases`` that matches a field's value decides the change."""
 
     path: FieldPath
     cases: tuple[Case, ...]
@@ -113,7 +113,7 @@ Step = Remove | SetTo | Default | CapAt | ChangeBy
 
 
 def list_paths(steps: Iterable[Step]) -> Iterator[FieldPath]:
-    """The fields that steps look at or change, whatever they find."""
+    """The fields that steps read or change."""
     for step in steps:
         if isinstance(step, Default):
             yield from step.paths
@@ -126,7 +126,7 @@ def list_paths(steps: Iterable[Step]) -> Iterator[FieldPath]:
 
 
 def read_case(text: str, steps: tuple[Step, ...]) -> Case:
-    """``text`` as the file has it: a value, a number, or a range such as ``..1024``."""
+    """``text`` as in the file: a value, a number, or a range such as ``..1024``."""
     least, dots, most = text.partition("..")
     try:
         if dots:
@@ -137,8 +137,8 @@ def read_case(text: str, steps: tuple[Step, ...]) -> Case:
 
 
 def _read_number(names: tuple[str, ...], value: Any) -> float:
-    """JSON of protocol buffers may have a number in quotes. Raises BadRequest: nobody knows what a
-    node would make of anything else, and a bound has to hold."""
+    """JSON of protocol buffers may have a number in quotes. Raises BadRequest for anything else,
+    since it is not known how a node would read it, and a limit must hold."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     try:

@@ -1,10 +1,10 @@
-"""What an alias, or a key, changes in a request: its rules, compiled for each form of body, and
+"""What an alias or a key changes in a request: its rules, compiled for each form of body, and
 applied.
 
-Rules in shared names change the client's body, in its own fields; a shared name for which its
-protocol has no field changes what is made for a node of another protocol, if that has one. A
+Rules with shared names change the client's body, in its own fields; a shared name for which its
+protocol has no field changes the request for a node of another protocol, if that has one. A
 protocol's own rules change every body of that protocol: the client's, or the one made for a node.
-What only counts or embeds is left alone, as it has none of these fields.
+Requests that only count or embed are not changed, as they have none of these fields.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["Parameters", "compile_parameters"]
 
 K = TypeVar("K")
 
-#: The section whose fields a body has, by what is asked for.
+#: The section with a body's fields, by action.
 _SECTIONS = {
     Action.GENERATE: "gemini",
     Action.STREAM_GENERATE: "gemini",
@@ -53,15 +53,15 @@ _SECTIONS = {
     Action.EDIT_IMAGE: "images",
     Action.VARY_IMAGE: "images",
 }
-#: Other names of the same field. What bounds a reply goes by three at llama-server.
+#: Other names of the same field. llama-server has three names for the limit of a reply.
 _SAME = ("max_tokens", "max_completion_tokens", "n_predict")
-#: What has no limit where it is missing.
+#: A limit is absent if these fields are missing.
 _LIMITS = {section: fields["max_tokens"] for section, fields in SHARED.items()}
 _BUDGETS = {section: fields.get("thinking_budget", "") for section, fields in SHARED.items()}
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
-#: The greatest that Google knows.
+#: Google's highest value.
 _NO_MAX = {"max": "XHIGH"}
-#: Ollama knows low, medium and high, or true and false.
+#: Ollama accepts low, medium and high, or true and false.
 _THINKS: Mapping[str, Any] = {"none": False, "minimal": "low", "xhigh": "high", "max": "high"}
 _ABOUT_THINKING = ("effort", "thinking_budget")
 _THINKING: FieldPath = (("thinking",),)
@@ -69,16 +69,16 @@ _THINKING: FieldPath = (("thinking",),)
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """``own``: the changes of a client's body, by section. ``made``: those of a body that was
-    made for a node, by the client's section and the node's protocol. ``forms``: those of a
-    client's body that is a form, by section."""
+    """``own``: the changes of a client's body, by section. ``made``: those of a body that was made
+    for a node, by the client's section and the node's protocol. ``forms``: those of a client's
+    form, by section."""
 
     own: Mapping[str, BodyChange | None]
     made: Mapping[tuple[str, str], BodyChange | None]
     forms: Mapping[str, FormChange]
 
     def for_client(self, call: Call, form: object = None) -> BodyChange | None:
-        """None for a ``form``, too."""
+        """None also for a ``form``."""
         return self.own.get(_SECTIONS.get(call.action, "")) if form is None else None
 
     def for_form(self, call: Call) -> FormChange | None:
@@ -86,7 +86,7 @@ class Parameters:
         return change if change is not None and change.stages else None
 
     def then(self, other: Parameters) -> Parameters:
-        """These changes, and then the others."""
+        """These changes, then the others."""
         forms = {name: one.then(other.forms[name]) for name, one in self.forms.items()}
         return Parameters(_join(self.own, other.own), _join(self.made, other.made), forms)
 
@@ -111,7 +111,7 @@ def _join(
 
 
 def compile_parameters(rules: ParameterRules) -> Parameters | None:
-    """None where the rules change nothing."""
+    """None if the rules change nothing."""
     shared = rules.rules()
     theirs = {section: tuple(_own_steps(section, rules.rules(section))) for section in SECTIONS}
     own = {
@@ -136,7 +136,7 @@ def compile_parameters(rules: ParameterRules) -> Parameters | None:
 
 
 def _lacking(client: str, node: str) -> dict[str, str]:
-    """The shared names that the node's protocol has and the client's has not."""
+    """The shared names that the node's protocol has and the client's lacks."""
     known = SHARED[client]
     return {name: path for name, path in SHARED[node].items() if name not in known}
 
@@ -168,7 +168,7 @@ def _own_case(section: str, path: FieldPath, text: str, result: Any) -> Case:
 def _shared_steps(
     section: str, rules: Mapping[str, Any], fields: Mapping[str, str]
 ) -> Iterator[Step]:
-    """As `_own_steps`, for those shared names that are among ``fields``."""
+    """As `_own_steps`, for the shared names among ``fields``."""
     for name in rules.get("remove", ()):
         if name in fields:
             yield _removal(section, name, fields)
@@ -203,13 +203,13 @@ def _shared_case(
 
 def _removal(section: str, name: str, fields: Mapping[str, str]) -> Remove:
     if section == "anthropic" and name == "thinking_budget":
-        return Remove(_THINKING)  # A budget cannot be missing there.
+        return Remove(_THINKING)  # A budget must not be missing there.
     return Remove(_path(section, fields[name]))
 
 
 def _said_by(section: str, name: str, fields: Mapping[str, str]) -> tuple[FieldPath, ...]:
-    """The fields of which one is enough for a default to be needless: how much is to be thought is
-    said by an effort or by a budget."""
+    """The fields any of which makes a default unnecessary: the amount of thinking is set by an
+    effort or by a budget."""
     names = _ABOUT_THINKING if name in _ABOUT_THINKING else (name,)
     known = SHARED[section]
     paths = [_path(section, known[one]) for one in names if one in known]
@@ -217,8 +217,8 @@ def _said_by(section: str, name: str, fields: Mapping[str, str]) -> tuple[FieldP
 
 
 def _assign(section: str, name: str, value: Any, fields: Mapping[str, str]) -> Iterator[Step]:
-    """The steps that give a shared name its value. Efforts and budgets of thinking are said in
-    different fields, of which only one may be there."""
+    """The steps that set a shared name's value. Efforts and budgets of thinking are set in
+    different fields, of which only one may be present."""
     path = _path(section, fields[name])
     if name == "effort" and section == "gemini":
         budget = _path(section, SHARED[section]["thinking_budget"])
@@ -253,7 +253,7 @@ def _cap(section: str, name: str, most: int | float) -> CapAt:
 
 
 def _path(section: str, name: str) -> FieldPath:
-    """Gemini's fields go by two names each, as all of protocol buffers."""
+    """Gemini's fields have two names each, as all of protocol buffers."""
     levels = name.split(".")
     if section == "gemini":
         camel = [re.sub(r"_([a-z])", lambda found: found[1].upper(), one) for one in levels]

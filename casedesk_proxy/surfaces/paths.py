@@ -1,12 +1,12 @@
 """Method and raw target of a request become a Call, or a ClientFault; never a redirect.
 
 Mounts are ``/proxy/{deployment}/gemini|anthropic|openai|ollama``, the same without a deployment,
-``/genai`` and the bare root, which the surfaces share; behind a Gemini mount and its version
-``openai`` leads to OpenAI's, as at Google's, and Ollama's mount has what an Ollama has: OpenAI's
-and Anthropic's paths, too. ``/proxy/{deployment}/node`` has the engines' own inference paths, as
-OpenAI's mounts do, for requests that need not name a model. Behind mounts
-paths are read as leniently as SDKs and their users write them (measured): versions repeated,
-``v1alpha``, or left out.
+``/genai`` and the bare root, which the surfaces share. After a Gemini mount and its version
+``openai`` leads to OpenAI's surface, as at Google. Ollama's mount has the paths of an Ollama
+server, OpenAI's and Anthropic's included. ``/proxy/{deployment}/node`` has the engines' own
+inference paths, as OpenAI's mounts do, for requests that need not name a model. After mounts, paths
+are read as leniently as SDKs and their users write them (measured): versions repeated, ``v1alpha``,
+or left out.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from casedesk_proxy.wire.query import cut_key
 
 __all__ = ["guess_surface", "read_call"]
 
-#: Those that have a mount; Responses has its place on OpenAI's.
+#: Surfaces with a mount; Responses is on OpenAI's.
 _SURFACES = {str(dialect): dialect for dialect in Dialect if dialect is not Dialect.RESPONSES}
-#: Ours, behind the mounts of all surfaces.
+#: The proxy's own path, after the mounts of all surfaces.
 USAGE_PATH = "usage"
 _READ_ONLY = frozenset({Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION})
-#: What may be set as a client's base URL, with or without versions; health checkers ask for it.
+#: Paths that may be a client's base URL, with or without versions; health checkers request them.
 _BASE = re.compile(
     r"/proxy(?:/[^/]+)?|(?:/genai|(?:/proxy/[^/]+)?/(?:gemini|anthropic|openai|ollama))?"
     r"(?:/v1(?:beta1?|alpha)?)*(?:/openai(?:/v1)*)?"
 )
 _NODE_MOUNT = re.compile(r"/proxy/([^/]+)/node/(.+)")
-#: Ollama's paths, those that are not served among them; LM Studio's have a version behind ``api``.
+#: Ollama's paths, including those that are not served; LM Studio's have a version after ``api``.
 _OLLAMAS = re.compile(r"api/[a-z]+(?:/|\Z)")
 _GEMINI_ONLY = frozenset({"genai", "upload", "v1beta", "v1alpha", "v1beta1"})
 
 
 def read_call(method: str, target: str, headers: RawHeaders) -> Call:
-    """What a request wants. ``target`` as it stood on the wire, in absolute form too.
+    """What a request asks for. ``target`` as on the wire, also in absolute form.
 
-    Raises BadRequest (400; 405 for the wrong method and for every OPTIONS), or NotFound for a
-    path that no surface claims.
+    Raises BadRequest (400; 405 for a wrong method and for every OPTIONS), or NotFound for a path of
+    no surface.
     """
     path, query = split_target(target)
     if method == "OPTIONS":
@@ -89,8 +89,8 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
 def _find_resource(
     method: str, path: str, query: str, headers: RawHeaders
 ) -> tuple[Dialect, str | None, str, str]:
-    """Surface, deployment, version and what stands behind them. Raises NotFound for a path of no
-    surface, and for another surface's."""
+    """Surface, deployment, version and the rest of the path. Raises NotFound for a path of no
+    surface, or of another surface."""
     surface, deployment, rest = _find_mount(find_upload_mount(path))
     version, rest = cut_versions(rest)
     if surface in (None, Dialect.GEMINI) and (inner := _inside_google(rest)) is not None:
@@ -106,7 +106,7 @@ def _find_resource(
 
 
 def _require_method(method: str, surface: Dialect, action: Action) -> None:
-    """Ollama's clients ask with HEAD, too, for what is read."""
+    """Ollama's clients also use HEAD for reading."""
     wanted = "GET" if action in _READ_ONLY else "POST"
     if method != wanted and (method != "HEAD" or surface is not Dialect.OLLAMA or wanted == "POST"):
         raise wrong_method(wanted)
@@ -121,7 +121,7 @@ def _read_fetched(
 
 
 def _read_responses(method: str, rest: str, deployment: str | None, query: str) -> Call:
-    """OpenAI's newer API: a response to be made, or one that a node keeps."""
+    """OpenAI's newer API: a new response, or a kept one."""
     action = POSTED[Dialect.OPENAI].get(rest)
     if action is not None:
         if method != "POST":
@@ -137,8 +137,8 @@ def _read_responses(method: str, rest: str, deployment: str | None, query: str) 
 
 
 def guess_surface(target: str, headers: RawHeaders) -> Dialect:
-    """Whose envelope fits a request that could not be read: its client's, which the path's end
-    tells better than its mount. Never raises."""
+    """The surface whose envelope fits a request that could not be read: the client's, for which the
+    path's end is a better sign than its mount. Never raises."""
     path, _, query = target.partition("?")
     segments = [segment for segment in path.split("/", 12) if segment]
     mount, behind = _guess_mount(segments)
@@ -164,7 +164,7 @@ def guess_surface(target: str, headers: RawHeaders) -> Dialect:
 
 
 def _guess_mount(segments: list[str]) -> tuple[Dialect | None, list[str]]:
-    """The surface that a mount names, if any, and what stands behind it."""
+    """The surface that a mount names, if any, and the rest of the path."""
     places = range(min(1, len(segments)))
     if "proxy" in segments[:4]:
         places = range(2, min(6, len(segments)))
@@ -194,7 +194,7 @@ def _read_node_path(method: str, deployment: str, rest: str, query: str) -> Call
 
 
 def _find_mount(path: str) -> tuple[Dialect | None, str | None, str]:
-    """Surface and deployment, each None where the path does not name it, and the rest."""
+    """Surface and deployment, each None if the path does not name it, and the rest."""
     parts = path.split("/", 4)
     first = parts[1] if len(parts) > 1 else ""
     if first == "proxy":
@@ -213,8 +213,8 @@ def _find_mount(path: str) -> tuple[Dialect | None, str | None, str]:
 
 
 def _inside_google(rest: str) -> str | None:
-    """What stands behind ``openai`` on a Gemini mount: Google's base URL for OpenAI's SDKs ends
-    so. None where it is rather the first half of a model's name, ``openai/gpt-oss-20b``."""
+    """The rest after ``openai`` on a Gemini mount: Google's base URL for OpenAI's SDKs ends so.
+    None if it is rather the first half of a model's name, ``openai/gpt-oss-20b``."""
     first, _, inner = rest.partition("/")
     if first != "openai":
         return None
@@ -236,7 +236,7 @@ def _inside_ollama(rest: str) -> Dialect:
 
 
 def _claim(method: str, version: str, rest: str, query: str, headers: RawHeaders) -> Dialect:
-    """Whose path this is on the bare root."""
+    """The surface of a path on the bare root."""
     if version == "v1beta":
         return Dialect.GEMINI
     owner = owner_of(rest)
@@ -256,7 +256,7 @@ def _require_own(method: str, rest: str, surface: Dialect, deployment: str | Non
     """Raises NotFound for another surface's path."""
     owner = owner_of(rest)
     if owner in (None, Dialect.GEMINI) and surface is not Dialect.GEMINI:
-        # On the others a name may well hold a colon, but nobody posts to it.
+        # On other surfaces a name may contain a colon, but no request posts to it.
         posted = method == "POST" and rest.startswith("models") and has_action(rest)
         owner = Dialect.GEMINI if posted else None
     if owner is not None and owner is not surface:
@@ -264,7 +264,7 @@ def _require_own(method: str, rest: str, surface: Dialect, deployment: str | Non
 
 
 def _surface_by_headers(query: str, headers: RawHeaders) -> Dialect:
-    """Whose ``/v1/models`` is meant, which all three have (design section 2)."""
+    """Which surface's ``/v1/models`` is meant, since three of them have one."""
     names = {name.lower() for name, _ in headers}
     if b"anthropic-version" in names:
         return Dialect.ANTHROPIC
@@ -276,7 +276,7 @@ def _surface_by_headers(query: str, headers: RawHeaders) -> Dialect:
 def _read_posted(
     surface: Dialect, version: str, rest: str, deployment: str | None
 ) -> tuple[Action, str | None, str]:
-    """What is asked for, the model that the path names, and the path where engines differ."""
+    """The action, the model that the path names, and the path if engines have different ones."""
     action = POSTED[surface].get(rest) or FETCHED.get(surface, {}).get(rest)
     if action is not None:
         return action, None, ""

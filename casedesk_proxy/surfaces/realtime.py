@@ -1,7 +1,7 @@
-"""OpenAI's Realtime API, a WebSocket at ``/v1/realtime``: what a handshake asks for.
+"""OpenAI's Realtime API, a WebSocket at ``/v1/realtime``: the request of a handshake.
 
-OpenAI's clients name the model in the query; vLLM's in a frame behind the handshake, where it only
-has to be the node's own. So a query without one means the only model there is.
+OpenAI's clients name the model in the query; vLLM's in a frame after the handshake, where it only
+has to be the node's own. So a query without a model means the only available model.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _MODEL = "model="
 
 
 def require_upgrade(headers: RawHeaders) -> None:
-    """Raises BadRequest (426) for what is no handshake of a WebSocket (RFC 6455 section 4.2.1), and
-    for one with a body (400): some nodes would read that as frames."""
+    """Raises BadRequest (426) for a request that is not a WebSocket handshake (RFC 6455 section
+    4.2.1), and (400) for one with a body: some nodes would read that as frames."""
     found = {name.lower(): value for name, value in headers}
     upgrades = found.get(b"upgrade", b"").lower() == b"websocket"
     asks = b"upgrade" in [one.strip() for one in found.get(b"connection", b"").lower().split(b",")]
@@ -47,8 +47,8 @@ def handshake_headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def named_model(query: str) -> str | None:
-    """None where it names none. Raises BadRequest where it names two: nodes differ in which of them
-    they take."""
+    """None if it names none. Raises BadRequest if it names two: nodes differ in which of them they
+    use."""
     named = [part.partition("=")[2] for part in query.split("&") if _is_model(part)]
     if len(named) > 1:
         why = "stands twice in the query; name one"
@@ -63,7 +63,7 @@ def rename_in_query(query: str, new: str) -> str:
 
 
 def _is_model(pair: str) -> bool:
-    """However its name is encoded."""
+    """Whether this is the model, however its name is encoded."""
     return unquote_plus(pair.partition("=")[0]) == "model"
 
 

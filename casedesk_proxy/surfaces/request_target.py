@@ -1,8 +1,8 @@
-"""A raw request target taken apart: what it must not hold, what is path, what is query.
+"""Splits a raw request target into path and query, and checks it.
 
-Targets are text in which bytes that are not UTF-8 stand as lone surrogates, as aiohttp hands
-them over. Everything here is decided on the raw target or after exactly one percent-decoding;
-what still looks encoded after that is a name and nothing more.
+Targets are text in which invalid UTF-8 is kept as lone surrogates, as aiohttp does. All decisions
+use the raw target or its result after exactly one percent-decoding; what still looks encoded after
+that is only a name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from casedesk_proxy.errors import BadRequest
 
 __all__ = ["cut_versions", "decode", "shown", "split_target"]
 
-#: The version to ask of a node. v1beta1 is Vertex's v1beta; v1alpha's nearest kin is v1beta.
+#: The version that a node is asked for. v1beta1 is Vertex's v1beta; v1alpha is most similar to
+#: v1beta.
 _VERSIONS = {"v1": "v1", "v1beta": "v1beta", "v1alpha": "v1beta", "v1beta1": "v1beta"}
 _AUTHORITY = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _SLASHES = re.compile(r"/{2,}")
@@ -24,12 +25,11 @@ _UNENCODED = re.compile(r"[\x00-\x20\x7f-\x9f#]")
 
 
 def split_target(target: str) -> tuple[str, str]:
-    """Path and query as they stand on the wire, the path with ``//`` folded and no slash at its
-    end. The absolute form loses its scheme and authority (RFC 9112 section 3.2.2).
+    """Path and query as on the wire, the path with ``//`` folded and without a slash at its end.
+    The absolute form loses its scheme and authority (RFC 9112 section 3.2.2).
 
-    Raises BadRequest for what no client means: control characters, blanks, ``#``, and in the
-    path, also when percent-encoded, control characters, ``.`` or ``..`` as a segment, or bytes
-    that are not UTF-8.
+    Raises BadRequest for what no client means: control characters, blanks, ``#``, and in the path,
+    also if percent-encoded, control characters, ``.`` or ``..`` as a segment, or invalid UTF-8.
     """
     if not target.startswith("/"):
         target = _cut_authority(target)
@@ -44,7 +44,7 @@ def split_target(target: str) -> tuple[str, str]:
 
 
 def decode(raw: str) -> str:
-    """Percent-decoded once. Raises BadRequest where the bytes are not UTF-8."""
+    """Percent-decoded once. Raises BadRequest if the bytes are not UTF-8."""
     if "%" not in raw and raw.isascii():
         return raw
     try:
@@ -56,7 +56,7 @@ def decode(raw: str) -> str:
 
 
 def shown(name: str) -> str:
-    """A client's text as a message may quote it: short, and nothing that JSON cannot hold."""
+    """A client's text in the form in which a message may quote it: short, and valid in JSON."""
     short = name if len(name) <= 80 else f"{name[:80]}…"
     return f"'{short.encode('utf-8', 'replace').decode()}'"
 

@@ -15,8 +15,8 @@ _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,15})\b')
 
 
 def error_frame(error: ProxyError, first: bytes = b"", last: bytes = b"") -> bytes:
-    """``response.failed``: Codex ignores an event of the name ``error``. ``first`` and ``last``:
-    the stream's beginning and end, which tell the response's id and how many events there were."""
+    """``response.failed``: Codex ignores an event with the name ``error``. ``first`` and ``last``:
+    the stream's beginning and end, which contain the response's id and the number of events."""
     ident, numbers = _ID.search(first), _NUMBER.findall(last)
     code = error.code if error.status < 500 else "server_error"
     response: dict[str, Any] = {

@@ -1,7 +1,8 @@
-"""What a path is that is not served where it was asked: another surface's, an API that exists but
-is not served here, a node's administration, or nobody's. The refusal says which, and what to do.
+"""The meaning of a path that is not served where it was requested: another surface's path, an API
+that exists but is not served here, a node's administration, or an unknown path. The refusal says
+which, and what to do.
 
-``rest`` is always a path behind its mount and its versions, raw, without a slash at either end.
+``rest`` is always a path after its mount and its versions, raw, without a slash at either end.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ __all__ = [
     "unserved_action",
 ]
 
-#: What can be asked of a Gemini model, by the word behind the colon.
+#: The actions of a Gemini model, by the word after the colon.
 ACTIONS = {
     str(action): action
     for action in (
@@ -43,8 +44,8 @@ ACTIONS = {
         Action.COUNT_TOKENS,
     )
 }
-#: The paths that the other surfaces take a POST at. OpenAI's has more, about responses that
-#: nodes keep: see `kept_responses`.
+#: The other surfaces' paths for POST. OpenAI's surface has more, about kept responses: see
+#: `kept_responses`.
 POSTED = {
     Dialect.ANTHROPIC: {
         "messages": Action.MESSAGES,
@@ -65,7 +66,7 @@ POSTED = {
         "api/show": Action.SHOW_MODEL,
     },
 }
-#: Those that they take a GET at, beside models.
+#: Their paths for GET, beside models.
 FETCHED = {
     Dialect.OLLAMA: {
         "api/tags": Action.LIST_MODELS,
@@ -85,31 +86,31 @@ _NAMES = {
     Dialect.RESPONSES: "OpenAI's Responses API",
     Dialect.OLLAMA: "Ollama's own API",
 }
-#: Where the surfaces are, for a client that asked for a path that nothing has.
+#: The surfaces' base URLs, for a client that requested an unknown path.
 _BASES = (
     "base URLs are /proxy/DEPLOYMENT/gemini, /proxy/DEPLOYMENT/anthropic,"
     " /proxy/DEPLOYMENT/openai/v1 and /proxy/DEPLOYMENT/ollama, or without a deployment / for"
     " Gemini, Anthropic and Ollama clients and /v1 for OpenAI's"
 )
-#: What to do where nothing here stands in for an API.
+#: The remedy if nothing here replaces an API.
 _NOTHING_ALIKE = "do without it: nothing here is like it"
 _ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
-#: What Vertex puts before everything.
+#: Vertex's prefix of all paths.
 _PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")
 _COLON = re.compile(r":|%3a", re.IGNORECASE)
-#: Behind it stands the id of a response that a node keeps.
+#: Followed by the id of a kept response.
 _KEPT = re.compile(r"responses/(?!compact$)")
 _VERSION = re.compile(r"v1(?:beta1?|alpha)?$")
-#: Characters at a path's end that may be an action with its colon.
+#: The most characters at a path's end that may be an action with its colon.
 _MAX_ACTION_CHARS = 64
-#: Segments looked at before a path that is known; nobody's base URL is deeper.
+#: The most segments that are skipped to find a known path; no base URL is deeper.
 _MAX_SEGMENTS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """An API that exists and is not served here. ``owner`` None: two vendors call theirs so.
-    ``paths``: how its paths begin, as an expression; ``pattern`` is made of it."""
+    """An API that exists and is not served here. ``owner`` None: two vendors use the name.
+    ``paths``: the beginnings of its paths, as an expression; ``pattern`` is compiled from it."""
 
     paths: str
     owner: Dialect | None
@@ -128,7 +129,7 @@ def _api(
 
 _O, _A, _G = Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI
 _ALONE = "send each request by itself"
-#: In order; the first that fits.
+#: In order; the first match counts.
 APIS = (
     _api(
         "responses/compact", Dialect.RESPONSES, "OpenAI's compaction of a conversation",
@@ -194,7 +195,7 @@ GEMINI_APIS = {
 
 
 def owner_of(rest: str) -> Dialect | None:
-    """The surface that serves such a path; None for what several have, or nobody."""
+    """The surface that serves such a path; None if several do, or none."""
     known = _OWNERS.get(rest)
     if known is None and _KEPT.match(rest):
         return Dialect.OPENAI
@@ -204,7 +205,8 @@ def owner_of(rest: str) -> Dialect | None:
 
 
 def unserved(rest: str) -> Api | None:
-    """The API that is not served here to which a path belongs, unless a surface serves it."""
+    """The API that is not served here and that a path belongs to, unless a surface serves the
+    path."""
     if owner_of(rest) is not None:
         return None
     bare = _PROJECT.sub("", rest, count=1)
@@ -212,12 +214,12 @@ def unserved(rest: str) -> Api | None:
 
 
 def unserved_action(action: str) -> str | None:
-    """The API to which what is asked of a Gemini model belongs."""
+    """The API that an action of a Gemini model belongs to."""
     return GEMINI_APIS.get(action)
 
 
 def base_url(surface: Dialect, deployment: str | None) -> str:
-    """What to set as the base URL of a client."""
+    """The base URL to set in a client."""
     if deployment:
         return f"/proxy/{deployment}/{surface}{'/v1' if surface is Dialect.OPENAI else ''}"
     return "/v1" if surface is Dialect.OPENAI else "/"
@@ -229,7 +231,7 @@ def _base_url(surface: Dialect, deployment: str | None) -> str:
 
 
 def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | None) -> NotFound:
-    """A path of ``owner`` at the base URL of ``surface``."""
+    """The error for a path of ``owner`` at the base URL of ``surface``."""
     return NotFound(
         f"{shown('/' + rest)} belongs to {_NAMES[owner]}, but the base URL is that of"
         f" {_NAMES[surface]}; set it to {_base_url(owner, deployment)}"
@@ -237,8 +239,8 @@ def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | Non
 
 
 def no_path(rest: str, why: str = "not a known path", deployment: str | None = None) -> ClientFault:
-    """Says what would be right: nothing, for what administers a node; an API that exists but is
-    not served, which no other base URL changes; a base URL that is wrong; else where things are."""
+    """Says what is right: nothing, for a node's administration; that the API is not served here at
+    any base URL; another base URL; else a list of the base URLs."""
     asked = shown("/" + rest)
     plain = decode(rest).strip("/")
     for inner in _tails(plain):
@@ -268,8 +270,8 @@ def refuse_administration(rest: str) -> None:
 
 
 def _tails(rest: str) -> Iterator[str]:
-    """The path, then what stands behind each version in it, then behind all first segments of
-    which something is served."""
+    """The path, then the rest after each version in it, then the rest after its first segments if
+    something is served there."""
     yield rest
     segments = rest.split("/", _MAX_SEGMENTS)
     tails = ["/".join(segments[skipped:]) for skipped in range(1, len(segments))]
@@ -279,11 +281,11 @@ def _tails(rest: str) -> Iterator[str]:
 
 
 def has_action(rest: str) -> bool:
-    """Whether a path ends as those do that ask something of a Gemini model."""
+    """Whether a path ends like an action of a Gemini model."""
     return _COLON.search(rest) is not None
 
 
 def _action(rest: str) -> str:
-    """The word behind the last colon, which may be encoded."""
+    """The word after the last colon, which may be encoded."""
     tail = rest[-_MAX_ACTION_CHARS:]
     return _COLON.split(tail)[-1] if ":" in tail or "%" in tail else ""

@@ -1,7 +1,7 @@
-"""Uploads as bodies of several parts: the file's content goes by in pieces, the rest is read.
+"""Uploads as bodies of several parts: the file's content passes in pieces, the rest is read.
 
 Anthropic's and OpenAI's are forms with a file named ``file``; Google's has metadata and a file, in
-either order: the first part that is JSON, or is called ``metadata``, has the metadata.
+either order: the metadata is the first part that is JSON, or is called ``metadata``.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from casedesk_proxy.wire.parts import PartHead, PartReader, find_part_boundary
 
 __all__ = ["UploadForm", "begin_upload_form"]
 
-#: Bytes of all fields together that are no file.
+#: The most bytes of all fields together, without the file.
 _MAX_FIELDS_BYTES = 65536
 _METADATA, _FILE = "metadata", "file"
 
 
 class UploadForm:
-    """``feed`` gives what of the body is the file's content. ``draft`` is for the end."""
+    """``feed`` returns the file's content. Call ``draft`` at the end."""
 
     def __init__(self, surface: Dialect, kind: str, boundary: bytes) -> None:
         self._surface = surface
         self._is_form = kind == "form-data"
         self._reader = PartReader(boundary)
-        #: Of the part that is read.
+        #: The name of the current part.
         self._name = ""
         self._file: PartHead | None = None
         self._fields: dict[str, bytearray] = {}
@@ -57,7 +57,7 @@ class UploadForm:
         return content
 
     def draft(self) -> FileDraft:
-        """What the whole body says of the file. Raises BadRequest."""
+        """What the whole body says about the file. Raises BadRequest."""
         if not self._reader.ended:
             raise BadRequest(
                 "the form ends before its last boundary; send it whole", code="invalid_form"
@@ -88,7 +88,7 @@ class UploadForm:
             self._count(len(self._name))
 
     def _guess(self, part: PartHead) -> str:
-        """Of a part that has no name."""
+        """For a part without a name."""
         kind = part.headers.get(b"content-type", b"").lower()
         is_metadata = kind.startswith(b"application/json") and _METADATA not in self._fields
         return _METADATA if is_metadata else _FILE
@@ -108,7 +108,7 @@ class UploadForm:
 
 
 def begin_upload_form(surface: Dialect, headers: RawHeaders) -> UploadForm:
-    """Raises BadRequest for a body that is no upload."""
+    """Raises BadRequest if the body is not an upload."""
     try:
         found = find_part_boundary(headers)
     except MalformedForm as error:
