@@ -1,1 +1,2 @@
-"""The HTTP APIs as OpenAPI documents and as a reference, made of the tables that the code reads."""
+"""The HTTP APIs as OpenAPI documents and as a reference, made from the tables that the code
+uses."""

@@ -1,4 +1,4 @@
-"""The operations of the admin listener; a test holds them and its routes together."""
+"""The operations of the admin listener; a test compares them with its routes."""
 
 from __future__ import annotations
 

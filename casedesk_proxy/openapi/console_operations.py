@@ -1,5 +1,5 @@
-"""The operations of the console's JSON, which both listeners have; a test holds them and its
-routes together."""
+"""The operations of the console's JSON API, which both listeners have; a test compares them with
+its routes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CONSOLE_MESSAGES: Messages = {
 
 
 def repeat_in_console(operation: Operation) -> Operation:
-    """The same operation behind the console's prefix."""
+    """The same operation below the console's prefix."""
     return replace(
         operation, path=f"{PREFIX}{operation.path}", action=f"console.{operation.action}", tag=_TAG,
         takes=(JSON,),

@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 documents: one for each surface, and the admin listener's.
 
-``openapi-NAME.json`` holds every operation that such a base URL serves and every field that is
-mapped, ignored or refused there. Made anew from the tables each time; nothing is kept in a file.
+``openapi-NAME.json`` contains every operation of a base URL and every field that is mapped, ignored
+or refused there. The documents are made from the tables at each request; no file is kept.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ _ADMIN_WORDS = (
     " keys needs a key with `admin: true`. The console's JSON is on the public listener, too."
 )
 _PREFIX = {"openai": "/v1"}
-#: How each surface's clients send a key; all of them are taken everywhere.
+#: How each surface's clients send a key; all surfaces accept all of these forms.
 _SCHEMES: dict[str, dict[str, str]] = {
     "bearer": {"type": "http", "scheme": "bearer"},
     "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key"},
     "x-goog-api-key": {"type": "apiKey", "in": "header", "name": "x-goog-api-key"},
-    #: The cookie of a user who is signed in at the console; under TLS its name begins with __Host-.
+    #: The cookie of a user who is signed in to the console; under TLS its name begins with __Host-.
     "session": {"type": "apiKey", "in": "cookie", "name": "casedesk-session"},
 }
 _FIRST = {"gemini": "x-goog-api-key", "anthropic": "x-api-key"}
 
 
 def make_document(name: str, version: str) -> dict[str, Any]:
-    """``version``: the program's. Raises KeyError for a name that is not in NAMES."""
+    """``version``: the program's. Raises KeyError if the name is not in NAMES."""
     title = TITLES[name]
     operations, messages = _contents(name)
     return {
@@ -159,7 +159,7 @@ def _body(one: Operation) -> dict[str, Any]:
 
 
 def _error(name: str) -> dict[str, Any]:
-    """As programs may rely on it: the envelopes hold more."""
+    """The parts on which programs may rely: the envelopes contain more."""
     text = {"type": "string"}
     inner: dict[str, Any] = {"type": "object", "properties": {"message": text}}
     if name == "ollama":
@@ -176,7 +176,7 @@ def _error(name: str) -> dict[str, Any]:
 
 
 def _unserved(name: str) -> list[dict[str, str]]:
-    """What the vendor's API has besides, and what to do instead."""
+    """The parts of the vendor's API that are not served, and what to do instead."""
     found = [
         {"paths": api.paths, "api": api.name, "instead": api.remedy, "code": api.code}
         for api in list_unserved(Dialect(name))
@@ -190,7 +190,7 @@ def _unserved(name: str) -> list[dict[str, str]]:
 
 
 def list_unserved(surface: Dialect) -> list[Api]:
-    """The APIs that clients of a surface may look for, those that two vendors have among them."""
+    """The APIs that clients of a surface may look for, including those of two vendors."""
     owners = {None, surface}
     if surface is Dialect.OPENAI:
         owners.add(Dialect.RESPONSES)

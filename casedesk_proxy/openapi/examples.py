@@ -1,4 +1,4 @@
-"""A request for each operation that says something: what "Try it out" begins with."""
+"""A request for each operation that makes sense: the initial text of "Try it out"."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MESSAGES = {"model": _MODEL, "messages": [{"role": "user", "content": _QUESTION
 _INPUT = {"model": _MODEL, "input": _QUESTION}
 _DOCUMENTS = ["Light is scattered by air.", "Grass is green."]
 
-#: By action. Without one a client writes its own.
+#: By action. Without one a client writes its own request.
 EXAMPLES: Mapping[str, Mapping[str, Any]] = {
     Action.GENERATE: _CONTENTS,
     Action.STREAM_GENERATE: _CONTENTS,

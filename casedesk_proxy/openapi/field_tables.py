@@ -1,5 +1,5 @@
-"""The fields of every API, in one form: from the tables by which the dialects read requests, and,
-for what is passed on as it is, from the fields that the configuration knows."""
+"""The fields of every API in one form: from the tables by which the dialects read requests and, for
+relayed fields, from the fields that the configuration knows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS = {
     FieldKind.REFUSED: "any",
 }
 _FATES = {FieldKind.IGNORED: Fate.IGNORED, FieldKind.REFUSED: Fate.REFUSED}
-#: Of Gemini's messages: SDKs may leave out all else.
+#: For Gemini's messages: SDKs may leave out all other fields.
 _REQUIRED = {
     "GenerateContentRequest": {"contents"},
     "Content": {"parts"},
@@ -37,7 +37,7 @@ _REQUIRED = {
     "FunctionResponse": {"name"},
     "Blob": {"mimeType", "data"},
 }
-#: Values that show which types of JSON a field of the configuration may have.
+#: Sample values that show which JSON types a field of the configuration may have.
 _SAMPLES: tuple[tuple[str, tuple[object, ...]], ...] = (
     ("string", ("low", "text")),
     ("integer", (1,)),
@@ -58,7 +58,7 @@ def _gemini(message: str, name: str, field: Field) -> KnownField:
     fate = _FATES.get(field.kind, field.fate) if isinstance(field.kind, FieldKind) else field.fate
     required = name in _REQUIRED.get(message, ())
     if field.many:
-        # An enum's values are said of a string, not of a list of them.
+        # An enum's values describe a string, not a list of strings.
         kind = f"{kind}[]"
     return KnownField(kind, fate, field.why, values, required)
 

@@ -1,4 +1,4 @@
-"""The operations of the Files APIs, and what an upload holds; `docs/files.md` says more."""
+"""The operations of the Files APIs, and the content of an upload; see also `docs/files.md`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from casedesk_proxy.terms import Action, Dialect
 
 __all__ = ["FILE_MESSAGES", "list_file_operations"]
 
-#: What a request about a new file holds, by the name of its message.
+#: The name of the message for a new file.
 _NEW = "NewFile"
 _CONTENT = KnownField(BINARY, why="the file, with its name and type", required=True)
 #: By surface.
@@ -43,7 +43,7 @@ FILE_MESSAGES: dict[Dialect, Messages] = {
         }
     },
 }
-#: Google's resumable protocol begins with these; the reply's x-goog-upload-url takes the file.
+#: The first headers of Google's resumable protocol; the file goes to the reply's x-goog-upload-url.
 _START = (
     Parameter(
         "X-Goog-Upload-Protocol", "header", "How the file is sent.",
@@ -86,7 +86,7 @@ _PAGES = {
 
 
 def list_file_operations(surface: Dialect, tag: str) -> Iterator[Operation]:
-    """Of a surface that has files; ``tag`` is its name."""
+    """For a surface that has files; ``tag`` is its name."""
     pages = _PAGES.get(surface)
     if pages is None:
         return

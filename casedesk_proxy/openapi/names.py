@@ -1,11 +1,11 @@
-"""The names of the documents, without what makes them: those tables take 60 ms to import."""
+"""The names of the documents, without the code that makes them: its tables take 60 ms to import."""
 
 from __future__ import annotations
 
 __all__ = ["ADMIN", "NAMES", "TITLES"]
 
 ADMIN = "admin"
-#: What can be asked for.
+#: The available documents.
 NAMES = ("gemini", "anthropic", "openai", "ollama", ADMIN)
 #: By name.
 TITLES = {

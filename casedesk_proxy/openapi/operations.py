@@ -1,4 +1,4 @@
-"""What an operation of an API is, before it is written as OpenAPI."""
+"""An operation of an API, before it is written as OpenAPI."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ TEXT = "text/plain"
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """``where`` is path, query or header; ``kind`` a type of JSON Schema; ``values`` are all that
-    it may be."""
+    """``where`` is path, query or header; ``kind`` a type of JSON Schema; ``values`` are all
+    allowed values."""
 
     name: str
     where: str
@@ -39,9 +39,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``action`` is what the code calls it, unique in its document. ``body`` names the message that
-    a request holds, None where it has none, and ``takes`` are the types of that body; ``sends``
-    those of the reply, which has the status ``status``. ``path`` is a template."""
+    """``action`` is its name in the code, unique in its document. ``body`` names the message of a
+    request, None if it has none, and ``takes`` are the types of that body; ``sends`` those of the
+    reply, whose status is ``status``. ``path`` is a template."""
 
     method: str
     path: str
@@ -56,7 +56,7 @@ class Operation:
 
 
 def gemini_pages(what: str) -> tuple[Parameter, ...]:
-    """How a list of such things is asked for page by page."""
+    """The parameters for a list's pages."""
     return (
         Parameter("pageSize", "query", f"{what.capitalize()}s on a page.", "integer"),
         Parameter("pageToken", "query", "`nextPageToken` of the previous page."),

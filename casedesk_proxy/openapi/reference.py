@@ -72,7 +72,7 @@ def _routes(surface: Dialect) -> str:
 
 
 def _unserved(surface: Dialect) -> str:
-    """Ollama has no API of its own that is known and not served."""
+    """For Ollama no unserved API is known."""
     rows = [
         f"| {_code(one.paths)} | {one.name} | {one.remedy} |"
         for one in list_unserved(surface)

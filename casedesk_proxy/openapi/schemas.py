@@ -1,8 +1,8 @@
 """Tables of fields as JSON Schema, in the dialect of OpenAPI 3.1.
 
-A schema is of what a request may hold, not of what is served: what is ignored or refused is among
-its properties, with ``x-fate`` and a description that says so. Fields that are not known may stand
-anywhere, as engines have many of their own.
+A schema describes what a request may contain, not what is served: ignored and refused fields are
+among its properties, with ``x-fate`` and a description that says so. Unknown fields are allowed
+everywhere, as engines have many of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["BINARY", "make_schemas"]
 #: Bytes, as a field of a form.
 BINARY = "binary"
 
-#: What every description of such a field begins with.
+#: The beginning of such a field's description.
 _WORDS = {
     Fate.IGNORED: "Ignored",
     Fate.LEFT_OUT: "Left out with a warning",
@@ -32,7 +32,7 @@ def make_schemas(messages: Messages) -> dict[str, Any]:
 def _message(fields: dict[str, KnownField]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "type": "object",
-        # A dotted name is a field inside of another one.
+        # A dotted name is a field inside another one.
         "properties": {name: _field(one) for name, one in fields.items() if "." not in name},
     }
     if required := [name for name, one in fields.items() if one.required]:

@@ -1,7 +1,7 @@
 """The operations of each surface, from the tables by which its paths are read.
 
-What stands in `surfaces.unserved_paths`, `surfaces.kept_responses` or `engines.paths` is here by
-itself. Who adds an action there adds its summary to ``_SUMMARIES``; one without is an error.
+Entries of `surfaces.unserved_paths`, `surfaces.kept_responses` and `engines.paths` appear here
+automatically. A new action needs a summary in ``_SUMMARIES``; without one there is an error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from casedesk_proxy.terms import Action, Dialect
 
 __all__ = ["NOT_LISTED", "list_operations"]
 
-#: A look at a base URL is for people and health checkers; a reply names the URL to upload to.
+#: A request to a base URL is for people and health checkers; a reply contains the URL to upload to.
 NOT_LISTED = frozenset({Action.BASE, Action.RESUME_UPLOAD})
 _BINARY = "application/octet-stream"
 
@@ -79,7 +79,7 @@ _SUMMARIES = {
     Action.REALTIME: "Open a realtime session, a WebSocket",
     Action.USAGE: "Show what the key has used and what remains",
 }
-#: The message that a request holds; of all others that of its action.
+#: The message of a request; for all other actions, that of the action.
 _BODIES = {
     Action.GENERATE: "GenerateContentRequest",
     Action.STREAM_GENERATE: "GenerateContentRequest",
@@ -97,7 +97,7 @@ _BODIES = {
     Action.OLLAMA_GENERATE: "OllamaGenerateRequest",
     Action.CANCEL_RESPONSE: None,
 }
-#: Of a path that only some engines have: any object, with its model.
+#: For a path that only some engines have: any object, with its model.
 _ENGINE_BODY = "EngineRequest"
 _STREAMS = frozenset({Action.MESSAGES, Action.CHAT, Action.COMPLETE, Action.RESPOND})
 _LINES = frozenset({Action.OLLAMA_CHAT, Action.OLLAMA_GENERATE})
@@ -116,7 +116,7 @@ _PAGES = {Dialect.GEMINI: gemini_pages("model"), Dialect.ANTHROPIC: anthropic_pa
 
 
 def list_operations(surface: Dialect) -> tuple[Operation, ...]:
-    """Those of Responses are among OpenAI's, behind whose base URL they are."""
+    """Those of Responses are among OpenAI's, which have the same base URL."""
     found = [*_posted(surface), *_fetched(surface)]
     found += list_file_operations(surface, _TAGS[surface])
     if surface is Dialect.OPENAI:

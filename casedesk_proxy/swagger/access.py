@@ -1,13 +1,13 @@
-"""What Swagger UI lacks for people who use a keyboard or a screen reader, or see little contrast.
+"""Additions to Swagger UI for people who use a keyboard or a screen reader, or need more contrast.
 
-With it axe-core finds nothing serious in either scheme.
+With them axe-core finds nothing serious in the light or the dark scheme.
 """
 
 from __future__ import annotations
 
 __all__ = ["SCRIPT", "STYLE"]
 
-#: Behind the package's own style. In its light colours nearly all labels are too faint.
+#: Loaded after the package's own style. In its light colours nearly all labels are too faint.
 STYLE = """\
 .back { margin: 0; padding: .5rem 20px; font: 600 14px/1.5 sans-serif; background: #f0f2f1; }
 .back a { color: #0a5a51; }
@@ -30,8 +30,8 @@ html:not(.dark-mode) .swagger-ui .opblock-delete .opblock-summary-method { backg
 html:not(.dark-mode) .swagger-ui .opblock-put .opblock-summary-method { background: #8a5200; }
 """
 
-#: Behind the page's own script: names for what has none, text that scrolls by keys, and no link
-#: within a button. The address of an operation is in the browser's bar once it is open.
+#: Loaded after the page's own script: names for unnamed elements, keyboard scrolling of text, and
+#: no link inside a button. The address of an open operation is in the browser's address bar.
 SCRIPT = """\
 const names = [
   ["#servers", () => "Server"],

@@ -1,8 +1,8 @@
 """``/api-docs/openapi-NAME.json``, and Swagger UI at ``/swagger-ui``, for an aiohttp application.
 
 Swagger UI comes from the package flask-swagger-ui, of which files are read and nothing is imported;
-the page asks for nothing from elsewhere. "Try it out" sends requests to the page's own origin, so
-that a session's cookie goes with them; keys that somebody types are forgotten with the page.
+the page loads nothing from elsewhere. "Try it out" sends requests to the page's own origin, so that
+they contain a session's cookie; keys that a user types are forgotten with the page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from casedesk_proxy.swagger.access import SCRIPT, STYLE
 
 __all__ = ["ON_ADMIN", "ON_PUBLIC", "swagger_routes"]
 
-#: What the page offers, by listener: an operation can be tried where it is served.
+#: The page's documents, by listener: an operation can be tried where it is served.
 ON_PUBLIC = tuple(name for name in NAMES if name != ADMIN)
 ON_ADMIN = (ADMIN,)
 _PACKAGE = "flask_swagger_ui"
@@ -69,7 +69,8 @@ _START = """window.ui = SwaggerUIBundle({
   layout: "StandaloneLayout",
 });
 """
-#: Swagger UI sets style attributes and shows images that it carries as data; it needs no more.
+#: Swagger UI sets style attributes and shows images that it contains as data; it needs nothing
+#: else.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -85,7 +86,7 @@ _HEADERS = {
 
 
 def swagger_routes(offered: Sequence[str] = ON_PUBLIC) -> list[web.RouteDef]:
-    """``offered``: the documents that the page has to choose from; all of them are served."""
+    """``offered``: the documents in the page's selection; all documents are served."""
     start = _START % jsonio.dumps([_entry(name) for name in offered]).decode() + SCRIPT
 
     async def page(request: web.Request) -> web.Response:
@@ -134,7 +135,7 @@ async def _asset(request: web.Request) -> web.StreamResponse:
 
 
 def _text(request: web.Request, text: str, kind: str) -> web.Response:
-    """With a tag, by which a browser need not fetch it again."""
+    """With an ETag, so that a browser need not fetch it again."""
     tag = hashlib.sha256(text.encode()).hexdigest()[:16]
     known = request.if_none_match or ()
     if any(one.value == tag for one in known):
@@ -145,7 +146,7 @@ def _text(request: web.Request, text: str, kind: str) -> web.Response:
 
 @cache
 def _written(name: str) -> str:
-    # Here and not above: who starts does not wait for it, nor does anybody's stream.
+    # Imported here, so that neither the start nor a stream waits for it.
     from casedesk_proxy.openapi.documents import make_document
 
     return jsonio.dumps(make_document(name, __version__)).decode()
@@ -153,6 +154,6 @@ def _written(name: str) -> str:
 
 @cache
 def _folder() -> Path | None:
-    """Where the package's files are; looking for it runs none of its code."""
+    """The folder of the package's files; finding it runs none of the package's code."""
     found = importlib.util.find_spec(_PACKAGE)
     return Path(found.origin).parent / "dist" if found is not None and found.origin else None
