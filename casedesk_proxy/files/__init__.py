@@ -1,1 +1,1 @@
-"""The file store: contents on disk, what is known of them in the state file."""
+"""The file store: contents on disk, metadata in the state file."""

@@ -1,6 +1,7 @@
-"""Contents of files on disk: one file each in one directory, by id, readable by nobody else.
+"""Contents of files on disk: one file each in one directory, by id, readable only by the service's
+user.
 
-All of it blocks, so it belongs into a thread. What writes to a content has a lock on it (flock(2)),
+All calls block, so they belong into a thread. A writer of a content holds a lock on it (flock(2)),
 which ends with the process, so that several processes, and several requests, take turns.
 """
 
@@ -19,11 +20,12 @@ from casedesk_proxy.filing.draft import FileFault, Why
 
 __all__ = ["ContentReader", "ContentWriter", "Contents", "Digest"]
 
-#: Bytes of one read where a content is hashed anew.
+#: Bytes of one read when a content is hashed again.
 _HASHED_BYTES = 2**20
-#: Pieces of one write: Linux takes 1024.
+#: Pieces of one write; Linux accepts 1024.
 _MAX_WRITTEN_COUNT = 512
-#: Uploads between two pieces whose SHA-256 so far is remembered; the others' is made anew.
+#: The number of uploads between two pieces whose SHA-256 so far is remembered; for others it is
+#: computed again.
 _MAX_DIGESTS = 1000
 
 
@@ -45,34 +47,34 @@ class Digest:
 
 
 class Contents:
-    """``directory`` is made where it is missing. Ids are ours, never a client's. From any
-    thread."""
+    """``directory`` is created if it is missing. Ids are ours, never a client's. May be called from
+    any thread."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock = threading.Lock()
-        #: Of uploads that no request writes to now.
+        #: For uploads to which no request writes now.
         self._digests: OrderedDict[str, Digest] = OrderedDict()
 
     def locate(self, ident: str) -> Path:
-        """Its file."""
+        """The path of its file."""
         assert ident.isalnum(), "no path from a client"
         return self.directory / ident
 
     def open(self, ident: str) -> ContentReader:
-        """Raises OSError, FileNotFoundError where it has been deleted meanwhile."""
+        """Raises OSError, FileNotFoundError if it has been deleted meanwhile."""
         return ContentReader(os.open(self.locate(ident), os.O_RDONLY | os.O_CLOEXEC))
 
     def measure(self, ident: str) -> int:
-        """How many bytes of an upload there are. Raises OSError."""
+        """How many bytes of an upload have arrived. Raises OSError."""
         try:
             return os.stat(self.locate(ident)).st_size
         except FileNotFoundError:
             return 0
 
     def write(self, ident: str) -> ContentWriter:
-        """A writer that appends to the content; the file is made if it is missing. Raises FileFault
-        where another writer has it, and OSError."""
+        """A writer that appends to the content; the file is created if it is missing. Raises
+        FileFault if another writer holds the lock, and OSError."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.locate(ident), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -99,7 +101,8 @@ class Contents:
                 self._digests.popitem(last=False)
 
     def remove(self, ident: str) -> None:
-        """Nothing where there is none. Who reads it reads on. Raises OSError."""
+        """Does nothing if there is none. A request that reads it continues to read. Raises
+        OSError."""
         with self._lock:
             self._digests.pop(ident, None)
         with contextlib.suppress(FileNotFoundError):
@@ -110,7 +113,7 @@ class Contents:
             self.remove(ident)
 
     def list_ids(self) -> list[str]:
-        """Of all contents there are. Raises OSError."""
+        """The ids of all contents. Raises OSError."""
         try:
             return [name for name in os.listdir(self.directory) if name.isalnum()]
         except FileNotFoundError:
@@ -118,8 +121,8 @@ class Contents:
 
 
 class _OpenContent:
-    """``close`` must be called; a read or write that runs ends first, as the descriptor's number
-    may be another file's behind it."""
+    """``close`` must be called; a running read or write ends first, since the descriptor's number
+    may belong to another file afterwards."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -132,22 +135,22 @@ class _OpenContent:
                 os.close(descriptor)
 
     def __del__(self) -> None:
-        # The task that asked for it was cancelled before it was open, so nobody closes it.
+        # The task that asked for it was cancelled before it was open, so no other code closes it.
         self.close()
 
 
 class ContentReader(_OpenContent):
-    """One content, from its beginning."""
+    """Reads one content."""
 
     def read(self, most: int, start: int) -> bytes:
-        """So many bytes from ``start`` on, fewer at the end. Raises OSError, also once it is
-        closed."""
+        """Up to ``most`` bytes from ``start`` on, fewer at the end. Raises OSError, also after it
+        is closed."""
         with self._lock:
             return _read(self._descriptor, most, start)
 
 
 class ContentWriter(_OpenContent):
-    """Writes behind what there is."""
+    """Appends to a content."""
 
     def __init__(self, descriptor: int, digest: Digest) -> None:
         super().__init__(descriptor)
@@ -158,7 +161,8 @@ class ContentWriter(_OpenContent):
         return self.digest.size
 
     def write(self, pieces: list[bytes]) -> None:
-        """Raises OSError, also once it is closed; what of them is written then is not known."""
+        """Raises OSError, also after it is closed; it is then not known how many of the bytes were
+        written."""
         with self._lock:
             for at in range(0, len(pieces), _MAX_WRITTEN_COUNT):
                 left: list[bytes | memoryview] = [*pieces[at : at + _MAX_WRITTEN_COUNT]]
@@ -167,7 +171,7 @@ class ContentWriter(_OpenContent):
                     left = self._count_in(left, written)
 
     def _count_in(self, pieces: list[bytes | memoryview], written: int) -> list[bytes | memoryview]:
-        """So many bytes of them are on the disk; the rest is returned."""
+        """Count so many bytes as written; return the rest."""
         for at, piece in enumerate(pieces):
             if written < len(piece):
                 view = memoryview(piece)
@@ -178,14 +182,14 @@ class ContentWriter(_OpenContent):
         return []
 
     def keep(self) -> str:
-        """Make it last, and give its SHA-256 in hex. Raises OSError."""
+        """Sync it to the disk, and return its SHA-256 in hex. Raises OSError."""
         with self._lock:
             os.fdatasync(self._descriptor)
             return self.digest.hex()
 
 
 def _catch_up(descriptor: int, digest: Digest, size: int) -> None:
-    """What was written by a process that has been killed, or by another one."""
+    """Hash what was written by a process that was killed, or by another one."""
     while digest.size < size and (data := _read(descriptor, _HASHED_BYTES, digest.size)):
         digest.add(data)
 

@@ -1,4 +1,4 @@
-"""Work that waits for a disk, done in threads: on contents, and on what the state file knows."""
+"""Work that waits for a disk, done in threads: on contents, and on the state file."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _FAULTS = (OSError, StoreError, sqlite3.Error, TimeoutError)
 
 
 class Disk:
-    """``state``: the state file, started. ``close`` must be called. What cannot be read or written
-    raises Busy (503), which tells a client nothing of paths; the log explains it, once."""
+    """``state``: the state file, started. ``close`` must be called. Raises Busy (503) if something
+    cannot be read or written; the error contains no paths, and the log explains it once."""
 
     def __init__(self, state: StoreWriter, threads: DiskThreads | None = None) -> None:
         self.state = state
@@ -34,19 +34,19 @@ class Disk:
         self._fault = ""
 
     def close(self) -> None:
-        """Waits for no thread, which may hang."""
+        """Waits for no thread, since one may hang."""
         self._threads.close()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """As it is; nobody need wait for it."""
+        """Run it; the caller need not wait for the result."""
         return self._threads.submit(work)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Raises NotFound where a content is gone."""
+        """Raises NotFound if a content is gone."""
         return await self.wait(self._threads.submit(work))
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """What ``work`` finds in the state file."""
+        """The result of ``work``, which reads the state file."""
 
         def read() -> T:
             with open_reader(self.state.path) as connection:
@@ -67,7 +67,7 @@ class Disk:
         return result
 
     def explain(self, error: BaseException) -> BaseException:
-        """What a client gets to know of it."""
+        """The error that the client gets for it."""
         if isinstance(error, FileNotFoundError):
             return NotFound("the file has been deleted; upload it again", code="file_not_found")
         if not isinstance(error, _FAULTS):

@@ -1,8 +1,8 @@
-"""Contents fetched from the web for a request, from nowhere but where an operator allows it.
+"""Content fetched from the web for a request, only from hosts that an operator allows.
 
-A name is resolved once, what it leads to is checked, and the connection goes to the very address
-that was checked: a name that leads elsewhere a moment later leads nowhere. Redirects are not
-followed, cookies not kept, and nothing of a client's request goes along.
+A name is resolved once, its addresses are checked, and the connection goes to the checked address:
+a name that resolves to another address a moment later has no effect. Redirects are not followed,
+cookies not kept, and nothing of a client's request is sent.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _HEADERS = {"Accept-Encoding": "identity", "Accept": "*/*", "User-Agent": "cased
 
 
 class FetchFault(Exception):
-    """Says why, in words for the client."""
+    """Why it cannot be fetched, in words for the client."""
 
 
 class _Forbidden(OSError):
-    """The name leads to an address that nobody may be sent to."""
+    """The name leads to an address to which no request may be sent."""
 
 
 @record
@@ -45,7 +45,7 @@ async def fetch(
     may_connect: Callable[[str], bool] = is_public,
     resolver: AbstractResolver | None = None,
 ) -> Fetched:
-    """At most ``most`` bytes. ``take`` hears of each piece before it is held, and may raise.
+    """At most ``most`` bytes. ``take`` is called with each piece before it is held, and may raise.
     ``may_connect`` judges IP addresses; ``resolver`` finds them. Raises FetchFault. For a task, not
     for a fiber."""
     if _is_address(address.host) and not may_connect(address.host.strip("[]")):
@@ -98,12 +98,12 @@ async def _read(
 
 
 def _is_address(host: str) -> bool:
-    """Also in writings that only resolvers read as an address, such as 127.1 and 0x7f000001."""
+    """Also for notations that only resolvers read as an address, such as 127.1 and 0x7f000001."""
     return ":" in host or host.rpartition(".")[2][:1].isdigit()
 
 
 class _CheckedResolver(AbstractResolver):
-    """Finds nothing where one of the addresses is not public: such a name is somebody's trick."""
+    """Returns nothing if one of the addresses is not public: such a name is likely an attack."""
 
     def __init__(self, inner: AbstractResolver, may_connect: Callable[[str], bool]) -> None:
         self._inner = inner

@@ -1,7 +1,7 @@
-"""What runs in the process that reads one PDF: from its standard input to the text of its pages.
+"""The program of the process that reads one PDF: from its standard input to the text of its pages.
 
-Exits with 1 where that cannot be done, and with EX_DATAERR where what should be base64 is not.
-It may use so much of the machine and no more.
+Exits with 1 if that is not possible, and with EX_DATAERR if the input should be base64 and is not.
+Its use of the machine is limited.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["main", "write_text"]
 
 _MAX_CPU_S = 45
 _MAX_MEMORY_BYTES = 2**30
-#: Between two pages.
+#: Separates two pages.
 _BREAK = "\n\n"
-#: The URL-safe alphabet is as good, and so are blanks and line breaks.
+#: The URL-safe alphabet is accepted too, and so are blanks and line breaks.
 _STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 def main(*, in_base64: bool = False) -> None:
-    """``in_base64``: as a JSON string has it, without its quotes."""
-    # What a library says of a file quotes it, and is for nobody: from here on that is lost. Not
-    # every service may open /dev/null for that.
+    """``in_base64``: in the form of a JSON string, without its quotes."""
+    # Libraries quote a file in their messages, which must not be seen: from here on stderr is lost.
+    # Not every service may open /dev/null for that.
     os.dup2(0, 2)
     sys.stderr = None
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_S, _MAX_CPU_S))
@@ -53,7 +53,7 @@ def write_text(source: BinaryIO, target: BinaryIO, *, in_base64: bool = False) -
             target.write((page.extract_text() + _BREAK).encode("utf-8", "replace"))
         target.flush()
     except Exception:
-        # Hostile files raise anything, and nothing of it is for anybody.
+        # Hostile files cause any exception, and none of it may be shown.
         return 1
     return 0
 

@@ -1,6 +1,5 @@
-"""The text of PDF files. A process of its own reads each: what is wrong with a PDF, or with who
-made it, costs that process at most its time and its memory, and delays nobody's stream.
-"""
+"""The text of PDF files. A process of its own reads each file: a faulty or malicious PDF costs at
+most that process's time and memory, and delays no stream."""
 
 from __future__ import annotations
 
@@ -20,18 +19,18 @@ from casedesk_proxy.upstream.file_upload import FileContents, FileReader
 
 __all__ = ["PdfFault", "PdfTexts"]
 
-#: Seconds and bytes of text that one PDF may take; what its process may need is in `pdf_child`.
+#: Seconds and bytes of text that one PDF may take; the limits of its process are in `pdf_child`.
 _MAX_S = 60.0
 _MAX_TEXT_BYTES = 16 * 2**20
 #: Processes at once.
 _MAX_PROCESSES = 2
-#: Characters of all texts that are remembered: a conversation names its files at every turn.
+#: The characters of all remembered texts: a conversation names its files in every turn.
 _MAX_KEPT_CHARS = 16 * 2**20
 _PIECE_BYTES = 2**20
 
 
 class PdfFault(Exception):
-    """Says why it cannot be read, in words for the client."""
+    """Why it cannot be read, in words for the client."""
 
 
 class PdfTexts:
@@ -46,8 +45,8 @@ class PdfTexts:
     async def read(
         self, file: StoredFile, contents: FileContents, *, in_base64: bool = False
     ) -> str:
-        """``in_base64``: as ``contents`` have it. Raises PdfFault for what is no PDF that can be
-        read, Busy (503) where no process can be started."""
+        """``in_base64``: the form of ``contents``. Raises PdfFault if it is not a readable PDF,
+        Busy (503) if no process can be started."""
         known = self._kept.get(file.sha256)
         if known is not None:
             self._kept.move_to_end(file.sha256)
@@ -78,8 +77,8 @@ class PdfTexts:
 
 
 class _Child:
-    """One process, and the thread that starts it, feeds it and hears it: starting one takes a large
-    process milliseconds."""
+    """One process, and the thread that starts it, feeds it and reads its output: starting a process
+    takes a large process milliseconds."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, opened: FileReader, max_s: float, in_base64: bool
@@ -93,8 +92,8 @@ class _Child:
         self._is_left = False
 
     async def run(self) -> bytes:
-        """What it wrote. Raises PdfFault or Busy. Ends with the process, also when cancelled:
-        a client that leaves makes room for no further process beside its own."""
+        """Its output. Raises PdfFault or Busy. Ends with the process, also when cancelled: a client
+        that leaves makes no room for a further process while its own still runs."""
         done: Future[bytes] = Future()
 
         def work() -> None:
@@ -114,7 +113,7 @@ class _Child:
             raise
 
     def _leave(self) -> None:
-        """Nobody waits for the text any more."""
+        """The text is no longer needed."""
         self._is_left = True
         if self._process is not None:
             self._process.kill()
@@ -155,7 +154,7 @@ class _Child:
 
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
-        # It has ended where it takes no more, and its exit status says how.
+        # It has ended if it reads no more, and its exit status says why.
         with contextlib.suppress(BrokenPipeError):
             while data := self._next_piece():
                 process.stdin.write(data)
@@ -169,7 +168,7 @@ class _Child:
         return reading.result(self._max_s)
 
 
-#: The child gets our path, for nothing else of our environment is for it.
+#: The child gets our module path and nothing else of our environment.
 _BEGIN = (
     "import sys; sys.path[:] = sys.argv[1].split(':');"
     "from casedesk_proxy.files.pdf_child import main; main(in_base64=%s)"

@@ -1,8 +1,8 @@
-"""Files as they stand in the state file, and what can be done to them: each function reads, or is
-one step of the caller's transaction.
+"""Files as rows of the state file, and their changes: each function reads, or is one step of the
+caller's transaction.
 
-A row is there before its content's file and goes before it, so a content without a row is rubbish
-at any moment, however often the process is killed. What makes a file of an upload is one UPDATE.
+A row is written before its content's file and deleted before it, so a content without a row can
+always be deleted, however often the process is killed. One UPDATE makes a file of an upload.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ __all__ = [
     "reserve",
 ]  # fmt: skip
 
-#: Seconds for which an upload that nobody continues is kept.
+#: Seconds for which an upload is kept that is not continued.
 UPLOAD_S = 3600.0
 _COLUMNS = (
     "id, owner, name, mime_type, size, sha256, made, expires, coalesce(chosen, ''), purpose,"
     " surface"
 )
-#: Of what an owner has: whole, and not expired.
+#: Those of an owner's files that are whole and not expired.
 _USABLE = "owner = :owner AND sha256 IS NOT NULL AND (expires IS NULL OR expires > :now)"
-#: Bytes that are stored elsewhere: of an owner, and in all.
+#: Bytes that are stored elsewhere: of an owner, and in total.
 Elsewhere: TypeAlias = Callable[[str], tuple[int, int]]
 
 
 @record
 class UploadRow:
-    """An upload. ``file``: the finished file; None: it has not ended."""
+    """An upload. ``file``: the finished file; None if it has not ended."""
 
     id: str
     owner: str
@@ -48,7 +48,7 @@ class UploadRow:
 def find_file(
     connection: sqlite3.Connection, owner: str, ident: str, now: float
 ) -> StoredFile | None:
-    """By its id, or by the one that its owner chose. ``now`` in seconds since 1970."""
+    """By its id, or by the id that its owner chose. ``now`` in seconds since 1970."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM files WHERE {_USABLE} AND (id = :id OR chosen = :id)"
         " ORDER BY id = :id DESC LIMIT 1",
@@ -60,7 +60,7 @@ def find_file(
 def list_files(
     connection: sqlite3.Connection, owner: str, page: Page, now: float
 ) -> list[StoredFile]:
-    """One more than the page holds, where there are more."""
+    """One more than the page holds, if there are more."""
     which, order = ("id > :after", "id") if page.oldest else ("id < :after", "id DESC")
     conditions = [_USABLE, *([which] if page.after else [])]
     conditions += ["purpose = :purpose"] if page.purpose else []
@@ -100,7 +100,7 @@ def begin(
     permit: str | None = None,
     elsewhere: Elsewhere | None = None,
 ) -> None:
-    """An upload. Raises FileFault."""
+    """Begin an upload. Raises FileFault."""
     size = draft.declared or 0
     if draft.chosen and find_file(connection, owner, draft.chosen, now) is not None:
         raise FileFault(Why.NAME_TAKEN)
@@ -146,10 +146,10 @@ def finish(
     settings: Files,
     now: float,
 ) -> StoredFile:
-    """A file from now on. ``content``: its size and SHA-256. Raises FileFault."""
+    """Make it a file. ``content``: its size and SHA-256. Raises FileFault."""
     expires = find_expiry(draft, settings, now)
     if draft.chosen:
-        # What has expired is no longer in the way.
+        # Expired files are removed first.
         connection.execute(
             "DELETE FROM files WHERE chosen = ? AND expires <= ?"
             " AND owner = (SELECT owner FROM files WHERE id = ?)",
@@ -172,13 +172,13 @@ def finish(
 
 
 def find_expiry(draft: FileDraft, settings: Files, now: float) -> float | None:
-    """When a file that is finished now is over; None: never."""
+    """When a file that is finished now expires; None: never."""
     keep = min(settings.keep or float("inf"), draft.keep or float("inf"))
     return None if keep == float("inf") else now + keep
 
 
 def read_maker(connection: sqlite3.Connection, ident: str) -> tuple[str, float]:
-    """Whose an upload is, and when it was begun. Raises FileFault."""
+    """The owner of an upload, and when it began. Raises FileFault."""
     found = connection.execute("SELECT owner, made FROM files WHERE id = ?", (ident,)).fetchone()
     if found is None:
         raise FileFault(Why.UPLOAD_GONE)
@@ -187,8 +187,8 @@ def read_maker(connection: sqlite3.Connection, ident: str) -> tuple[str, float]:
 
 
 def give_away(connection: sqlite3.Connection, file: StoredFile, now: float) -> None:
-    """An upload has become a file elsewhere, and takes no room here. Its client may ask for a
-    while what happened to it."""
+    """An upload has become a file elsewhere, and needs no room here. Its client may ask for a while
+    what happened to it."""
     connection.execute(
         "UPDATE files SET sha256 = ?, size = 0, chosen = NULL, expires = ? WHERE id = ?",
         (file.sha256, now + UPLOAD_S, file.id),
@@ -201,7 +201,7 @@ def remove(connection: sqlite3.Connection, ident: str) -> bool:
 
 
 def drop_expired(connection: sqlite3.Connection, now: float, most: int) -> list[str]:
-    """Remove ``most`` of what has expired, and tell the ids."""
+    """Remove up to ``most`` expired files and uploads, and return their ids."""
     rows = connection.execute(
         "DELETE FROM files WHERE id IN (SELECT id FROM files WHERE expires <= ? LIMIT ?)"
         " RETURNING id",
@@ -211,7 +211,7 @@ def drop_expired(connection: sqlite3.Connection, now: float, most: int) -> list[
 
 
 def list_ids(connection: sqlite3.Connection, among: Sequence[str]) -> set[str]:
-    """Those that have a row."""
+    """Those of the ids that have a row."""
     places = ", ".join("?" * len(among))
     rows = connection.execute(f"SELECT id FROM files WHERE id IN ({places})", tuple(among))
     return {ident for (ident,) in rows}

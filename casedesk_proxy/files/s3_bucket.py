@@ -1,9 +1,9 @@
 """A bucket of an S3-compatible store: objects by key, read and written in pieces.
 
-The client library is the package obstore, imported where a bucket is configured and nowhere else.
-All of it blocks, so it belongs into a thread; a request that is lost is repeated, for half a minute
-in all. No message of a fault repeats what the library says but for the store's own word for it: the
-keys are in the requests.
+The client library is the package obstore, imported only if a bucket is configured. All calls block,
+so they belong into a thread; a request that is lost is repeated, for half a minute in all. Errors
+contain nothing of the library's messages but the store's own error code, since its messages may
+contain the keys.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Listed", "S3Bucket", "S3Fault", "explain", "open_bucket"]
 
-#: Of one part of an upload, and how many of them are under way: what a thread holds of a file.
+#: Bytes of one part of an upload, and how many parts are sent at once: what a thread holds of a
+#: file.
 _PART_BYTES, _MAX_PARTS = 8 * 2**20, 2
 _CONNECT_S, _REQUEST_S, _RETRIES_S = 5, 60, 30
 _MAX_RETRIES = 6
-#: What a store calls a fault, in the XML of its answer.
+#: A store's error code, in the XML of its answer.
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,80})</Code>")
 _NO_BUCKET = "NoSuchBucket"
-#: Where the library asks for keys on a machine of Amazon's.
+#: Where the library asks for keys on one of Amazon's machines.
 _ASKED_FOR_KEYS = "169.254.169.254"
 
 
 class S3Fault(OSError):
-    """The store cannot be used; says why, for the log."""
+    """The store cannot be used; the message says why, for the log."""
 
 
 @record
@@ -49,8 +50,8 @@ class Listed:
 
 
 def open_bucket(settings: S3, keys: tuple[str, str] | None) -> S3Bucket:
-    """Nothing is asked yet. ``keys``: the access key and the secret one; None: those that the
-    environment or the machine offers. Raises ImportError without the package obstore."""
+    """Sends no request yet. ``keys``: the access key and the secret key; None: those of the
+    environment or the machine. Raises ImportError without the package obstore."""
     stores = importlib.import_module("obstore.store")
     given: dict[str, Any] = {}
     if keys is not None:
@@ -74,7 +75,8 @@ def open_bucket(settings: S3, keys: tuple[str, str] | None) -> S3Bucket:
 
 
 class S3Bucket:
-    """``store``: obstore's; ``name`` is for the log. From any thread. Raises S3Fault."""
+    """``store``: obstore's; ``name`` is for the log. May be called from any thread. Raises
+    S3Fault."""
 
     def __init__(self, store: ObjectStore, name: str) -> None:
         self.name = name
@@ -88,7 +90,7 @@ class S3Bucket:
             self._library.put(self._store, key, data, use_multipart=False)
 
     def put_new(self, key: str, data: bytes) -> bool:
-        """Returns whether there was no object of that key."""
+        """Returns whether no object with that key existed."""
         with self._explained():
             try:
                 self._library.put(self._store, key, data, mode="create", use_multipart=False)
@@ -97,14 +99,14 @@ class S3Bucket:
             return True
 
     def put_file(self, key: str, path: Path) -> None:
-        """There as a whole or not at all. Raises OSError where the file cannot be read."""
+        """The object appears whole or not at all. Raises OSError if the file cannot be read."""
         with self._explained():
             self._library.put(
                 self._store, key, path, chunk_size=_PART_BYTES, max_concurrency=_MAX_PARTS
             )
 
     def get(self, key: str) -> bytes | None:
-        """All of a small object; None: there is none."""
+        """All of a small object; None if there is none."""
         try:
             with self._explained():
                 return bytes(self._library.get(self._store, key).bytes())
@@ -117,7 +119,7 @@ class S3Bucket:
             return bytes(self._library.get_range(self._store, key, start=start, length=size))
 
     def measure(self, key: str) -> int | None:
-        """Its bytes; None: there is none."""
+        """Its size in bytes; None if there is none."""
         try:
             with self._explained():
                 return int(self._library.head(self._store, key)["size"])
@@ -125,7 +127,7 @@ class S3Bucket:
             return None
 
     def walk(self, prefix: str) -> Iterator[Listed]:
-        """Whose keys begin with ``prefix/``, in their order."""
+        """The objects whose keys begin with ``prefix/``, in the order of keys."""
         pages = self._library.list(self._store, prefix, chunk_size=1000)
         while True:
             with self._explained():
@@ -136,7 +138,7 @@ class S3Bucket:
                 yield Listed(one["path"], one["size"], one["last_modified"].timestamp())
 
     def remove(self, key: str) -> None:
-        """Nothing where there is none."""
+        """Does nothing if there is none."""
         with contextlib.suppress(FileNotFoundError), self._explained():
             self._library.delete(self._store, key)
 
@@ -153,7 +155,7 @@ class S3Bucket:
 
 
 def explain(said: str) -> str:
-    """What of it is for the log."""
+    """The part of an error that may be logged."""
     code = _CODE.search(said)
     if code is not None and code[1] == _NO_BUCKET:
         return "the bucket does not exist"

@@ -1,13 +1,14 @@
 """Files that several hosts share, as objects of a bucket.
 
     contents/OWNER/ID-EXPIRES   a content, with its size; EXPIRES in seconds since 1970, 0: never
-    files/OWNER/ID              what is known of the file
-    names/OWNER/CHOSEN          the id of the file that its owner called so
+    files/OWNER/ID              the file's metadata
+    names/OWNER/CHOSEN          the id of the file for which its owner chose this name
 
-OWNER is a digest of the key's name, so no text of a client's is in a key but a chosen name, which
-is of plain letters. A file is there once ``files/…`` is, which comes after its content and goes
-before it; so a host that is lost leaves at most a content that nobody finds, and that is swept.
-One listing of contents says how much there is, whose it is, and what is over.
+OWNER is a digest of the key's name, so the only text of a client in an object's key is a chosen
+name, which consists of plain letters. A file exists once ``files/…`` does, which is written after
+its content and deleted before it; so a host that is lost leaves at most a content without an entry,
+which is swept. One listing of contents shows how much is stored, by which owners, and what has
+expired.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ from casedesk_proxy.terms import record
 
 __all__ = ["SharedContent", "SharedFiles", "SharedUsage"]
 
-#: Of a content: fetched at a time, and so held by each request that reads one.
+#: Bytes of a content that are fetched at once, and held by each request that reads one.
 _PIECE_BYTES = 2 * 2**20
-#: Files of which all is remembered: nothing of a file ever changes.
+#: How many files' metadata is remembered: a file's metadata never changes.
 _MAX_KNOWN_FILES = 10_000
-#: Seconds after which a content without an entry cannot belong to a running upload any more.
+#: Seconds after which a content without an entry cannot belong to a running upload.
 _LOST_S = 86400.0
 _CONTENT_KEY = re.compile(r"contents/(?P<owner>[0-9a-f]+)/(?P<id>[0-9a-z]+)-(?P<expires>[0-9]+)")
 
 
 @record
 class SharedUsage:
-    """Bytes that are stored, and those of each owner by its digest."""
+    """Bytes that are stored in total, and by each owner's digest."""
 
     total: int
     by_owner: dict[str, int]
@@ -50,7 +51,7 @@ class SharedUsage:
 
 
 class SharedFiles:
-    """All of it blocks, so it belongs into a thread. Raises S3Fault."""
+    """All calls block, so they belong into a thread. Raises S3Fault."""
 
     def __init__(
         self,
@@ -66,8 +67,8 @@ class SharedFiles:
         self._known: OrderedDict[str, StoredFile] = OrderedDict()
 
     def add(self, file: StoredFile, path: Path, now: float) -> StoredFile:
-        """A file from now on, of the content at ``path``; the one that is there already where an
-        upload is finished twice. Raises FileFault."""
+        """Make a file of the content at ``path``; returns the existing file if an upload is
+        finished twice. Raises FileFault."""
         if file.chosen:
             self._take_name(file, now)
         self._bucket.put_file(_content_key(file), path)
@@ -81,7 +82,7 @@ class SharedFiles:
         return before
 
     def find(self, owner: str, ident: str, now: float) -> StoredFile | None:
-        """By its id, or by the one that its owner chose."""
+        """By its id, or by the id that its owner chose."""
         file = self._look(owner, ident)
         if file is None and may_be_chosen(ident):
             named = self._bucket.get(_name_key(owner, ident))
@@ -89,12 +90,12 @@ class SharedFiles:
         return None if file is None or file.is_over(now) else file
 
     def list_ids(self, owner: str) -> list[str]:
-        """Of all an owner's files, those that have expired included, the oldest first."""
+        """All of an owner's files, expired ones included, the oldest first."""
         found = self._bucket.walk(f"files/{_digest(owner)}")
         return [listed.path.rpartition("/")[2] for listed in found]
 
     def load(self, owner: str, ident: str) -> StoredFile | None:
-        """One that has just been listed, also if it has expired."""
+        """A file that has just been listed, also if it has expired."""
         with self._lock:
             known = self._known.get(_file_key(owner, ident))
         return known or self._look(owner, ident)
@@ -103,7 +104,7 @@ class SharedFiles:
         return SharedContent(self._bucket, file, self._piece_bytes)
 
     def remove(self, file: StoredFile) -> bool:
-        """Returns whether it existed. A request that reads it is broken off."""
+        """Returns whether it existed. A request that reads it breaks."""
         key = _file_key(file.owner, file.id)
         was_there = self._bucket.measure(key) is not None
         self._bucket.remove(key)
@@ -113,7 +114,7 @@ class SharedFiles:
         return was_there
 
     def measure(self, now: float) -> SharedUsage:
-        """What has expired does not count."""
+        """Expired files do not count."""
         by_owner: dict[str, int] = {}
         for listed, owner, _, expires in self._walk_contents():
             if not expires or expires > now:
@@ -121,7 +122,7 @@ class SharedFiles:
         return SharedUsage(sum(by_owner.values()), by_owner)
 
     def sweep(self, now: float) -> int:
-        """Remove what has expired, and contents that nobody will find. Tells how many."""
+        """Remove expired files, and contents without an entry. Returns how many."""
         swept = 0
         known = {listed.path for listed in self._bucket.walk("files")}
         for listed, owner, ident, expires in list(self._walk_contents()):
@@ -133,7 +134,7 @@ class SharedFiles:
         return swept
 
     def _drop(self, key: str, content: str) -> None:
-        """A file by its keys. An upload that was finished twice may have two contents."""
+        """Remove a file by its keys. An upload that was finished twice may have two contents."""
         known = self._bucket.get(key)
         if known is None:
             self._bucket.remove(content)
@@ -157,7 +158,7 @@ class SharedFiles:
         other = self.find(file.owner, file.chosen, now)
         if other is not None and other.id != file.id:
             raise FileFault(Why.NAME_TAKEN)
-        # Of a file that has expired, or of an upload that was never finished.
+        # The content of an expired file, or of an upload that was never finished.
         self._bucket.put(key, _named(file))
 
     def _look(self, owner: str, ident: str) -> StoredFile | None:
@@ -186,8 +187,8 @@ class SharedFiles:
 
 
 class SharedContent:
-    """A content on its way here, in larger pieces than it is asked for. What of it is not as it was
-    stored is noticed before its end has been given away."""
+    """A content that is fetched in larger pieces than are read. A difference from what was stored
+    is noticed before the last piece is returned."""
 
     def __init__(self, bucket: S3Bucket, file: StoredFile, piece_bytes: int) -> None:
         self._bucket = bucket
@@ -197,8 +198,8 @@ class SharedContent:
         self._piece, self._at = b"", 0
 
     def read(self, most: int, start: int) -> bytes:
-        """So many bytes from ``start`` on, fewer at the end. ``start``: where the call before has
-        ended. Raises S3Fault, and FileNotFoundError where it has been deleted."""
+        """Up to ``most`` bytes from ``start`` on, fewer at the end. ``start``: where the previous
+        call ended. Raises S3Fault, and FileNotFoundError if it has been deleted meanwhile."""
         parts, at, end = [], start, min(start + most, self._file.size)
         while at < end:
             if at >= self._at + len(self._piece):

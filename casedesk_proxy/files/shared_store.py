@@ -1,8 +1,8 @@
-"""The file store of several hosts: uploads lie on the disk of the host that they come to, and what
-becomes a file of them goes into a bucket, where every host finds it.
+"""The file store of several hosts: an upload is on the disk of the host that it came to, and the
+finished file goes into a bucket, where every host finds it.
 
-So an upload is as fast, and as safe, as without the bucket, which is asked only when an upload
-ends; while it cannot be reached the upload stays, and its client may finish it later. An upload
+So an upload is as fast and as safe as without the bucket, which is used only when an upload ends;
+while the bucket cannot be reached the upload stays, and its client may finish it later. An upload
 can be continued only at the host where it began.
 """
 
@@ -30,18 +30,19 @@ from casedesk_proxy.store.writer import StoreWriter
 
 __all__ = ["SharedFileStore"]
 
-#: What reads from the bucket, and what writes contents to it, each of which holds some parts.
+#: The threads that read from the bucket, and those that write contents to it; each holds some
+#: parts.
 _MAX_READERS, _MAX_WRITERS = 16, 4
-#: Files of a list of which all is read at once.
+#: How many files of a list are loaded at once.
 _MAX_LOADED_FILES = 64
-#: Seconds for which what is stored is not measured anew, unless something was added here.
+#: Seconds for which the total is not measured again, unless something was added here.
 _MEASURED_S = 10.0
-#: Seconds between two looks at what has expired.
+#: Seconds between two searches for expired files.
 _SWEPT_S = 600.0
 
 
 class SharedFileStore(FileStore):
-    """See `FileStore`; Busy (503) also where the bucket cannot be used."""
+    """See `FileStore`; raises Busy (503) also if the bucket cannot be used."""
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class SharedFileStore(FileStore):
         self._reading.close()
         self._writing.close()
 
-    # What there is.
+    # [] Finding files.
 
     async def find(self, owner: str, ident: str) -> StoredFile | None:
         now = self.now()
@@ -139,7 +140,7 @@ class SharedFileStore(FileStore):
         await self.disk.run(lambda: self.contents.remove(ident))
         return file
 
-    # What is over.
+    # [] Removing expired files.
 
     async def sweep(self, most: int) -> int:
         if self.now() - self._swept >= _SWEPT_S:

@@ -1,7 +1,7 @@
-"""The file store as the event loop uses it: nothing here waits for a disk but in a thread.
+"""The file store as the event loop uses it: every wait for a disk is in a thread.
 
-What is known of files is in the state file, which several processes of a host share, and contents
-lie beside it; so any of them serves any file, and continues any upload.
+Files' metadata is in the state file, which several processes of a host share, and contents are
+beside it; so any of them serves any file, and continues any upload.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ from casedesk_proxy.terms import record
 
 __all__ = ["MIN_FREE_BYTES", "Begun", "FileStore", "FoundUpload", "OpenFile", "Readable"]
 
-#: Bytes that a disk keeps free: others write to it, too.
+#: Bytes that are kept free on the disk: other programs write to it, too.
 MIN_FREE_BYTES = 256 * 2**20
-#: Between tries to write to an upload to which another request still does.
+#: Pauses before writing to an upload to which another request still writes.
 _BUSY_PAUSES_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8)
 _PERMIT_BYTES = 24
-#: Ids that one question names.
+#: How many ids one query names.
 _MAX_ASKED_IDS = 500
 
 
 @record
 class Begun:
-    """A new upload. ``permit`` is what lets its client, and nobody else, continue it."""
+    """A new upload. ``permit`` lets only its client continue it."""
 
     ident: str
     permit: str = field(repr=False)
@@ -58,11 +58,11 @@ class FoundUpload:
 
 
 class FileStore:
-    """``state``: the state file, started; ``directory``: where contents lie. ``settings`` are read
-    anew for each decision. ``now``: seconds since 1970. ``close`` must be called.
+    """``state``: the state file, started; ``directory``: the contents' place. ``settings`` are read
+    for each decision. ``now``: seconds since 1970. ``close`` must be called.
 
-    What cannot be done raises FileFault, and Busy (503) where the disk or the state file cannot be
-    used, which the log explains.
+    Raises FileFault for a refusal, and Busy (503) if the disk or the state file cannot be used,
+    which the log explains.
     """
 
     def __init__(
@@ -81,32 +81,32 @@ class FileStore:
         self._busy_pauses_s = busy_pauses_s
         self._min_free_bytes = min_free_bytes
         self.disk = Disk(state)
-        #: What is stored in another place and counts here; None: there is no such place.
+        #: Bytes that are stored elsewhere and count here; None: there are none.
         self.elsewhere: rows.Elsewhere | None = None
 
     def close(self) -> None:
-        """Waits for no thread, which may hang in a disk."""
+        """Waits for no thread, since one may hang in a disk."""
         self.disk.close()
 
-    # What there is.
+    # [] Finding files.
 
     async def find(self, owner: str, ident: str) -> StoredFile | None:
-        """A file that ``owner``, the name of a key, may use now, by what `read_id` found. None: it
-        does not exist, has expired, is being uploaded, or belongs to another."""
+        """A file that ``owner``, the name of a key, may use now, by the result of `read_id`. None:
+        it does not exist, has expired, is being uploaded, or belongs to another key."""
         now = self.now()
         return await self.disk.read(
             lambda connection: rows.find_file(connection, owner, ident, now)
         )
 
     async def list_files(self, owner: str, page: Page) -> list[StoredFile]:
-        """One more than the page holds, where there are more."""
+        """One more than the page holds, if there are more."""
         now = self.now()
         return await self.disk.read(
             lambda connection: rows.list_files(connection, owner, page, now)
         )
 
     async def open(self, file: StoredFile) -> OpenFile:
-        """To read its content. Raises NotFound where it has been deleted meanwhile."""
+        """For reading its content. Raises NotFound if it has been deleted meanwhile."""
         return OpenFile(self.disk, file, await self.disk.run(lambda: self.contents.open(file.id)))
 
     async def remove(self, file: StoredFile) -> bool:
@@ -116,7 +116,7 @@ class FileStore:
     # Uploads.
 
     async def begin(self, owner: str, draft: FileDraft) -> Begun:
-        """There is room for what it announces."""
+        """There is room for the announced size."""
         settings, now = self._settings(), self.now()
         if (draft.declared or 0) > settings.max_file:
             raise FileFault(Why.TOO_LARGE, settings.max_file)
@@ -132,13 +132,13 @@ class FileStore:
         try:
             await self.disk.perform(work)
         except BaseException:
-            # Cancelled here, the row may have been written, and nobody would know its id.
+            # If this is cancelled here, the row may have been written, and its id would be lost.
             self.drop(ident)
             raise
         return Begun(ident, permit)
 
     async def find_upload(self, permit: str) -> FoundUpload | None:
-        """The upload that its client continues; None: there is no such permit."""
+        """The upload that its client continues; None if the permit is unknown."""
         hashed, now = _hash(permit), self.now()
 
         def work(connection: sqlite3.Connection) -> FoundUpload | None:
@@ -148,7 +148,7 @@ class FileStore:
         return await self.disk.read(work)
 
     async def write(self, ident: str, declared: int | None = None) -> OpenUpload:
-        """To continue an upload, alone until it is put by or finished."""
+        """Open an upload to continue it, exclusively until `put_by` or `finish`."""
         settings = self._settings()
         writer = await self._lock(ident)
         upload = OpenUpload(ident, writer, declared, settings, self._reserve, self.now)
@@ -160,11 +160,11 @@ class FileStore:
         return upload
 
     def append(self, upload: OpenUpload, pieces: list[bytes]) -> asyncio.Future[None]:
-        """Write what has come. One call at a time. Raises what `Disk.explain` takes."""
+        """Write what has arrived. One call at a time. Raises what `Disk.explain` returns."""
         return asyncio.wrap_future(self.disk.submit(lambda: upload.write(pieces)))
 
     async def finish(self, upload: OpenUpload, draft: FileDraft) -> StoredFile:
-        """A file of what was written."""
+        """Make a file of what was written."""
         settings = self._settings()
         content = await self.disk.run(lambda: (upload.size, upload.writer.keep()))
 
@@ -174,11 +174,11 @@ class FileStore:
         return await self.disk.perform(work)
 
     async def put_by(self, upload: OpenUpload) -> None:
-        """The request has ended; from then on another may write."""
+        """The request has ended; another one may write now."""
         await self.disk.run(lambda: self.contents.put_by(upload.ident, upload.writer))
 
     def let_go(self, upload: OpenUpload) -> None:
-        """As `put_by`; nobody waits for it."""
+        """As `put_by`, without waiting."""
         self.disk.submit(lambda: self.contents.put_by(upload.ident, upload.writer))
 
     async def cancel(self, ident: str) -> bool:
@@ -186,21 +186,21 @@ class FileStore:
         return await self._remove(ident)
 
     def drop(self, ident: str) -> None:
-        """As `cancel`, for an upload that cannot be continued; nobody waits for it."""
+        """As `cancel`, for an upload that cannot be continued, without waiting."""
         self.disk.state.perform(lambda connection: rows.remove(connection, ident))
         self.disk.submit(lambda: self.contents.remove(ident))
 
-    # What is over.
+    # [] Removing expired files.
 
     async def sweep(self, most: int) -> int:
-        """Remove ``most`` of what has expired, and tell how many there were."""
+        """Remove up to ``most`` expired files and uploads, and return how many there were."""
         now = self.now()
         gone = await self.disk.perform(lambda connection: rows.drop_expired(connection, now, most))
         await self.disk.run(lambda: self.contents.remove_all(gone))
         return len(gone)
 
     async def clear(self) -> int:
-        """Remove contents without a row: see `rows`. Tells how many."""
+        """Remove contents without a row: see `rows`. Returns how many."""
 
         def work() -> int:
             # Listed before the rows are read: each had its row then, or has lost it.
@@ -221,7 +221,7 @@ class FileStore:
         return was_there
 
     async def _lock(self, ident: str) -> ContentWriter:
-        """The request that writes to it may be about to end."""
+        """The request that writes to it may be about to end, so try several times."""
         for pause in self._busy_pauses_s:
             try:
                 return await self.disk.run(lambda: self.contents.write(ident))
@@ -247,7 +247,7 @@ class FileStore:
 
 
 class Readable(Protocol):
-    """A content, as threads read it."""
+    """A content as threads read it."""
 
     def read(self, most: int, start: int) -> bytes: ...
 
@@ -255,7 +255,7 @@ class Readable(Protocol):
 
 
 class OpenFile:
-    """The content of ``file``, read piece by piece. ``close`` must be called; any thread may."""
+    """The content of ``file``, read in pieces. ``close`` must be called, from any thread."""
 
     def __init__(self, disk: Disk, file: StoredFile, reader: Readable) -> None:
         self.file = file
@@ -264,8 +264,8 @@ class OpenFile:
         self._at = 0
 
     async def read(self, most: int, encode: Callable[[bytes], bytes] = bytes) -> bytes:
-        """The next ``most`` bytes as ``encode`` makes them, in a thread; fewer only at the end, b""
-        behind it. One call at a time. Raises Busy (503) where the disk cannot be read."""
+        """The next ``most`` bytes, encoded by ``encode`` in a thread; fewer only at the end, b""
+        after it. One call at a time. Raises Busy (503) if the disk cannot be read."""
         at = self._at
 
         def read() -> bytes:

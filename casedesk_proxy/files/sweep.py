@@ -1,5 +1,5 @@
-"""Takes away what nobody can have any more: files that expired, uploads that nobody went on with,
-and contents that a killed process left behind. Each instance of a host does it."""
+"""Removes what no client can use any more: expired files, abandoned uploads, and contents that a
+killed process left. Each instance of a host does this."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ __all__ = ["keep_swept"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks, and looks between two at contents without a row.
+#: Seconds between two rounds, and the number of rounds between two searches for contents without a
+#: row.
 _LOOK_S = 60.0
 _CLEARED_TIMES = 30
-#: Files of one transaction.
+#: How many files are removed in one transaction.
 _MAX_STEP_FILES = 200
 
 
 async def keep_swept(
     store: FileStore, *, look_s: float = _LOOK_S, cleared_times: int = _CLEARED_TIMES
 ) -> None:
-    """For ever, until cancelled."""
+    """Runs until cancelled."""
     looks = 0
     while True:
         try:

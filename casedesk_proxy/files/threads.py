@@ -1,6 +1,7 @@
 """A few threads that wait for disks, so that the event loop never does.
 
-They are daemons, unlike an executor's: one that hangs in a disk does not hold up the process's end.
+They are daemon threads, unlike an executor's: a thread that hangs in a disk does not delay the end
+of the process.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ __all__ = ["DiskThreads"]
 
 T = TypeVar("T")
 
-#: More of them make one disk no faster.
+#: More threads make one disk no faster.
 _MAX_THREADS = 4
 
 
 class DiskThreads:
-    """Started as there is work for them. ``close`` must be called."""
+    """Started when there is work for them. ``close`` must be called."""
 
     def __init__(self, most: int = _MAX_THREADS) -> None:
         self._most = most
@@ -29,8 +30,8 @@ class DiskThreads:
         self._work: SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = SimpleQueue()
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """What it returns or raises. Also once they are closed: what is let go of last has to be
-        done, too, and not by a loop."""
+        """The result of ``work``. Also after `close`: the last uploads must still be closed, and
+        not by the event loop."""
         future: Future[T] = Future()
         with self._lock:
             if self._started < self._most:
@@ -40,7 +41,7 @@ class DiskThreads:
         return future
 
     def close(self) -> None:
-        """Those that have nothing to do end; nobody waits for the others."""
+        """Idle threads end; this waits for none."""
         with self._lock:
             for _ in range(self._started):
                 self._work.put(None)
@@ -49,12 +50,12 @@ class DiskThreads:
     def _run(self) -> None:
         while (item := self._work.get()) is not None:
             _do(*item)
-            # What it made is not kept until there is more to do.
+            # Its result is not kept until there is more work.
             del item
 
 
 def _do(work: Callable[[], Any], future: Future[Any]) -> None:
-    """Also where nobody waits for it any more: it may be what frees something."""
+    """Run it even if its future was cancelled: it may release something."""
     is_wanted = future.set_running_or_notify_cancel()
     try:
         result = work()

@@ -1,4 +1,4 @@
-"""An upload that one request writes to: on disk, in a thread, within what may be stored."""
+"""An upload to which one request writes: on disk, in a thread, within the limits of storage."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from casedesk_proxy.filing.draft import FileFault, Why
 
 __all__ = ["OpenUpload"]
 
-#: Bytes for which room is asked for at a time, where a client did not announce its file's size.
+#: Bytes that are reserved at once if a client did not announce its file's size.
 _STEP_BYTES = 64 * 2**20
 #: Seconds after which a running upload notes in the state file that it still runs.
 _SIGN_S = 600.0
 #: Seconds for which a thread waits for the state file.
 _WAIT_S = 30.0
 
-#: Asks for room for an upload, and notes that it still runs: see `rows.reserve`.
+#: Reserves room for an upload, and notes that it still runs: see `rows.reserve`.
 Reserve = Callable[[str, int], "Future[None]"]
 
 
 class OpenUpload:
-    """``size``: bytes that are on the disk. All but ``ident`` and ``size`` is for threads."""
+    """``size``: bytes that are on the disk. All other members but ``ident`` are for threads."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class OpenUpload:
         return self.writer.size
 
     def write(self, pieces: list[bytes]) -> None:
-        """Raises FileFault, with nothing of them written, StoreError and OSError."""
+        """Raises FileFault, after writing nothing of them, StoreError and OSError."""
         wanted = self.size + sum(map(len, pieces))
         if wanted > min(self._most, self._declared or self._most):
             raise FileFault(Why.TOO_LARGE, self._most)
@@ -65,7 +65,7 @@ class OpenUpload:
         except FileFault:
             if room == wanted:
                 raise
-            # There may be room for what has come.
+            # There may be room for what has arrived.
             self._reserve(self.ident, wanted).result(_WAIT_S)
             room = wanted
         self._room, self._said = room, self._now()

@@ -1,1 +1,1 @@
-"""Files that clients upload, as values: what is known of one, and of an upload."""
+"""Files that clients upload, as values: a file's metadata, and the state of an upload."""

@@ -1,4 +1,4 @@
-"""What a client says of a file that it uploads, and why it cannot have one."""
+"""What a client states about a file that it uploads, and why an upload is refused."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ DEFAULT_TYPE = "application/octet-stream"
 
 @record
 class FileDraft:
-    """See `StoredFile`. ``declared``: the size that the client announced; None: it did not.
-    ``keep``: for how many seconds the client wants it at most; None: for as long as may be."""
+    """See `StoredFile`. ``declared``: the size that the client announced, or None. ``keep``: for
+    how many seconds at most the client asks to keep it; None: as long as allowed."""
 
     name: str = ""
     mime_type: str = DEFAULT_TYPE
@@ -26,21 +26,21 @@ class FileDraft:
 
 
 class Why(StrEnum):
-    """What stands in the way of an upload."""
+    """Why an upload is refused."""
 
     TOO_LARGE = "file_too_large"
     KEY_FULL = "file_quota_reached"
     STORE_FULL = "file_store_full"
     NAME_TAKEN = "file_exists"
-    #: Of an upload: it was never begun, was cancelled, or nobody went on with it in time.
+    #: The upload never began, was cancelled, or was not continued in time.
     UPLOAD_GONE = "upload_not_found"
     #: Another request writes to it now.
     UPLOAD_BUSY = "upload_busy"
 
 
 class FileFault(Exception):
-    """``most``: bytes that the limit which was reached allows, 0 where it is none. Each surface has
-    its own words for it (`surfaces.file_faults`)."""
+    """``most``: the bytes that the exceeded limit allows, 0 if no limit was exceeded. Each surface
+    has its own message for it (`surfaces.file_faults`)."""
 
     def __init__(self, why: Why, most: int = 0) -> None:
         super().__init__(why.value)

@@ -1,4 +1,4 @@
-"""A page of a list of files, as each surface's paging comes down to it."""
+"""A page of a list of files, in the form to which each surface's paging is converted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Page"]
 
 @record
 class Page:
-    """Which files of an owner's are wanted: at most ``most``, the newest first unless ``oldest``
-    ones are, only those behind the id ``after``; of one purpose, where one is given; of the ids
-    ``among``, unless that is None."""
+    """Which of an owner's files to list: at most ``most``, the newest first (with ``oldest`` the
+    oldest first), only those after the id ``after``; with one purpose, if one is given; with the
+    ids ``among``, unless that is None."""
 
     most: int
     after: str = ""

@@ -1,9 +1,9 @@
-"""Google's resumable uploads: what a request asks of an upload, and what happens to that.
+"""Google's resumable uploads: what a request asks of an upload, and what happens then.
 
 ``start`` begins an upload, ``upload`` sends pieces of any size, and ``finalize`` ends it, which may
-come with the last piece; ``query`` asks how much has come, ``cancel`` drops it.
-``X-Goog-Upload-Status`` in the reply says where it stands. A client whose answer was lost may send
-a piece again; a gap is an error.
+come with the last piece; ``query`` asks how much has arrived, ``cancel`` deletes it.
+``X-Goog-Upload-Status`` in the reply gives its state. A client that lost the answer may send a
+piece again; a gap is an error.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ __all__ = [
 STATUS, SIZE_RECEIVED = b"x-goog-upload-status", b"x-goog-upload-size-received"
 ACTIVE, FINAL, CANCELLED = b"active", b"final", b"cancelled"
 _COMMANDS = frozenset({"start", "upload", "finalize", "query", "cancel"})
-#: Digits of a number of bytes.
+#: The most digits of a number of bytes.
 _MAX_DIGITS_COUNT = 15
 
 
 @record
 class Instruction:
-    """``offset``: where the request's body belongs; None: it does not say."""
+    """``offset``: the position of the request's body; None if it is not given."""
 
     commands: frozenset[str]
     offset: int | None = None
@@ -48,8 +48,8 @@ class Instruction:
 
 @record
 class UploadProgress:
-    """How far an upload has come. ``declared``: its size, as its client announced it; None: it did
-    not. ``is_final``: it has become a file."""
+    """How far an upload has come. ``declared``: the size that its client announced, or None.
+    ``is_final``: it has become a file."""
 
     received: int
     declared: int | None
@@ -58,7 +58,7 @@ class UploadProgress:
 
 @record
 class Receive:
-    """Take the body but for its first ``skip`` bytes, which have come before; ``finalizes``: it is
+    """Take the body without its first ``skip`` bytes, which arrived before; ``finalizes``: it is
     the last piece."""
 
     skip: int
@@ -67,17 +67,17 @@ class Receive:
 
 @record
 class Finalize:
-    """Make it a file of what has come."""
+    """Make a file of what has arrived."""
 
 
 @record
 class Report:
-    """Say how far it has come."""
+    """Reply how far it has come."""
 
 
 @record
 class Cancel:
-    """Drop it."""
+    """Delete it."""
 
 
 Step: TypeAlias = Receive | Finalize | Report | Cancel
@@ -101,7 +101,7 @@ def _fit_together(commands: frozenset[str]) -> bool:
 
 
 def read_size(fields: dict[bytes, str], name: str) -> int | None:
-    """A number of bytes in a header; None: there is none. Raises BadRequest."""
+    """A number of bytes in a header; None if there is none. Raises BadRequest."""
     text = fields.get(name.lower().encode("ascii"), "").strip()
     if not text:
         return None
@@ -111,14 +111,14 @@ def read_size(fields: dict[bytes, str], name: str) -> int | None:
 
 
 def next_step(asked: Instruction, progress: UploadProgress, length: int | None) -> Step:
-    """``length``: that of the request's body; None where only its end will tell. Raises BadRequest
-    for what cannot be, which changes nothing."""
+    """``length``: that of the request's body; None if only its end will show it. Raises BadRequest
+    for an impossible request, which changes nothing."""
     if "start" in asked.commands:
         raise BadRequest("X-Goog-Upload-Command: this upload has been started; send upload")
     if "cancel" in asked.commands and not progress.is_final:
         return Cancel()
     if progress.is_final or "query" in asked.commands:
-        # Who repeats what made it a file has lost the answer.
+        # A client that repeats the request that made the file has lost the answer.
         return Report()
     finalizes = "finalize" in asked.commands
     if "upload" not in asked.commands:
@@ -142,7 +142,7 @@ def next_step(asked: Instruction, progress: UploadProgress, length: int | None) 
 
 
 def require_whole(progress: UploadProgress) -> None:
-    """Raises BadRequest where less has come than was announced."""
+    """Raises BadRequest if less has arrived than was announced."""
     if progress.declared is not None and progress.received != progress.declared:
         raise BadRequest(
             f"{progress.received} of {progress.declared} bytes have come; send the rest before you"

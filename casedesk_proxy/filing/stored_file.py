@@ -1,6 +1,6 @@
-"""A file that a client has uploaded: what is known of it, and the names by which it goes.
+"""A file that a client has uploaded: its metadata and its names.
 
-One file has one id, which every surface writes in its own way; so a file that came through one
+A file has one id, which every surface writes in its own way; so a file that came through one
 surface can be named on another. Gemini's clients may choose a name as well.
 """
 
@@ -12,19 +12,19 @@ from casedesk_proxy.terms import Dialect, record
 
 __all__ = ["ID_CHARS", "StoredFile", "make_id", "may_be_chosen", "name_file", "read_id"]
 
-#: Characters of an id, no more than Google's ids may have. The first say when it was made, in
-#: milliseconds, so that ids are in the order of time; the rest are 77 bits of chance.
+#: Characters of an id, no more than Google's ids may have. The first are the time of its creation
+#: in milliseconds, so that ids are in the order of time; the rest are 77 random bits.
 ID_CHARS = 24
 _TIME_CHARS = 9
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-#: Of a name, longer than any URI of ours, all that is looked at.
+#: How many characters of a name are examined: more than any URI of ours has.
 _MAX_NAME_CHARS = 2048
 
 _ID = f"[0-9a-z]{{{ID_CHARS}}}"
-#: What Google lets a client choose.
+#: The names that Google lets a client choose.
 _CHOSEN = re.compile(r"[0-9a-z](?:[0-9a-z-]{0,38}[0-9a-z])?")
-#: ``files/ID`` at Google's, ``file_ID`` at Anthropic's, ``file-ID`` at OpenAI's. A URI has it in
-#: its last segment, whatever its host and its query.
+#: ``files/ID`` for Google, ``file_ID`` for Anthropic, ``file-ID`` for OpenAI. A URI has it in its
+#: last segment, whatever its host and its query.
 _NAME = re.compile(
     rf"(?:[^?#]*/)?(?:file[_-](?P<id>{_ID})|(?P<chosen>{_CHOSEN.pattern}))(?::download)?"
     r"(?:[?#].*)?",
@@ -41,10 +41,10 @@ _FORMS = {
 
 @record
 class StoredFile:
-    """``owner``: the name of the key that uploaded it. ``name``: what the client calls it, for
-    people alone. ``sha256`` in hex. ``made`` and ``expires`` in seconds since 1970; None: never.
-    ``chosen``: the id that a Gemini client chose, by which its owner may name it, too; "" for most.
-    ``purpose``: OpenAI's word for what it is for, "" where it came another way. ``surface``: the
+    """``owner``: the name of the key that uploaded it. ``name``: the client's name of it, only for
+    people. ``sha256`` in hex. ``made`` and ``expires`` in seconds since 1970; None: never.
+    ``chosen``: the id that a Gemini client chose, by which its owner may name it too; usually "".
+    ``purpose``: OpenAI's term for its use, "" if it came through another surface. ``surface``: the
     one that it came through."""
 
     id: str
@@ -70,7 +70,7 @@ def make_id(now: float, chance: int) -> str:
 
 
 def _digits(number: int, most: int) -> str:
-    """Its last digits, the highest first."""
+    """The number's last digits, the highest first."""
     found = []
     for _ in range(most):
         number, digit = divmod(number, len(_DIGITS))
@@ -79,17 +79,17 @@ def _digits(number: int, most: int) -> str:
 
 
 def name_file(surface: Dialect, ident: str) -> str:
-    """A file's id as the surface writes it."""
+    """A file's id in the surface's form."""
     return _FORMS[surface].format(ident)
 
 
 def read_id(text: str) -> str | None:
-    """The id, made or chosen, in a file's name or URI, in any surface's form and on any host.
-    None: it cannot be one of ours, so that nobody need be asked."""
+    """The id, generated or chosen, in a file's name or URI, in any surface's form and on any host.
+    None: it cannot be one of ours, so that no lookup is needed."""
     found = _NAME.fullmatch(text) if len(text) <= _MAX_NAME_CHARS else None
     return None if found is None else found["id"] or found["chosen"]
 
 
 def may_be_chosen(ident: str) -> bool:
-    """Whether a client may call a file so."""
+    """Whether a client may choose this id for a file."""
     return _CHOSEN.fullmatch(ident) is not None
