@@ -1,10 +1,10 @@
-"""Pages of all instances of this host in one place: what each of them says for itself.
+"""Pages of all instances of this host in one place: the page of each.
 
     GET /all/status                 {"instances": {name: …}}, null for one that does not answer
-    GET /all/console/api/status     the same, of what the console shows
+    GET /all/console/api/status     the same for the console's status
     GET /all/metrics                one text, each sample with the label ``instance``
 
-An instance that shares nothing with others answers for itself alone.
+An instance that shares nothing with others shows only itself.
 """
 
 from __future__ import annotations

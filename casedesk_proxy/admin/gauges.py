@@ -1,4 +1,5 @@
-"""What is looked up at the moment of a scrape: nodes, live streams, the configuration's age."""
+"""Metrics whose values are read at the moment of a scrape: nodes, live streams, the configuration's
+age."""
 
 from __future__ import annotations
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["GaugeCollector"]
 
 
-#: Keys and deployments whose limits are shown.
+#: How many keys and deployments have gauges for their limits.
 _MAX_LIMITED_NAMES = 200
 
 
 class GaugeCollector(SlowCollector):
-    """Registered once; everything is read from ``served`` when it is asked for."""
+    """Registered once; reads all values from ``served`` at each scrape."""
 
     def __init__(self, served: Served) -> None:
         self._served = served
@@ -45,7 +46,7 @@ class GaugeCollector(SlowCollector):
         yield _gauge("streams", "Replies that are being relayed.", len(served.watch))
         yield _gauge("connections", "Open connections of clients.", served.connections)
         yield _gauge("draining", "1 while the service is stopping.", served.draining)
-        # The totals of `metrics` are updated when an exchange ends; these two run with the streams.
+        # The totals of `metrics` change when an exchange ends; these two change during streams.
         events, sent = yield from served.watch.count_passed()
         yield CounterMetricFamily(
             "casedesk_relayed_events",

@@ -1,17 +1,17 @@
-"""Keys over HTTP, on the admin listener alone. A request must show an admin key.
+"""Keys over HTTP, only on the admin listener. A request must have an admin key.
 
     GET    /keys                    all keys of the state file
     POST   /keys                    {"name", "deployments", "note", "admin", "expires"}: a new one
-    GET    /keys/NAME               one of them
+    GET    /keys/NAME               one key
     PATCH  /keys/NAME               {"limits", "deployments", "note", "admin", "expires"}: change it
     DELETE /keys/NAME               revoke it
     POST   /keys/NAME/expire        {"at"}: 30d, 2027-01-31, now, never or seconds since 1970
-    POST   /keys/NAME/rotate        {"grace"}: another key; the old one is valid for so long
-    GET    /key-audit               who did what, the latest first
+    POST   /keys/NAME/rotate        {"grace"}: a new credential; the old one stays valid that long
+    GET    /key-audit               who changed which key, the latest first
 
-A new key is in the reply to its making, and nowhere else. What is wrong is said in JSON,
-``{"error": {"field", "message"}}``. When the reply to a change comes, it is in the file and counts
-in the process that replies; the other instances of the host look four times a second.
+A new key is shown only in the reply to the request that makes it. Errors are JSON,
+``{"error": {"field", "message"}}``. When a change is answered, it is in the file and applied in the
+answering process; the other instances of the host check the file four times a second.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ _MAX_AUDIT_ENTRIES = 1000
 _FILE_WAIT_S = 10.0
 
 Answer = Callable[["_Call"], Awaitable[object]]
-#: Finds who makes a request. Raises KeyFault where he may not change keys.
+#: Finds who makes a request. Raises KeyFault if that person may not change keys.
 FindAuthor = Callable[[web.Request], Author]
 
 
 class Administered(Protocol):
-    """What the API looks at and changes."""
+    """What the API reads and changes."""
 
     store: StoreWriter | None
 
@@ -72,11 +72,11 @@ class Administered(Protocol):
     def serving(self) -> Current: ...
 
     async def take_keys(self) -> None:
-        """The keys that are in the state file now are in force here."""
+        """Apply the keys of the state file in this process."""
 
 
 class _Call:
-    """One request of somebody who may make it."""
+    """A request with an admin key."""
 
     def __init__(self, served: Administered, request: web.Request, author: Author) -> None:
         self._served = served
@@ -86,7 +86,7 @@ class _Call:
         self._request = request
 
     async def fields(self) -> dict[str, Any]:
-        """The body's. Raises KeyFault."""
+        """The fields of the body. Raises KeyFault."""
         body = await self._request.content.read(_MAX_BODY_BYTES + 1)
         while len(body) <= _MAX_BODY_BYTES and not self._request.content.at_eof():
             body += await self._request.content.read(_MAX_BODY_BYTES)
@@ -109,7 +109,7 @@ class _Call:
         return await asyncio.wait_for(asyncio.wrap_future(store.perform(step)), _FILE_WAIT_S)
 
     async def change(self, step: Callable[[sqlite3.Connection], T]) -> T:
-        """As `work`; what has changed counts here then."""
+        """As `work`; afterwards applies the changed keys in this process."""
         result = await self.work(step)
         await self._served.take_keys()
         return result
@@ -196,7 +196,7 @@ async def _new(call: _Call) -> object:
 
 
 def _choose(fields: Mapping[str, Any], snapshot: Snapshot) -> list[str]:
-    """What a key opens that does not say so, as `key new` has it. Raises KeyFault."""
+    """The deployments of a new key that names none, as in `key new`. Raises KeyFault."""
     if fields.get("admin") or "deployments" in fields:
         return []
     names = [*snapshot.deployments]

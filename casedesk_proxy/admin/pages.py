@@ -46,8 +46,8 @@ STARTED = time.time()
 
 
 class Limiting(Protocol):
-    """Counts by kind (key or deployment), name and limit; ``list_all`` tells how the limits of the
-    first so many keys and deployments stand."""
+    """Counts by kind (key or deployment), name and limit; ``list_all`` returns how the limits of
+    the first so many keys and deployments stand."""
 
     refused: Counter[tuple[str, str, str]]
     warned: Counter[tuple[str, str, str]]
@@ -56,7 +56,7 @@ class Limiting(Protocol):
 
 
 class Served(Protocol):
-    """What the admin pages, the gauges and the status line look at."""
+    """What the admin pages, the gauges and the status line show."""
 
     metadata: Metadata
     metrics: Metrics
@@ -152,12 +152,12 @@ def admin_app(served: Served) -> web.Application:
 
 
 def is_ready(served: Served, now: float) -> bool:
-    """Serving, and at least one node is usable."""
+    """Whether the proxy serves and at least one node is usable."""
     return not served.draining and any(_is_usable(one, now) for one in served.nodes.values())
 
 
 def _is_usable(state: NodeState, now: float) -> bool:
-    """Not that it is not full: requests wait for that."""
+    """A full node is usable, since requests wait for it."""
     return state.is_healthy(now) and not state.draining
 
 
@@ -250,7 +250,7 @@ def _describe_node(served: Served, name: str, now: float) -> dict[str, Any]:
 
 
 def _describe_store(store: StoreWriter | None) -> dict[str, Any] | None:
-    """None: nothing is kept."""
+    """None if nothing is stored."""
     if store is None:
         return None
     return {
@@ -262,14 +262,14 @@ def _describe_store(store: StoreWriter | None) -> dict[str, Any] | None:
 
 
 def _describe_database(forwarder: RowForwarder | None) -> dict[str, Any] | None:
-    """None: the ledger has none but its file."""
+    """None if the ledger has only its file."""
     if forwarder is None:
         return None
     return {"fault": forwarder.fault or None, "behind": forwarder.behind}
 
 
 def _describe_use(used: Used) -> dict[str, int]:
-    """Since the process began."""
+    """Counted since the process began."""
     return {
         "exchanges": used.exchanges,
         "prompt": used.prompt,

@@ -1,4 +1,5 @@
-"""Time-outs for the admin listener: aiohttp waits without end for a head, and for a reader."""
+"""Timeouts for the admin listener: aiohttp waits without a limit for a head, and for a client that
+reads slowly."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ _HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
 
 
 class TimeoutProtocol(asyncio.Protocol):
-    """Stands before ``inner``. A head has to come within ``head_timeout`` seconds, from the
-    connection's begin or its own first byte, and a reply has to be taken in as many as
-    ``send_timeout``. What is asked there has no body."""
+    """Stands before ``inner``. A head must arrive within ``head_timeout`` seconds of the
+    connection's beginning or of its own first byte, and a reply must be read within
+    ``send_timeout`` seconds. Requests to the admin listener have no body."""
 
     def __init__(self, inner: asyncio.Protocol, head_timeout: float, send_timeout: float) -> None:
         self._inner = inner
@@ -78,5 +79,5 @@ class TimeoutProtocol(asyncio.Protocol):
 def with_timeouts(
     make: Callable[[], asyncio.Protocol], head_timeout: float, send_timeout: float
 ) -> TimeoutProtocol:
-    """What ``make`` makes, behind its time-outs."""
+    """The protocol of ``make``, with timeouts."""
     return TimeoutProtocol(make(), head_timeout, send_timeout)

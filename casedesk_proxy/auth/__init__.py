@@ -1,1 +1,1 @@
-"""Finding the client's credential and telling whose it is."""
+"""Finds the client's credential, and the key that it belongs to."""

@@ -1,15 +1,17 @@
-"""Keeping web pages out: a browser lends every page that its user opens the user's way to us.
+"""Refuses requests of foreign web pages: a page uses the network access of the user whose browser
+shows it.
 
-A page may try two things. It sends a request across sites: the browser then says so, in
-``Sec-Fetch-Site`` or ``Origin``, which no page can forge. Or its own host name leads here: the
-name's owner lets it point to the user's network once the page is loaded (DNS rebinding). The
-browser then takes both for one site; only ``Host`` shows it, as it is none of our names.
+A page may try two things. It may send a request across sites: the browser then says so, in
+``Sec-Fetch-Site`` or ``Origin``, which no page can forge. Or its own host name may lead here: after
+the page is loaded, the name's owner lets the name point to the user's network (DNS rebinding). The
+browser then takes both for one site; only ``Host`` shows it, since it is not one of our names.
 
-Programs send neither header and are not concerned by the first. The second concerns what needs no
-key: a page has none. An address is safe, since rebinding needs a name, and so is a name that
-nobody can register: of one label, under a private ending, or the machine's own. Any other has to be
-listed; but a listener that other machines reach refuses unlisted ones only to what may be a
-browser, so that programs on a network may call this machine what they like.
+The first does not apply to programs, which send neither header. The second applies to requests that
+need no key, since a page has none. An IP address in ``Host`` is safe, since rebinding needs a name,
+and so is a name that no stranger can register: one with a single label, under a private ending, or
+the machine's own. Every other name must be listed; but a listener that other machines reach refuses
+unlisted names only to requests that may come from a browser, so that programs on a network may use
+any name for this machine.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from casedesk_proxy.terms import RawHeaders
 
 __all__ = ["Hosts", "require_own_host", "require_own_site"]
 
-#: Endings that no stranger can have a name under: reserved (RFC 6761, 6762, 8375, ICANN), never
-#: delegated, or, the last, given out by a service that lets nobody choose the address.
+#: Endings under which no stranger can register a name: reserved (RFC 6761, 6762, 8375, ICANN),
+#: never delegated, or, the last one, assigned by a service that does not let its users choose the
+#: address.
 _PRIVATE = (
     ".localhost", ".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".localdomain",
     ".intranet", ".private", ".ts.net",
@@ -39,13 +42,13 @@ _TELLING = frozenset({b"origin", b"sec-fetch-site"})
 _READING = frozenset({"GET", "HEAD"})
 _MARKS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-dest"})
 _MAX_SHOWN_CHARS = 100
-#: For a Host that has not the form of one.
+#: For a Host header of invalid form.
 _NOBODY = "."
 
 
 class Hosts:
     """The names of a listener. ``listed`` by the operator: exact, ``*.example.com`` or ``*``;
-    ``machine``: its own. ``strict``: only this machine reaches the listener."""
+    ``machine``: the machine's own. ``strict``: only this machine reaches the listener."""
 
     __slots__ = ("_endings", "_listed", "_machine", "strict")
 
@@ -59,7 +62,8 @@ class Hosts:
         self.strict = strict
 
     def knows(self, name: str) -> bool:
-        """Whether it is ours, or cannot be a stranger's. ``name``: lower case, without a port."""
+        """Whether the name is ours, or cannot be a stranger's. ``name``: lower case, without a
+        port."""
         return (
             "." not in name
             or name.endswith(_PRIVATE)
@@ -69,16 +73,16 @@ class Hosts:
         )
 
     def lists(self, name: str) -> bool:
-        """Whether the operator named it."""
+        """Whether the operator listed the name."""
         return name in self._listed or (bool(self._endings) and name.endswith(self._endings))
 
 
 def require_own_site(method: str, headers: RawHeaders, hosts: Hosts) -> None:
     """Raises Forbidden for a request that a browser sends for a page of another site.
 
-    A page whose host is listed may ask, and so may what no web page can be: programs built on a
-    browser and its extensions (``app://``, ``chrome-extension://``, ``file://``; their origin is
-    no http one). ``Origin: null`` is anybody's. Following a link to here is no fault.
+    Pages on a listed host are allowed, and so are origins that are not web pages: programs built on
+    a browser and its extensions (``app://``, ``chrome-extension://``, ``file://``). ``Origin:
+    null`` can come from any page. Following a link to the proxy is allowed.
     """
     if _TELLING.isdisjoint([name.lower() for name, _ in headers]):
         return
@@ -100,8 +104,8 @@ def require_own_site(method: str, headers: RawHeaders, hosts: Hosts) -> None:
 
 
 def require_own_host(method: str, target: str, headers: RawHeaders, hosts: Hosts) -> None:
-    """Raises Forbidden where the name by which we were called may be a stranger's. For requests
-    that show no valid key. ``target`` counts where it is in absolute form."""
+    """Raises Forbidden if the host name of the request may be a stranger's. For requests without a
+    valid key. ``target`` counts if it is in absolute form."""
     absolute = None if target.startswith("/") else _AUTHORITY.match(target)
     places = [value.decode("latin-1") for name, value in headers if name.lower() == b"host"]
     if absolute is not None:
@@ -116,8 +120,8 @@ def require_own_host(method: str, target: str, headers: RawHeaders, hosts: Hosts
 
 
 def _read(headers: RawHeaders) -> dict[bytes, str]:
-    """The headers of interest in lower case; of several lines that differ all, so that none of
-    them is right."""
+    """The relevant headers in lower case; if several lines differ, all of them joined, so that none
+    is accepted."""
     facts: dict[bytes, str] = {}
     for name, value in headers:
         low = name.lower()
@@ -135,7 +139,7 @@ def _is_trusted(origin: str, hosts: Hosts) -> bool:
 
 
 def _is_same(origin: str, host: str) -> bool:
-    """Whether an origin is the host that was asked, whose port a proxy may have taken off."""
+    """Whether an origin is the requested host; a proxy may have removed its port."""
     match = _ORIGIN.fullmatch(origin)
     there, here = _PLACE.fullmatch(match[2] if match else ""), _PLACE.fullmatch(host)
     if there is None or here is None or not here[1] or _plain(there[1]) != _plain(here[1]):
@@ -145,7 +149,8 @@ def _is_same(origin: str, host: str) -> bool:
 
 
 def _follows_link(method: str, facts: dict[bytes, str]) -> bool:
-    """A person follows a link: what comes is shown to that person, never to the page."""
+    """Whether a person follows a link: the browser then shows the reply to that person, and the
+    page cannot read it."""
     return (
         method in _READING
         and facts.get(b"sec-fetch-mode") == "navigate"
@@ -154,8 +159,9 @@ def _follows_link(method: str, facts: dict[bytes, str]) -> bool:
 
 
 def _may_be_browser(method: str, headers: RawHeaders) -> bool:
-    """Browsers send Origin with whatever is no GET or HEAD, and their languages always. So does
-    Node's fetch, but with Sec-Fetch-Mode, which browsers send beside Sec-Fetch-Site alone."""
+    """Browsers send Origin with every method but GET and HEAD, and always send their languages.
+    Node's fetch sends languages too, but with Sec-Fetch-Mode, which browsers send only together
+    with Sec-Fetch-Site."""
     names = {name.lower() for name, _ in headers}
     if not names.isdisjoint(_MARKS):
         return True
@@ -163,13 +169,13 @@ def _may_be_browser(method: str, headers: RawHeaders) -> bool:
 
 
 def _name(place: str) -> str:
-    """The name in ``name:port``; what has another form stays whole, and is nobody's name."""
+    """The name in ``name:port``; another form is returned unchanged and matches no name."""
     match = _PLACE.fullmatch(place.strip())
     return _plain(match[1]) if match else _NOBODY
 
 
 def _plain(name: str) -> str:
-    """As names are compared: the dot at a full name's end says nothing."""
+    """The name in the form in which names are compared: without a trailing dot."""
     return name.lower().removesuffix(".")
 
 

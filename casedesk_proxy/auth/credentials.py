@@ -1,7 +1,7 @@
-"""Finding the one credential of a request among the forms that SDKs use (design section 3).
+"""Finds the one credential of a request among the forms that SDKs use.
 
-Clients do send two at once (measured: ``Authorization: Bearer`` beside ``x-api-key``, two lines of
-``x-goog-api-key``). The order is fixed and the first match wins, right or wrong.
+Some clients send two at once (measured: ``Authorization: Bearer`` beside ``x-api-key``, two lines
+of ``x-goog-api-key``). The order is fixed and the first one found is used, valid or not.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from casedesk_proxy.wire.query import cut_key, find_key
 
 __all__ = ["ACCEPTED_FORMS", "cut_key", "find_credential"]
 
-#: For messages: what a client may send, in order of precedence.
+#: For messages: the credentials that a client may send, in order of precedence.
 ACCEPTED_FORMS = "Authorization: Bearer, x-goog-api-key, x-api-key or ?key="
 
 
 def find_credential(headers: RawHeaders, query: str) -> str | None:
-    """The winning credential, or None. ``query`` is the raw query, the credential still in it.
+    """The credential that is used, or None. ``query`` is the raw query, with the credential still
+    in it.
 
     Of several lines of one header the first non-empty one counts. ``Authorization`` with another
-    scheme than Bearer is no credential form: it is passed over. Bytes that are not UTF-8 become
-    lone surrogates, so that every credential can be compared byte for byte.
+    scheme than Bearer is ignored. Invalid UTF-8 becomes lone surrogates, so that every credential
+    can be compared byte for byte.
     """
     google = anthropic = subprotocol = b""
     for name, value in headers:
@@ -46,7 +47,7 @@ def _bearer(value: bytes) -> bytes:
 
 
 def _among(subprotocols: bytes) -> bytes:
-    """The key that a browser's WebSocket shows as a subprotocol."""
+    """The key that a browser's WebSocket sends as a subprotocol."""
     for one in subprotocols.split(b","):
         if (name := one.strip()).startswith(SUBPROTOCOL_KEY):
             return name[len(SUBPROTOCOL_KEY) :]

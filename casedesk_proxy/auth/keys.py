@@ -1,4 +1,5 @@
-"""Whose key it is, and what it opens. Keys are known here by their SHA-256 only."""
+"""Which principal a key belongs to, and what it grants. Keys are known here only by their
+SHA-256."""
 
 from __future__ import annotations
 
@@ -17,17 +18,17 @@ __all__ = ["Access", "KeyTable", "authorise", "bare_deployment", "find_access"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
-#: Names of deployments in one message.
+#: How many names of deployments one message lists.
 _MAX_LISTED_NAMES = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
 class KeyTable:
     """Principals by the digests of their keys, built from (SHA-256 in hex, principal). ``ended``:
-    digests of keys that opened something once, each with a sentence about its end.
+    digests of keys that were valid once, each with a sentence about their end.
 
-    Raises ValueError for a digest that is not 64 hex digits; if one digest stands twice, the
-    first entry counts.
+    Raises ValueError for a digest that is not 64 hex digits; if a digest occurs twice, the first
+    entry counts.
     """
 
     __slots__ = ("_ended", "_known", "names")
@@ -54,7 +55,7 @@ class KeyTable:
 
     @property
     def has_ended(self) -> bool:
-        """Whether some opened something once."""
+        """Whether there are keys that were valid once."""
         return bool(self._ended)
 
     def explain(self, key: str) -> str:
@@ -62,9 +63,9 @@ class KeyTable:
         return self._ended.get(_digest(key), "")
 
     def match(self, key: str) -> Principal | None:
-        """Whose key this is. Time tells nothing about any stored key.
+        """The principal of this key. The time that this takes reveals nothing about stored keys.
 
-        A stored digest is looked up by the whole digest of the guess, which an attacker cannot
+        A stored digest is looked up by the whole digest of the given key, which an attacker cannot
         steer towards it, and then compared in constant time, found or not.
         """
         return self.find(_digest(key))
@@ -91,10 +92,10 @@ class Access(Enum):
 
 
 def find_access(auth: str | None, *, any_keys: bool) -> Access:
-    """``auth`` is the deployment's setting, None where no deployment has the name. Such a name is
-    then answered like one that is not the caller's, 401 without a valid key and 403 with one,
-    so that names cannot be found out by trying. ``any_keys``: keys are configured; without
-    one there is nothing to hide."""
+    """``auth`` is the deployment's setting, None if no deployment has the name. Such a name is
+    answered like a deployment that the caller may not use, 401 without a valid key and 403 with
+    one, so that names cannot be found by trying. ``any_keys``: keys are configured; without keys
+    there is nothing to hide."""
     if auth is None:
         return Access.KEY if any_keys else Access.MISSING
     return Access.OPEN if auth == "none" else Access.KEY
@@ -110,14 +111,15 @@ def authorise(
     ended: str = "",
     open_to_all: Sequence[str] = (),
 ) -> Principal:
-    """Who may use ``deployment``: the principal that ``credential`` matched, or the anonymous one.
+    """Returns who uses ``deployment``: the principal that ``credential`` matched, or the anonymous
+    one.
 
-    An open deployment ignores whatever is sent: SDKs send dummies such as ``not-needed``.
-    ``deployment`` is None or empty where a bare mount has no default. ``sent``: what a client
-    without a credential sent in its place; ``ended``: why a key that was valid once is not any
-    more; ``open_to_all``: the deployments that need none. All are for messages.
+    An open deployment ignores any credential: SDKs send dummies such as ``not-needed``.
+    ``deployment`` is None or empty if a bare mount has no default. ``sent``: what a client without
+    a credential sent in its place; ``ended``: why a former key is no longer valid; ``open_to_all``:
+    the deployments that need no key. These three are for messages.
 
-    Raises Unauthenticated, Forbidden or NotFound; no message holds the credential.
+    Raises Unauthenticated, Forbidden or NotFound; no message contains the credential.
     """
     if access is Access.OPEN:
         return ANONYMOUS
@@ -139,7 +141,7 @@ def authorise(
 
 
 def bare_deployment(principal: Principal | None, default: str | None) -> str | None:
-    """The deployment behind a mount that names none: the key's if it has exactly one."""
+    """The deployment for a mount that names none: the key's if it has exactly one."""
     if principal is not None and principal.deployments and len(principal.deployments) == 1:
         return next(iter(principal.deployments))
     return default
@@ -151,7 +153,7 @@ def _unauthenticated(credential: str | None, sent: str, ended: str) -> Unauthent
         return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
     used = f"(when several credentials are sent, only the first of {ACCEPTED_FORMS} is used)"
     if ended:
-        # It was typed well.
+        # The key was typed correctly.
         return Unauthenticated(f"{ended}; ask for a new one {used}", code="invalid_key")
     looks = describe_wrong(credential)
     message = f"unknown key: {looks}" if looks else "unknown key"
@@ -169,7 +171,7 @@ def _not_found(deployment: str | None, doors: str) -> NotFound:
 
 
 def _list(message: str, names: Sequence[str]) -> str:
-    """An enclosed clause with the first of ``names``; "" where there are none."""
+    """A clause in brackets with the first of ``names``; "" if there are none."""
     if not names:
         return ""
     others = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""

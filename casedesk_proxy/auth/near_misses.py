@@ -1,6 +1,6 @@
-"""What a client sent that was meant as a key and is not one, so that it can be corrected.
+"""Describes what a client sent that looks like a key and is not one, so that it can be corrected.
 
-Nothing here repeats any of it: a scheme that is not well known may be half of a secret.
+The descriptions repeat none of it: even a scheme that is not well known may be half of a secret.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SCHEMES = frozenset(
     {"basic", "digest", "negotiate", "ntlm", "token", "apikey", "key", "bot", "oauth", "jwt"}
 )
 _READ = {b"x-goog-api-key": "x-goog-api-key", b"x-api-key": "x-api-key"}
-#: What other services and gateways read.
+#: Headers that other services and gateways use for keys.
 _HEADERS = frozenset(
     {
         b"api-key", b"api_key", b"apikey", b"token", b"x-token", b"x-auth-token", b"x-access-token",
@@ -30,7 +30,7 @@ _PLACEHOLDER = re.compile(r"\$\{?\w+\}?|<.*>|\{.*\}|your[-_ ].*|%\w+%|none|null|
 
 
 def describe_sent(headers: RawHeaders, query: str) -> str:
-    """What stands where no key was found; "" where nothing looks like one."""
+    """What was found in place of a key; "" if nothing resembles one."""
     reason = ""
     for name, value in headers:
         low = name.lower()
@@ -51,7 +51,7 @@ def describe_sent(headers: RawHeaders, query: str) -> str:
 
 
 def describe_wrong(credential: str) -> str:
-    """What a key that nobody holds looks like; "" where it looks like a key."""
+    """What is wrong with the form of a key that is not known; "" if its form is right."""
     text = credential.strip()
     if text.lower().startswith("bearer "):
         return "it contains the word Bearer twice"

@@ -1,9 +1,10 @@
-"""How often an address may be refused, and how loudly: counts with ``now``, bounded in memory.
+"""How many refusals an address gets, and how they are logged: counts with ``now``, bounded in
+memory.
 
-A client without a valid key can ask for ever at no cost of its own. So each address has a bucket
-that leaks. While it is nearly empty, each refusal is logged like any other exchange; then refusals
-are only summed up; once it is full, the address gets 429. What many addresses do together is
-summed up, too.
+A client without a valid key can send requests without end at no cost of its own. So each address
+has a leaky bucket. While it is nearly empty, each refusal is logged like any other exchange; after
+that, refusals are only summed up; when it is full, the address gets 429. The refusals of many
+addresses together are summed up, too.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ from enum import Enum
 
 __all__ = ["RefusalVerdict", "Refusals", "Summary"]
 
-#: Refusals of one address, and of all together, that have a log line each before they are summed
-#: up; the buckets leak as fast as those for the limit.
+#: The refusals of one address, and of all together, that are logged line by line before they are
+#: summed up; the buckets leak at the rate of the limit.
 _MAX_LINES_PER_ADDRESS = 20
 _MAX_ALL_LINES = 200
 _LINES_PER_MINUTE = 60.0
-#: Addresses that are remembered: those of the last refusals.
+#: How many addresses are remembered: those of the latest refusals.
 _MAX_ADDRESSES = 4096
-#: Addresses that a summary names.
+#: How many addresses a summary names.
 _MAX_NAMED_ADDRESSES = 10
 
 
@@ -29,15 +30,15 @@ class RefusalVerdict(Enum):
 
     #: Answered and logged.
     LOGGED = "logged"
-    #: Answered, and logged in a sum.
+    #: Answered, and logged as part of a sum.
     SUMMED_UP = "summed up"
-    #: Answered with 429, and logged in a sum.
+    #: Answered with 429, and logged as part of a sum.
     TOO_MANY = "too many"
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """``refused`` of ``address`` since the last summary, of which ``limited`` were too many."""
+    """The number ``refused`` of ``address`` since the last summary; ``limited`` of them got 429."""
 
     address: str
     refused: int
@@ -52,7 +53,7 @@ class _Bucket:
         self.at = now
 
     def fill(self, now: float, leak: float, most: float) -> float:
-        """One more, unless it is full; how full it is."""
+        """Add one, unless it is full; return how full it is."""
         self.level = max(self.level - (now - self.at) * leak, 0.0)
         self.at = now
         if self.level + 1 > most:
@@ -62,25 +63,26 @@ class _Bucket:
 
 
 class Refusals:
-    """``a_minute``: refusals of an address a minute, beyond which it gets 429, and as many at
-    once; 0: any number."""
+    """``a_minute``: refusals of an address a minute, and as many at once; beyond that it gets 429;
+    0: no limit."""
 
     __slots__ = ("_all", "_buckets", "_summed")
 
     def __init__(self) -> None:
-        #: By address: for the limit, and for log lines. The last refused are at the end.
+        #: By address: for the limit, and for log lines. The latest are at the end.
         self._buckets: dict[str, tuple[_Bucket, _Bucket]] = {}
         self._all = _Bucket(0.0)
-        #: Refused and limited since the last summary; "" counts for those that it cannot name.
+        #: Refused and limited since the last summary; "" stands for addresses that a summary cannot
+        #: name.
         self._summed: dict[str, tuple[int, int]] = {}
 
     @staticmethod
     def pause(a_minute: int) -> float:
-        """Seconds after which an address that was told to wait may be refused once more."""
+        """Seconds after which an address that got 429 may be refused once more."""
         return 60.0 / a_minute if a_minute else 0.0
 
     def note(self, address: str, now: float, a_minute: int) -> RefusalVerdict:
-        """``address`` as limits count it."""
+        """``address`` in the form that limits use."""
         pair = self._buckets.pop(address, None)
         if pair is None:
             pair = _Bucket(now), _Bucket(now)
@@ -100,7 +102,7 @@ class Refusals:
         return RefusalVerdict.TOO_MANY if limited else RefusalVerdict.SUMMED_UP
 
     def summarise(self) -> list[Summary]:
-        """What was summed up since it was asked last."""
+        """What was summed up since the last call."""
         summed, self._summed = self._summed, {}
         return [Summary(address, *counts) for address, counts in summed.items()]
 

@@ -1,10 +1,10 @@
-"""A browser's session as a credential, the least of all: for this proxy's own pages alone.
+"""A browser's session as a credential, with the lowest precedence: only for this proxy's own pages.
 
-A browser adds the cookie to every request that it sends here, also to those of foreign pages. So
-the cookie counts only where the browser says that one of our pages asks, by
-``Sec-Fetch-Site: same-origin``. Browsers send this header only over https and to this machine;
-where it is missing, ``Origin`` has to name the host that was asked, or, for reading, ``Referer``.
-Pages of another port of the same host are another origin.
+A browser adds the cookie to every request that it sends here, also to requests of foreign pages. So
+the cookie counts only if the browser says that one of our pages sends the request, by
+``Sec-Fetch-Site: same-origin``. Browsers send this header only over https and to this machine; if
+it is missing, ``Origin`` or, for reading, ``Referer`` must name the requested host. Pages on
+another port of the same host are another origin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ __all__ = [
     "find_signed_in",
 ]
 
-#: Browsers take the second over https alone, from this very host, and let no other host set it.
+#: Browsers accept the second name only over https and from this very host, and let no other host
+#: set it.
 PLAIN_COOKIE = "casedesk-session"
 SECURE_COOKIE = "__Host-casedesk-session"
 _READING = frozenset({"GET", "HEAD"})
@@ -34,20 +35,20 @@ _PORTS = re.compile(r":(?:80|443)\Z")
 
 
 class Sessions(Protocol):
-    """Those that are open. ``secure``: clients come over https."""
+    """Open sessions. ``secure``: clients come over https."""
 
     @property
     def secure(self) -> bool: ...
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
+        """Whether there are any sessions."""
 
     def find(self, ident: str) -> Principal | None:
-        """Whose session it is, and that it is used; None for one that has ended."""
+        """Whose session it is, noting its use; None if it has ended."""
 
 
 def find_signed_in(method: str, headers: RawHeaders, sessions: Sessions) -> Principal | None:
-    """Who sends a request that shows no other credential, if a session says so."""
+    """Who sends a request without another credential, by its session."""
     if not sessions or not comes_from_own_page(method, headers):
         return None
     ident = find_session(headers, secure=sessions.secure)
@@ -55,8 +56,8 @@ def find_signed_in(method: str, headers: RawHeaders, sessions: Sessions) -> Prin
 
 
 def find_session(headers: RawHeaders, *, secure: bool) -> str | None:
-    """The session's id; None where there is none, and where there are several: one is then of
-    somebody who could set a cookie for us, and nothing tells which."""
+    """The session's id; None if there is none, or if there are several: one of them may have been
+    set by another host, and they cannot be told apart."""
     wanted = SECURE_COOKIE if secure else PLAIN_COOKIE
     found: set[str] = set()
     for name, value in headers:
@@ -73,7 +74,7 @@ def find_session(headers: RawHeaders, *, secure: bool) -> str | None:
 
 
 def comes_from_own_page(method: str, headers: RawHeaders) -> bool:
-    """Whether a browser says that a page of this very origin sends it."""
+    """Whether a browser says that a page of this origin sends the request."""
     site, origin = _values(headers, b"sec-fetch-site"), _values(headers, b"origin")
     host = _values(headers, b"host")
     if len(host) != 1:
@@ -86,7 +87,7 @@ def comes_from_own_page(method: str, headers: RawHeaders) -> bool:
 
 
 def comes_from_elsewhere(headers: RawHeaders) -> bool:
-    """Whether a browser says that another page sends it. Programs say nothing."""
+    """Whether a browser says that another page sends the request. Programs send no such header."""
     site, origin = _values(headers, b"sec-fetch-site"), _values(headers, b"origin")
     host = _values(headers, b"host")
     if site and site != ["same-origin"]:
@@ -99,11 +100,11 @@ def _values(headers: RawHeaders, wanted: bytes) -> list[str]:
 
 
 def _is_at(places: list[str], host: str) -> bool:
-    """Whether the one page that is named is of this host."""
+    """Whether exactly one page is named and is of this host."""
     match = _SITE.fullmatch(places[0]) if len(places) == 1 else None
     return match is not None and _plain(match[1]) == _plain(host)
 
 
 def _plain(place: str) -> str:
-    """The port that a scheme has anyway is written or not."""
+    """Without a scheme's default port, which may be written or not."""
     return _PORTS.sub("", place.lower())
