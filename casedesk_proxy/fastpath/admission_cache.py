@@ -1,7 +1,7 @@
-"""What was decided about the last requests, for clients that repeat one.
+"""The decisions about recent requests, for clients that repeat one.
 
-Everything that is remembered of repeated requests hangs on an admission: itself, and in its
-``placements`` where models are and how heads to their nodes begin. All of it goes with it.
+All caches of repeated requests belong to an admission: the admission itself and, in its
+``placements``, where models are and how heads to their nodes begin. They are dropped together.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from casedesk_proxy.wire.http1 import RequestHead
 
 __all__ = ["MAX_ADMISSIONS", "AdmissionCache"]
 
-#: As many as heads are remembered.
+#: As many as heads in the head cache.
 MAX_ADMISSIONS = 512
 
 
 class AdmissionCache:
-    """A head that is repeated, on whatever connection, is admitted as before for as long as the
-    configuration is the same: its path is not read and its credential not looked up a second time.
-    Whatever is refused is judged each time.
-    """
+    """A repeated head, on any connection, is admitted as before as long as the configuration is the
+    same: its path is not read and its credential not looked up again. A refusal is not
+    remembered."""
 
     __slots__ = ("_known",)
 
@@ -34,7 +33,7 @@ class AdmissionCache:
         self._known: Memory[tuple[RawHeaders, str, str], Admitted] = Memory(bound)
 
     def find(self, head: RequestHead, snapshot: Snapshot, hosts: Hosts) -> Admitted | None:
-        """What was decided before, if it was."""
+        """The earlier decision, if there is one."""
         return self._known.under(snapshot, hosts).get((head.headers, head.target, head.method))
 
     def admit(
@@ -44,8 +43,8 @@ class AdmissionCache:
         hosts: Hosts,
         sessions: Sessions | None = None,
     ) -> Admitted | BaseUrl | UploadUrl:
-        """`planning.admission.admit`, remembered, unless for a session, which may end at any time.
-        Raises a ClientFault, which is not."""
+        """`planning.admission.admit`, remembered, except for a session, which may end at any time.
+        Raises a ClientFault, which is not remembered."""
         admitted = admit(snapshot, head, hosts, sessions)
         if isinstance(admitted, Admitted) and not admitted.by_session:
             known = self._known.under(snapshot, hosts)

@@ -1,9 +1,9 @@
-"""Whole messages held until all that has come in this round of the loop is read, then written one
-behind the other.
+"""Holds whole messages until all that has arrived in this round of the loop is read, then writes
+them one after the other.
 
-A write to a peer of this machine wakes it, if it sleeps; one that the first write of a row has
-woken is awake for the others. For short exchanges on busy connections that saves 18 of 73 µs
-(measured on a virtual machine, bench/NOTES.md).
+A write to a sleeping peer on this machine wakes it; after the first of several writes it is awake
+for the others. For short exchanges on busy connections that saves 18 of 73 µs (measured on a
+virtual machine, bench/NOTES.md).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 class CorkedWrites:
-    """Code that writes to a transport by other ways, or closes it, has to ``flush`` it first; an
-    aborted one may be left."""
+    """Code that writes to a transport in another way, or closes it, must ``flush`` it first; this
+    is not needed for an aborted transport."""
 
     __slots__ = ("_held", "_is_on", "_loop")
 
@@ -30,7 +30,7 @@ class CorkedWrites:
         self._held: dict[asyncio.Transport, bytes] = {}
 
     def write(self, transport: asyncio.Transport, message: bytes) -> None:
-        """Write it in this round, after what was put before it."""
+        """Write it in this round, after what was written before."""
         held = self._held
         if not self._is_on:
             _write(transport, message)
@@ -40,11 +40,11 @@ class CorkedWrites:
         held[transport] = held[transport] + message if transport in held else message
 
     def holds(self, transport: asyncio.Transport) -> bool:
-        """Whether something for it is yet to be written."""
+        """Whether something is held for the transport."""
         return transport in self._held
 
     def flush(self, transport: asyncio.Transport) -> None:
-        """Write now what is held for it."""
+        """Write what is held for the transport now."""
         if transport in self._held:
             _write(transport, self._held.pop(transport))
 
@@ -54,11 +54,11 @@ class CorkedWrites:
             try:
                 _write(transport, message)
             except Exception:
-                # The others' messages are on their way all the same.
+                # The other messages are still written.
                 log.exception("internal error: a message could not be written")
 
 
 def _write(transport: asyncio.Transport, message: bytes) -> None:
-    # uvloop's transports raise once closed; the owner learns of that by `connection_lost`.
+    # uvloop's transports raise once closed; the owner learns that from `connection_lost`.
     if not transport.is_closing():
         transport.write(message)

@@ -1,14 +1,13 @@
-"""Coroutines that run on the spot: a Fiber is started, and resumed by a Signal, within the call
-that did it, where asyncio's tasks and futures wait for the loop's next round.
+"""Coroutines that run immediately: a Fiber is started, and resumed by a Signal, inside the call
+that does it, while asyncio's tasks and futures wait for the loop's next round.
 
-A short exchange waits only once, for its node's head. A task for it, a future and their two trips
-through the loop cost 7 µs, a twentieth of what the whole exchange took; a fiber's start and a
-signal cost 1 µs (measured), and what a client's leaving cancels is closed before
-``connection_lost`` returns. Eager tasks (Python 3.12) start on the spot, but are resumed by the
-loop.
+A short exchange waits only once, for its node's head. A task, a future and their two rounds of the
+loop cost 7 µs, a twentieth of the whole exchange; a fiber's start and a signal cost 1 µs
+(measured), and what is cancelled when a client leaves is closed before ``connection_lost`` returns.
+Eager tasks (Python 3.12) start immediately, but are resumed by the loop.
 
-Inside a fiber there is no current task: ``asyncio.timeout``, ``wait_for`` and aiohttp need one.
-Give them a task of their own and await that; cancelling the fiber cancels what it awaits.
+Inside a fiber there is no current task, which ``asyncio.timeout``, ``wait_for`` and aiohttp need.
+Run them in a task of their own and await that; cancelling the fiber cancels what it awaits.
 """
 
 from __future__ import annotations
@@ -26,16 +25,17 @@ T = TypeVar("T")
 
 
 class Signal(Generic[T]):
-    """One value or error for one waiter, who runs on within ``set`` or ``fail`` if it is a fiber.
+    """One value or error for one waiter, which continues inside ``set`` or ``fail`` if it is a
+    fiber.
 
-    So these are the last thing that a caller does: the waiter may do anything, such as send the
-    next request on the same connection. Setting twice is an error; without a waiter the value is
-    kept. An error is given up as it is raised: a signal that has failed is awaited once.
+    So call these last: the waiter may do anything, such as sending the next request on the same
+    connection. Setting twice is an error; without a waiter the value is kept. An error is dropped
+    when it is raised, so a failed signal can be awaited once.
 
-    Who waits is decided by who drives the coroutine: `await` hands the signal itself up to it. A
-    fiber takes its place as the waiter; to an asyncio task, eager or not, a signal is like a
+    The driver of the coroutine becomes the waiter: `await` passes the signal itself up to it. A
+    fiber registers itself as the waiter; for an asyncio task, eager or not, a signal is like a
     future (`asyncio.isfuture`), and the task waits for the loop's next round. So a task that runs
-    within a fiber's step, or a fiber within a task's, gets what it waits for itself.
+    inside a fiber's step, or a fiber inside a task's, gets the value that it awaits itself.
     """
 
     __slots__ = (
@@ -53,9 +53,9 @@ class Signal(Generic[T]):
         self._waiter: Fiber[Any] | _Wakeup | None = None
         self._value: T | None = None
         self._error: BaseException | None = None
-        #: Whether the task that waited has been cancelled and is yet to hear of it.
+        #: Whether the waiting task was cancelled and has not been notified yet.
         self._is_left = False
-        #: asyncio's word for "wait for me"; None: this is not like a future now.
+        #: asyncio's mark for "wait for me"; None: this is not like a future now.
         self._asyncio_future_blocking: bool | None = None
         self.done = False
 
@@ -67,7 +67,8 @@ class Signal(Generic[T]):
     def fail(self, error: BaseException) -> None:
         assert not self.done
         self.done, self._error = True, error
-        # Its traceback will hold the frame that waits, and by that all below it: this one, too.
+        # Its traceback will hold the frame that waits and thereby all frames below it, including
+        # this one.
         del error
         self._wake()
 
@@ -92,17 +93,17 @@ class Signal(Generic[T]):
             # Its traceback holds this frame, and with it this signal.
             del error
 
-    # What the fiber that waits calls.
+    # [] Called by a waiting fiber.
 
     def wake(self, fiber: Fiber[Any]) -> None:
-        """Resume it when there is something."""
+        """Resume the fiber when there is a value or an error."""
         self._waiter = fiber
 
     def forget(self) -> None:
         """The waiter has been cancelled."""
         self._waiter = None
 
-    # What asyncio's tasks call.
+    # [] Called by asyncio's tasks.
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
@@ -113,7 +114,7 @@ class Signal(Generic[T]):
         self._waiter = _Wakeup(callback, context)
 
     def cancel(self, msg: object = None) -> bool:
-        """Stop the wait; False: the waiter is on its way."""
+        """Stop the wait; False if the waiter is already being resumed."""
         waiter, self._waiter = self._waiter, None
         if not isinstance(waiter, _Wakeup):
             return False
@@ -142,12 +143,12 @@ class _Wakeup:
 
 
 class Run(Protocol):
-    """A coroutine on its way."""
+    """A running coroutine."""
 
     def start(self) -> None: ...
 
     def cancel(self) -> None:
-        """Raise CancelledError where it waits."""
+        """Raise CancelledError at the point where it waits."""
 
 
 def make_run(
@@ -155,15 +156,16 @@ def make_run(
     work: Coroutine[Any, None, T],
     finished: Callable[[T | None], None],
 ) -> Run:
-    """Yet to be started. ``finished`` is called once, at its end, with what ``work`` returned; with
-    None where it was cancelled or failed. An error that it lets out goes to the loop's handler."""
+    """A run that is not started yet. ``finished`` is called once, at its end, with the result of
+    ``work``; with None if it was cancelled or failed. An uncaught error goes to the loop's
+    exception handler."""
     made = Fiber if is_on(Trick.FIBERS) else _TaskRun
     return made(loop, work, finished)
 
 
 class Fiber(Generic[T]):
-    """Runs ``work`` until it first waits, then whenever what it waits for is there. The rest is
-    as `make_run` says."""
+    """Runs ``work`` until it first waits, then each time that the awaited value arrives. See
+    `make_run`."""
 
     __slots__ = ("_awaited", "_cancelled", "_finished", "_loop", "_work", "ended")
 
@@ -184,12 +186,13 @@ class Fiber(Generic[T]):
         self._step(None)
 
     def resume(self) -> None:
-        """What it waited for is there."""
+        """What it waited for has arrived."""
         self._awaited = None
         self._step(None)
 
     def cancel(self) -> None:
-        """Raise CancelledError where it waits: now, unless a future has to be cancelled first."""
+        """Raise CancelledError at the point where it waits: now, unless a future must be cancelled
+        first."""
         if self.ended:
             return
         if isinstance(self._awaited, Signal):
@@ -197,7 +200,7 @@ class Fiber(Generic[T]):
             self._awaited = None
             self._step(asyncio.CancelledError())
         elif self._awaited is None or not self._awaited.cancel():
-            # It runs now, or is about to: the next wait is where it ends.
+            # It runs now, or is about to: it ends at its next wait.
             self._cancelled = True
 
     def _step(self, error: BaseException | None) -> None:
@@ -242,7 +245,7 @@ class Fiber(Generic[T]):
             self._cancelled, self._awaited = False, None
             self._step(asyncio.CancelledError())
         else:
-            # A future that was cancelled or failed raises inside, as it is asked for its result.
+            # A future that was cancelled or failed raises inside, when its result is read.
             self.resume()
 
     def _end(self, result: T | None) -> None:
@@ -251,7 +254,7 @@ class Fiber(Generic[T]):
 
 
 class _TaskRun(Generic[T]):
-    """The same by an asyncio task."""
+    """The same with an asyncio task."""
 
     __slots__ = ("_cancelled", "_finished", "_loop", "_task", "_work")
 
@@ -273,7 +276,8 @@ class _TaskRun(Generic[T]):
 
     def cancel(self) -> None:
         if self._work is not None:
-            # A task that is cancelled before it began would never begin: a fiber has, by now.
+            # A task that is cancelled before its first step never runs; a fiber would have begun by
+            # now.
             self._cancelled = True
         elif self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""The one rule of all caches of this package."""
+"""The rule that all caches of this package follow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ V = TypeVar("V")
 
 
 class Memory(dict[K, V]):
-    """Remembers what was worked out of a key, which is compared by value.
+    """Remembers results by a key, which is compared by value.
 
-    At most ``bound`` entries: the oldest goes first, used or not. Nothing expires by time. A bound
-    of 0 remembers nothing: the cache is turned off.
+    At most ``bound`` entries: the oldest is dropped first, used or not. Nothing expires by time.
+    With a bound of 0 nothing is remembered: the cache is off.
 
     What entries depend on beside their key, such as the configuration, are the memory's facts.
-    They are replaced and never changed, so that they are compared by identity: `under` others
-    nothing is remembered any more.
+    Facts are replaced and never changed, so they are compared by identity: `under` other facts the
+    memory is emptied.
     """
 
     __slots__ = ("_bound", "_facts")
@@ -29,7 +29,7 @@ class Memory(dict[K, V]):
         self._facts: tuple[object, object, object] = (None, None, None)
 
     def under(self, fact: object, other: object, third: object = None) -> Self:
-        """Itself, emptied unless these are the facts of the last time."""
+        """The memory, emptied unless these are the same facts as last time."""
         known, known_other, known_third = self._facts
         if fact is not known or other is not known_other or third is not known_third:
             self.clear()
@@ -44,5 +44,5 @@ class Memory(dict[K, V]):
         self[key] = value
 
     def __repr__(self) -> str:
-        # Heads have credentials.
+        # Heads contain credentials.
         return f"<{type(self).__name__} of {len(self)}>"

@@ -1,9 +1,9 @@
-"""Which tricks are in use: all, unless some are turned off to look for a fault, or to prove that
-they change nothing.
+"""Which tricks are in use: all, unless some are turned off to find a fault, or to prove that they
+change nothing.
 
-They are turned off for a whole process, before anything is made that uses them: objects look when
-they are made, so that what they do for each event costs nothing more. The environment is read by
-the code that starts the process, never here.
+They are turned off for a whole process, before any object is made that uses them: objects read the
+switches when they are made, so that events cost nothing more. The program that starts the process
+reads the environment, never this module.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from enum import StrEnum
 
 __all__ = ["VARIABLE", "Trick", "is_on", "read_plain", "turn_off"]
 
-#: The environment's variable: ``1`` turns all tricks off; names, with commas between, only those.
+#: The environment variable: ``1`` turns all tricks off; names separated by commas turn off only
+#: those.
 VARIABLE = "CASEDESK_PLAIN"
 
 
 class Trick(StrEnum):
-    """Each with what is done in its place."""
+    """Each trick, with what is done if it is off."""
 
-    # Enum's own takes a quarter of a microsecond.
+    # Enum's own hash takes a quarter of a microsecond.
     __hash__ = str.__hash__
 
     #: An exchange is an asyncio task.
@@ -33,9 +34,9 @@ class Trick(StrEnum):
     TEMPLATE = "template"
     #: Every request's path is read, its credential looked up and its model resolved.
     ADMISSION = "admission"
-    #: Every read of a stream goes through the body's reader.
+    #: Every read of a stream goes through the body's parser.
     ONE_CHUNK = "one-chunk"
-    #: A whole reply that comes in one piece is relayed as any other.
+    #: A whole reply that arrives in one piece is relayed as any other.
     WHOLE_REPLIES = "whole-replies"
     #: The usual line of the access log is rendered as any other.
     LOG_LINE = "log-line"
@@ -47,9 +48,10 @@ _off: frozenset[Trick] = frozenset()
 
 
 def read_plain(text: str) -> frozenset[Trick]:
-    """The tricks that the variable's value turns off; empty or ``0``: none.
+    """The tricks that the variable's value turns off; none for an empty value or ``0``.
 
-    Raises ValueError for a name that no trick has."""
+    Raises ValueError for an unknown name.
+    """
     text = text.strip()
     if text in ("", "0"):
         return frozenset()
@@ -62,12 +64,12 @@ def read_plain(text: str) -> frozenset[Trick]:
 
 
 def turn_off(tricks: Iterable[Trick]) -> frozenset[Trick]:
-    """From now on these are off and all others on; returns those that were off before."""
+    """Turn these off and all others on; returns those that were off before."""
     global _off
     before, _off = _off, frozenset(tricks)
     return before
 
 
 def is_on(trick: Trick) -> bool:
-    """For constructors and for what is done once in an exchange."""
+    """For constructors, and for what is done once per exchange."""
     return trick not in _off

@@ -1,7 +1,7 @@
-"""Reads that say the same as the one before but for a text, understood without parsing them.
+"""Recognises reads that differ from the previous one only in a text, without parsing them.
 
-A token's event is a few hundred bytes in which only the token is new. To find it, and to write it
-as JSON again, takes 3.3 µs; to recognise the event and pass the text on as it stands takes 1.0
+A token's event is a few hundred bytes in which only the token is new. Finding it and writing it as
+JSON again takes 3.3 µs; recognising the event and passing the text on unchanged takes 1.0 µs
 (measured, bench/NOTES.md).
 """
 
@@ -17,28 +17,28 @@ from casedesk_proxy.wire.sse import EventDecoder
 
 __all__ = ["TextTemplate"]
 
-#: What stands between the quotes of a string, if it needs no second look. ``\u`` is not in it:
-#: it may be half a character, or one that ``dumps_stream`` leaves as it is.
+#: The content of a string that needs no further check. ``\u`` is excluded: it may be half a
+#: character, or one that ``dumps_stream`` does not escape.
 _PLAIN = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\bfnrt])++')
-#: A text that no node sends, in JSON and in Python.
+#: A text that no node sends, as JSON and as a Python string.
 _PROBE, _PROBED = rb"\b\f?\f\b", "\b\f?\f\b"
-#: So many reads in a row may teach nothing before no more is learnt: some nodes change a time or
-#: a count in each.
+#: After so many reads in a row without a usable template, learning stops: some nodes change a time
+#: or a count in each event.
 _MAX_FAILED_READS = 8
-#: In longer reads a parser finds the text sooner than a regular expression (measured: as soon at
-#: 1 000 bytes, in a third of the time at 4 000).
+#: In longer reads a parser finds the text faster than a regular expression (measured: equally fast
+#: at 1 000 bytes, three times as fast at 4 000).
 _MOST_BYTES = 1024
 #: Longer than any read: nothing is recognised.
 _UNREACHABLE_BYTES = 1 << 62
 
 
 class TextTemplate:
-    """``read`` gives the text of a read that is the learnt one but for it, as a string's JSON,
-    quotes included, that may stand on a stream's line; None for any other read.
+    """``read`` returns the text of a read that otherwise equals the template: as a JSON string,
+    quotes included, that is valid on a stream's line; None for any other read.
 
-    ``key`` is the name of the text's field, ``find`` gives that field of an event's data. Who
-    calls ``learn`` says that the read was one whole event, no more and no less, and that all it
-    does is to add its text, whatever that is, until ``forget``.
+    ``key`` is the name of the text's field, ``find`` returns that field of an event's data. By
+    calling ``learn`` a caller states that the read was exactly one whole event, and that such an
+    event only adds its text, whatever it is, until ``forget``.
     """
 
     __slots__ = ("_after", "_before", "_find", "_key", "_least", "_patience")
@@ -51,7 +51,7 @@ class TextTemplate:
 
     @property
     def learns(self) -> bool:
-        """Whether it is worth while to look for something to learn."""
+        """Whether learning is still worthwhile."""
         return self._patience > 0
 
     def read(self, data: bytes) -> bytes | None:
@@ -68,7 +68,7 @@ class TextTemplate:
         return text
 
     def learn(self, data: bytes) -> None:
-        """Remember this read, unless the place of its text is in doubt."""
+        """Remember this read as the template, unless the place of its text is ambiguous."""
         self.forget()
         if not self.learns or len(data) > _MOST_BYTES:
             return
@@ -83,7 +83,7 @@ class TextTemplate:
             self._least = len(before) + len(after)
 
     def _is_hole(self, before: bytes, after: bytes) -> bool:
-        """Whether what is put between them becomes the text."""
+        """Whether a text inserted between the two parts becomes the event's text."""
         events = EventDecoder().feed(before + _PROBE + after)
         try:
             return len(events) == 1 and self._find(loads(events[0][1])) == _PROBED
