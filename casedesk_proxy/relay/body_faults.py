@@ -1,4 +1,4 @@
-"""What can be wrong with a request's body, as errors for its client."""
+"""Errors for the client about its request's body."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from casedesk_proxy.errors import BadRequest, Busy, TooLarge
 
 __all__ = ["no_room", "too_large", "too_slow"]
 
-#: Seconds after which a client that found no room may come again.
+#: Seconds after which a client that found no room may try again.
 _FULL_RETRY_AFTER_S = 5.0
 
 

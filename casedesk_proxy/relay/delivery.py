@@ -1,4 +1,4 @@
-"""One node's reply on its way to one client: its relay, and what it came to."""
+"""One node's reply on its way to one client: its relay, and the result."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ from casedesk_proxy.wire.http1 import header
 
 __all__ = ["Delivery"]
 
-#: The ends of a reply that speak against its node.
+#: The ends of a reply that count against its node.
 _FAULTS = {Terminal.NODE_BROKE: NodeFault.BROKE, Terminal.TIMED_OUT: NodeFault.SILENT}
 
 
 class Delivery:
-    """Made when a reply's head has come. ``begin`` sends it on, ``close`` must be called once,
-    however the exchange ends, and returns what it came to. ``controls`` are those of thinking that
-    the node was asked for. ``generates``: its pieces are tokens, or about that.
-    """
+    """Made when a reply's head has arrived. ``begin`` sends it on; ``close`` must be called once,
+    however the exchange ends, and returns the result. ``controls``: the controls of thinking in the
+    request. ``generates``: each of its pieces is about a token."""
 
     __slots__ = (
         "_client",
@@ -61,9 +60,9 @@ class Delivery:
         prelude: Prelude | None = None,
         begun: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``prelude``: what the client had before, if it may have had anything. ``begun``: see
-        `NodeReply`. Raises UpstreamFault, the node let go, where its reply does not continue what
-        the client had."""
+        """``prelude``: what the client received before, if it may have received anything.
+        ``begun``: see `NodeReply`. Raises UpstreamFault, after letting go of the node, if the reply
+        does not continue what the client received."""
         self._client = request.client
         self._lease = reply.lease
         self.status = reply.head.status
@@ -93,8 +92,8 @@ class Delivery:
         self._early_sent = self.relay.sent
 
     def begin(self, deployment: DeploymentSpec) -> None:
-        """Send the head and let the relay run, within the deployment's limits. A bug in that ends
-        the relay, as any later one does."""
+        """Send the head and start the relay, within the deployment's limits. An internal error here
+        ends the relay, as a later one would."""
         try:
             self._begin(deployment)
         except Exception:
@@ -113,8 +112,9 @@ class Delivery:
             self._watch.add(self.relay, idle, deployment.client_stall_timeout, keepalive_after)
 
     async def begun(self) -> Beginning:
-        """How the reply began: of a translated one, once something of it has been sent to the
-        client, or it has ended. What is not translated is sent, or has failed, as it comes."""
+        """How the reply began: for a translated reply, known once something of it has been sent to
+        the client, or it has ended. A reply that is not translated is sent, or has failed, as it
+        arrives."""
         if self.relay.is_unsent and self.relay.machine.body.is_translated:
             await self.relay.progress.wait_begun()
         return Beginning(
@@ -127,13 +127,13 @@ class Delivery:
         )
 
     async def wait(self) -> None:
-        """Until the reply has ended."""
+        """Wait until the reply has ended."""
         if self.relay.terminal is None:
             await self.relay.progress.wait_ended()
 
     def close(self, *, excused: bool = False) -> Delivered:
-        """Let go of both connections; returns what the reply came to. They are let go of whatever
-        is raised. ``excused``: its end does not speak against the node."""
+        """Let go of both connections, whatever is raised; returns the result of the reply.
+        ``excused``: its end does not count against the node."""
         relay, end = self.relay, Terminal.FAILED
         try:
             gone = self._client.has_left
@@ -152,7 +152,7 @@ class Delivery:
             )
 
     def abandon(self) -> None:
-        """A bug kept it from being closed."""
+        """Let go of it after an internal error."""
         try:
             self.relay.leave(Terminal.FAILED)
         finally:
@@ -186,21 +186,21 @@ class Delivery:
 
     @property
     def _is_lost(self) -> bool:
-        """The node was lost, and the client has nothing of its reply."""
+        """Whether the node was lost before the client received anything of the reply."""
         machine = self.relay.machine
         lost = machine.terminal is Terminal.NODE_BROKE and machine.lost
         return lost and machine.fault is not None
 
     @property
     def refusal(self) -> tuple[int, bytes]:
-        """Where a translated reply failed before anything of it was sent: its status, and the
-        beginning of its body; (0, b"") where the reply is not translated."""
+        """For a translated reply that failed before anything of it was sent: its status, and the
+        beginning of its body; (0, b"") if the reply is not translated."""
         return self.relay.machine.body.refusal
 
     @property
     def _is_granted(self) -> bool:
-        """Whether the node has begun to answer what it was asked in its own protocol: a part of
-        the translated reply has been sent. A keep-alive before it says nothing."""
+        """Whether the node has begun a regular reply in its own protocol: a part of the translated
+        reply has been sent. A keepalive before it proves nothing."""
         machine = self.relay.machine
         begun = machine.state in (State.BODY, State.ENDED) and machine.fault is None
         return begun and machine.body.is_translated and machine.sent > self._early_sent

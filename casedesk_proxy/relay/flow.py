@@ -1,5 +1,5 @@
 """What flows between a node and a client, as the client's connection and `Watch` see it: a reply
-(`relay`), or a conversation over a WebSocket (`tunnel`)."""
+(`relay`), or a WebSocket conversation (`tunnel`)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Flow(Protocol):
 
     @property
     def is_unsent(self) -> bool:
-        """Whether it runs, and nothing of it has been sent."""
+        """Whether it runs and nothing of it has been sent."""
 
     @property
     def events(self) -> int:
-        """Pieces that came."""
+        """How many pieces have arrived."""
 
     @property
     def sent(self) -> int:
-        """Bytes that went to the client."""
+        """How many bytes have been sent to the client."""
 
     def pause(self) -> None:
         """The client's buffer is full."""
@@ -36,15 +36,15 @@ class Flow(Protocol):
     def resume(self) -> None: ...
 
     def leave(self, terminal: Terminal) -> None:
-        """The client went, or reads no more."""
+        """The client has left, or reads no more."""
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
         """Stop it while the client still listens."""
 
     def conclude(self) -> None:
-        """End it if it is over but for the node's word."""
+        """End it if only the node's end of message is missing."""
 
     def keep_alive(self) -> None: ...
 
     def fail(self) -> None:
-        """A bug was raised and is handled now."""
+        """An internal error was raised and is being handled now."""

@@ -10,8 +10,8 @@ __all__ = ["NodeSide"]
 
 
 class NodeSide:
-    """Borrowed by ``lend``, given back or closed by ``let_go``; before and after, nothing happens
-    to it. ``is_lost``: the node has ended it, if only one direction of it."""
+    """Attached by ``lend``, returned or closed by ``let_go``; before and after that, nothing is
+    done to it. ``is_lost``: the node has ended it, possibly only one direction."""
 
     __slots__ = ("_connection", "_transport", "is_lost")
 
@@ -21,7 +21,7 @@ class NodeSide:
         self._transport: asyncio.Transport | None = None
 
     def take(self, connection: NodeConnection) -> bytes:
-        """Returns the body bytes that have come already."""
+        """Returns the body bytes that have already arrived."""
         self._connection = connection
         early, connection.buffered_body = connection.buffered_body, b""
         return early
@@ -34,7 +34,7 @@ class NodeSide:
 
     @property
     def has_halves(self) -> bool:
-        """Whether one direction may be closed without the other: not over TLS."""
+        """Whether one direction can be closed without the other: not over TLS."""
         transport = self._transport
         return transport is not None and transport.get_extra_info("sslcontext") is None
 
@@ -52,8 +52,8 @@ class NodeSide:
             self._transport.resume_reading()
 
     def let_go(self, *, clean: bool) -> None:
-        """From here on the transport is another's: nothing that the client does reaches it.
-        ``clean``: it stands at the end of the message."""
+        """From here on another exchange may use the transport, so nothing that the client does may
+        affect it. ``clean``: it is at the end of the message."""
         self._transport = None
         if self._connection is not None:
             if clean:

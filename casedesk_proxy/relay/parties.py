@@ -1,4 +1,5 @@
-"""Who has to do with a request: its client, what its exchange holds, and where its body goes."""
+"""The parties of a request: its client, what its exchange holds, and the destination of its
+body."""
 
 from __future__ import annotations
 
@@ -12,9 +13,9 @@ __all__ = ["Client", "Held", "Sink"]
 
 
 class Client(Protocol):
-    """Where a request came from; it left at ``gone_at`` by time.perf_counter. ``relay`` is the
-    relay that feels its backpressure, ``peer`` the address at the other end. Its transport is its
-    own: others write by its methods, and a relay is lent it for a whole reply."""
+    """The sender of a request; it left at ``gone_at`` by time.perf_counter. ``relay`` is the relay
+    that gets its backpressure, ``peer`` the remote address. Its transport is private: other code
+    writes with these methods, and a relay borrows it for a whole reply."""
 
     peer: str
     relay: Flow | None
@@ -26,53 +27,54 @@ class Client(Protocol):
 
     @property
     def is_open(self) -> bool:
-        """Whether what is written now may still reach it."""
+        """Whether a write may still reach the client."""
 
     def lend(self) -> asyncio.Transport | None:
-        """What a relay writes to; None once the client has left."""
+        """The transport for a relay; None if the client has left."""
 
     def write(self, message: bytes) -> None:
-        """Nothing where it has left."""
+        """Does nothing if the client has left."""
 
     def reset(self) -> None:
-        """End the connection so that nothing of a reply looks whole."""
+        """End the connection so that no part of a reply looks complete."""
 
     def write_whole(self, message: bytes) -> None:
-        """The whole of an answer; what is said to others may go before it."""
+        """Write a whole reply; replies to other clients may be written before it."""
 
     def listen(self) -> None:
-        """More of the request is wanted."""
+        """Read more of the request."""
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
-        """Let ``reader`` have what it says from now on; returns what to write to, None once the
-        client has left."""
+        """Let ``reader`` read the client from now on; returns the transport to write to, None if
+        the client has left."""
 
     def give_back(self) -> None:
-        """Nobody else reads it any more."""
+        """End the takeover."""
 
     def hold(self, hold: bool) -> None:
-        """Read no more from it for now, or read on."""
+        """Pause or resume reading from it."""
 
     def stop(self) -> None:
-        """End what answers it now, as if it had left; the answering side reports the reason."""
+        """End the current exchange as if the client had left; the exchange's own side reports the
+        reason."""
 
     def watch_stall(self) -> None:
-        """It must continue to read what was written; otherwise its connection is closed."""
+        """The client must continue to read what was written; otherwise its connection is closed."""
 
 
 class Held(Protocol):
-    """Something that an exchange must not keep, however it ends."""
+    """Something that must not outlive an exchange, however it ends."""
 
     def abandon(self) -> None:
-        """Let go of it, if that is yet to be done."""
+        """Let go of it, if that was not done yet."""
 
 
 class Sink(Protocol):
-    """Where the rest of a body goes as it comes. Only ``wake`` may resume somebody."""
+    """Where the rest of a body goes as it arrives. Only ``wake`` may resume a waiting task."""
 
     @property
     def wants(self) -> bool:
-        """Whether it takes more now."""
+        """Whether it accepts more now."""
 
     def take(self, payload: bytes) -> None: ...
 
@@ -80,4 +82,4 @@ class Sink(Protocol):
         """The body has ended."""
 
     def wake(self, fault: ProxyError | None) -> None:
-        """What there was has been given; ``fault``: no more can come."""
+        """All that arrived has been passed on; ``fault``: no more can arrive."""

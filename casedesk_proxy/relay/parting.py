@@ -1,4 +1,4 @@
-"""How a connection is ended so that its peer notices."""
+"""Ends a connection so that its peer notices."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from casedesk_proxy.replying.endings import Parting
 
 __all__ = ["part_with", "reset"]
 
-#: Seconds in which a client may still read what was sent before its stream was cut.
+#: Seconds for which a client may still read what was sent before its stream was cut.
 _FAREWELL_S = 30.0
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
 def reset(transport: asyncio.Transport) -> None:
-    """Close by an RST, dropping what is unsent, here and in the kernel: a FIN behind it may be
-    taken for the proper end of a message. Unix sockets have only the one way to close."""
+    """Close with an RST, dropping unsent bytes, here and in the kernel: a FIN after them could be
+    taken for the regular end of a message. Unix sockets can only be closed in one way."""
     sock = transport.get_extra_info("socket")
     if sock is not None and sock.family != socket.AF_UNIX:
         with contextlib.suppress(OSError):
@@ -29,7 +29,7 @@ def reset(transport: asyncio.Transport) -> None:
 def part_with(
     loop: asyncio.AbstractEventLoop, client: asyncio.Transport, parting: Parting, drop: Parting
 ) -> None:
-    """``drop``: what happens to a client that does not read what was sent before a CLOSE."""
+    """``drop``: called for a client that does not read what was sent before a CLOSE."""
     if parting is Parting.CLOSE:
         client.close()
         if client.get_write_buffer_size():

@@ -11,8 +11,8 @@ __all__ = ["Passing"]
 
 
 class Passing(asyncio.Protocol):
-    """The counts and the last reads of a relay: of what went by it tells ``machine`` before the
-    next event that does not. ``terminal``: None until the reply has ended."""
+    """The counts and the last reads of a relay, which it reports to ``machine`` before the next
+    event that the machine handles. ``terminal``: None until the reply has ended."""
 
     __slots__ = (
         "_last_but_one", "_last_but_two", "_latest", "_passed", "_passed_bytes", "machine",
@@ -22,29 +22,31 @@ class Passing(asyncio.Protocol):
     def __init__(self, machine: ReplyMachine) -> None:
         self.machine = machine
         self.terminal: Terminal | None = None
-        #: The last reads that went by as they are: token counts stand in one of a stream's last two
-        #: events (over the recorded replies of six engines). Three slots cost less than a deque.
+        #: The last reads that passed unchanged: token counts are in one of a stream's last two
+        #: events (over the recorded replies of six engines). Three variables cost less than a
+        #: deque.
         self._latest = self._last_but_one = self._last_but_two = b""
-        #: What went by since the machine was last told: reads of the node, bytes for the client.
+        #: What passed since the last report to the machine: reads of the node, bytes for the
+        #: client.
         self._passed = self._passed_bytes = 0
 
     @property
     def is_unsent(self) -> bool:
-        """Whether it runs, and nothing of the reply has been sent."""
+        """Whether it runs and nothing of the reply has been sent."""
         return self.terminal is None and self.machine.is_unsent
 
     @property
     def events(self) -> int:
-        """The pieces in which the node has sent its body."""
+        """The number of pieces in which the node has sent its body."""
         return self.machine.reads + self._passed
 
     @property
     def sent(self) -> int:
-        """Body bytes that went out."""
+        """Body bytes that were sent."""
         return self.machine.sent + self._passed_bytes
 
     def recall(self) -> None:
-        """Tell the machine of what went by."""
+        """Report to the machine what passed."""
         if self._passed:
             pieces = (self._last_but_two, self._last_but_one, self._latest)
             passed, sent = self._passed, self._passed_bytes

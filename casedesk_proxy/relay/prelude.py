@@ -1,8 +1,8 @@
-"""What the client of a stream gets before a node has replied: nothing, then keep-alives.
+"""What the client of a stream gets before a node has replied: nothing at first, then keepalives.
 
-The head is held back until the first of them is due. From then on the reply is a stream with
-status 200, whatever happens: a failure becomes an error inside it, and the connection is closed
-without the message's end. The relay that begins so carries the node's reply, too.
+The head is held back until the first keepalive is due. From then on the reply is a stream with
+status 200: a failure becomes an error inside it, and the connection is closed without the message's
+end. The same relay then carries the node's reply.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 
 
 class Prelude:
-    """Keep-alives of ``relay`` every ``interval`` seconds. ``opened`` tells that the head is out;
-    ``stop`` must be called."""
+    """Keepalives of ``relay`` every ``interval`` seconds. ``opened``: the head was sent; ``stop``
+    must be called."""
 
     __slots__ = ("_interval", "_loop", "_request", "_timer", "_transport", "relay")
 
@@ -63,7 +63,7 @@ class Prelude:
 
     @property
     def sent(self) -> int:
-        """Body bytes, as they stand on the wire."""
+        """Body bytes, as on the wire."""
         return self.relay.sent
 
     def stop(self) -> None:
@@ -72,7 +72,7 @@ class Prelude:
             self._timer = None
 
     def fail(self, error: ProxyError) -> None:
-        """Tell the error and close, by a FIN that leaves the message unfinished."""
+        """Send the error and close, with a FIN that leaves the message incomplete."""
         self.stop()
         try:
             self.relay.cut(terminal_of(error), error)
@@ -94,7 +94,8 @@ class Prelude:
 
 @record
 class _Early:
-    """What is sent before any node's reply: keep-alives, an error's end, and the head they need."""
+    """What is sent before any node's reply: keepalives, an error's end, and the head that they
+    need."""
 
     signs: Callable[[], bytes]
     ending: Callable[[ProxyError], bytes]
@@ -110,7 +111,7 @@ def begin_prelude(
     request_id: str,
     turns: Turns,
 ) -> Prelude | None:
-    """None where no keep-alive is wanted, or none is safe: for unary replies above all."""
+    """None if keepalives are off, or none is safe, as for all unary replies."""
     wanted = plan.deployment.config
     transport = request.client.lend()
     if not wanted.heartbeat or plan.framing is Framing.UNARY or transport is None:
@@ -146,7 +147,7 @@ def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> 
 
 def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
     if plan.framing is Framing.JSON_ARRAY:
-        # The bracket is the first keep-alive; the node's is left out.
+        # The bracket is the first keepalive; the node's own bracket is then left out.
         ending = functools.partial(place_error, surface, Form.ARRAY, Position.OPENED)
         return _Early(ArrayWriter().blank, ending, "application/json")
     content_type, form = "text/event-stream", Form.EVENTS
@@ -159,13 +160,13 @@ def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
 
 
 def _translators(plan: Plan) -> list[Translator]:
-    """Each once: engines that are asked differently have one of their own."""
+    """Each once: engines that get different requests have separate translators."""
     found = {id(route.translator): route.translator for route in plan.routes.values()}
     return [one for one in found.values() if one is not None]
 
 
 def _keepalive_all(translators: list[Translator]) -> bytes:
-    """Whichever node will reply, its translator knows what the client has got: as long as none
-    of them has been fed, they all say the same."""
+    """Whichever node replies, its translator must know what the client has received: before the
+    first ``feed``, all return the same bytes."""
     signs = [one.keepalive() for one in translators]
     return signs[0]

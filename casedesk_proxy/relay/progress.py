@@ -1,4 +1,4 @@
-"""Who waits for a reply to begin, or to end."""
+"""Lets a task wait for a reply to begin, or to end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """One task may wait, for one thing at a time; after the end it continues in its turn."""
+    """One task may wait, for one thing at a time; after the end it continues when its turn
+    comes."""
 
     __slots__ = ("_begun", "_ended", "_loop", "_turns")
 

@@ -5,8 +5,9 @@ While a relay runs it *is* the node transport's protocol: what the node sends ar
 that reads slowly pauses its node. Both connections can be used again after the message's end.
 
 Its `ReplyMachine` decides what is sent and how the reply ends. A read that is exactly one chunk of
-a running stream is passed on without asking it; the relay reports such reads to it before the next
-event. A relay ends once, in one terminal state; ``progress`` lets others wait for that.
+a running stream is passed on without asking the machine; the relay reports such reads to it before
+the next event. A relay ends once, in one terminal state; code that waits for the end uses
+``progress``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds for a message's end behind the protocol's last event: mostly it is in the next packet.
+#: Seconds for which the message's end is awaited after the protocol's last event: it is usually in
+#: the next packet.
 _CONCLUDE_AFTER_S, _AGAIN_AFTER_S = 0.05, 0.01
 _CRLF, _LINE_FEED = (slice(-2, None), b"\r\n"), ord("\n")
 _WHOLE_EVENT = slice(-len(EVENT_END), None), EVENT_END
@@ -42,8 +44,8 @@ _WHOLE_EVENT = slice(-len(EVENT_END), None), EVENT_END
 
 class Relay(Passing):
     """Carries out what ``machine`` decides. By the loop's clock, ``first_byte`` is when the node's
-    first body bytes came, ``paused_at`` since when the client's buffer has been full. ``clean``:
-    the node's connection stands at a message's end."""
+    first body bytes arrived, ``paused_at`` since when the client's buffer has been full. ``clean``:
+    the node's connection is at a message's end."""
 
     __slots__ = (
         "_behind", "_choices", "_client", "_concluding", "_feed", "_is_changed", "_last", "_loop",
@@ -61,11 +63,11 @@ class Relay(Passing):
         super().__init__(machine)
         self._loop, self._client, self._write = loop, client, client.write
         self._node = NodeSide()
-        self._room = 0  # Only shorter reads may take the short way: see `ReplyMachine.room`.
+        self._room = 0  # Only shorter reads may take the fast path: see `ReplyMachine.room`.
         self._takes_short_way = is_on(Trick.ONE_CHUNK)
         self._feed: Callable[[bytes], bytes] | None = None  # Translates a chunk's payload.
-        self._is_changed = False  # Whether chunks have to be translated, or looked at.
-        #: The end of a chunk that may take the short way. For those looked at see `find_choices`.
+        self._is_changed = False  # Whether chunks must be translated or examined.
+        #: The end of a chunk that may take the fast path. For examined chunks see `find_choices`.
         self._last, self._tail = _CRLF
         self._place, self._choices, self._behind = NOWHERE
         self._rest: bytes | None = None  # The node's bytes that wait: see `Postpone`.
@@ -77,7 +79,8 @@ class Relay(Passing):
         self.paused_at: float | None = None
 
     def begin(self, connection: NodeConnection) -> None:
-        """Send the head, with what has come of the body, and take over the node's connection."""
+        """Send the head, with the body bytes that have arrived, and attach to the node's
+        connection."""
         early = self._node.take(connection)
         body = self.machine.body
         self._feed = body.feed
@@ -95,7 +98,7 @@ class Relay(Passing):
                 self._node.pause()
 
     def leave(self, terminal: Terminal) -> None:
-        """The client went, or reads no more: close both sides at once."""
+        """The client has left, or reads no more: close both sides at once."""
         if self.terminal is not None:
             return
         try:
@@ -107,7 +110,7 @@ class Relay(Passing):
         self._carry_out(commands)
 
     def conclude(self) -> None:
-        """End a reply whose answer is complete, though its node has not ended the message."""
+        """End a reply whose answer is complete although its node has not ended the message."""
         self._attempt(self.machine.conclude)
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
@@ -116,13 +119,13 @@ class Relay(Passing):
         self._carry_out(self.machine.cut(terminal, error))
 
     def keep_alive(self) -> None:
-        """Send bytes that mean nothing, if the reply stands where they may be sent."""
+        """Send a keepalive, if the reply is at a place where it may be sent."""
         if self.terminal is None and self.paused_at is None:
             self._prepare()
             self._carry_out(self.machine.tick())
 
     def fail(self) -> None:
-        """An unforeseen exception. The client gets an error if one can be sent."""
+        """Handle an internal error. The client gets an error if one can be sent."""
         log.exception("internal error while a reply was delivered")
         self.clean = False
         try:
@@ -157,7 +160,8 @@ class Relay(Passing):
             try:
                 self._write(data)
             except RuntimeError:
-                # uvloop's answer where the client has closed; asking before would cost every event.
+                # uvloop raises this if the client has closed; checking before would cost time for
+                # every event.
                 self._lose_client()
                 return
             self._last_but_two = self._last_but_one
@@ -178,12 +182,14 @@ class Relay(Passing):
             self._take(data)
 
     def _lose_client(self) -> None:
-        """The client has closed. Leave in a later turn; until then nothing of the node is read."""
+        """The client has closed. Leave in a later round of the loop; until then nothing is read
+        from the node."""
         self._node.pause()
         self._turns.defer(partial(self.leave, Terminal.CLIENT_GONE))
 
     def eof_received(self) -> bool:
-        """The node has ended its side. The reply ends in a later turn, and the connection then."""
+        """The node has ended its side. The reply ends in a later round of the loop, then the
+        connection."""
         has_halves = self._node.has_halves
         self.connection_lost(None)
         return has_halves and self.terminal is None
@@ -201,7 +207,7 @@ class Relay(Passing):
         elif self._rest is not None and self.paused_at is not None:
             self._loop.call_later(_AGAIN_AFTER_S, self._lose, exc)
         elif self._rest is not None:
-            # The bytes that came before this are sent before it.
+            # The bytes that arrived before this are sent before it.
             self._loop.call_soon(self._lose, exc)
         else:
             self._attempt(lambda: self.machine.lose(reset=exc is not None))
@@ -259,7 +265,7 @@ class Relay(Passing):
             self.fail()
 
     def _prepare(self) -> None:
-        """Before the machine is asked: tell it all that happened meanwhile."""
+        """Before the machine is called: report to it all that happened meanwhile."""
         self.recall()
         if self._client.is_closing():
             self.machine.unreachable()

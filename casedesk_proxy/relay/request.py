@@ -1,4 +1,4 @@
-"""A client's request: its head, and its body as it comes in."""
+"""A client's request: its head, and its body as it arrives."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
 
 __all__ = ["CONTINUE", "TIMEOUT_GRACE_S", "ClientRequest"]
 
-#: Body bytes taken before anyone has asked for the body.
+#: Body bytes that are accepted before the handler has asked for the body.
 _MAX_UNASKED_BYTES = 65536
-#: Stands for every body that has come whole.
+#: Used for every body that has arrived whole.
 _ENDED = LengthReader(0)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-#: Seconds between a client's time-out and the verdict. Timers run before reads: after a stall of
-#: ours, or the machine's, what the client sent in time has yet to be read.
+#: Seconds between a client's timeout and the decision. Timers run before reads: after a stall of
+#: the loop, or of the machine, bytes that the client sent in time are still to be read.
 TIMEOUT_GRACE_S = 0.1
 
 
 class ClientRequest:
     """The connection calls ``feed`` and then ``wake``. The handler calls ``take`` or ``read`` once,
-    or never: then the body is not read. Of a body that is not to be held, ``read_beginning`` gives
-    the beginning and ``pour`` takes the rest. ``held`` is what its exchange has taken and
-    must give back. ``complete``: whether the body has come whole, ``begun`` that the final
-    reply's head is on its way, ahead of any relay. ``notes``: more header lines for its reply."""
+    or never: then the body is not read. For a body that must not be held, ``read_beginning``
+    returns the beginning and ``pour`` passes the rest on. ``held``: what the exchange must let go
+    of at its end. ``complete``: the body has arrived whole; ``begun``: the final reply's head is
+    being sent, before any relay. ``notes``: more header lines for its reply."""
 
     __slots__ = (
         "_apart", "_body", "_done", "_enough", "_fault", "_held", "_is_held", "_limit", "_reader",
@@ -48,12 +48,12 @@ class ClientRequest:
         self.notes = b""
         chunked = head.body is BodyFraming.CHUNKED
         self._reader = ChunkReader() if chunked else LengthReader(head.length)
-        #: Bytes where it came in one piece, which most bodies do.
+        #: Of type bytes if it arrived in one piece, as most bodies do.
         self._body: bytes | bytearray = b""
-        self._held: HeldBody | None = None  # In place of it, if it is as long as ``_apart`` says.
+        self._held: HeldBody | None = None  # Replaces it if the body is longer than ``_apart``.
         self._apart = sys.maxsize
         self._size = 0
-        #: Of ``_size``, what ``_room`` still counts.
+        #: The bytes of ``_size`` that are counted in ``_room``.
         self._taken = 0
         self._room = room
         self._limit: int | None = None
@@ -81,21 +81,21 @@ class ClientRequest:
 
     @property
     def awaits_head(self) -> bool:
-        """Whether no head of the final reply is on its way, so that an interim one is in place."""
+        """Whether the final reply's head has not begun, so that an interim reply may be sent."""
         relay = self.client.relay
         return self.head.http11 and not self.begun and (relay is None or relay.is_unsent)
 
     def feed(self, data: bytes, start: int = 0) -> int:
-        """Take the next bytes, those of ``data`` from ``start`` on; returns how many of them are
-        the body's. Where that is not all, and the body has not ended, the rest is to be given
-        again in another round: see `ChunkReader`."""
+        """Take ``data`` from ``start`` on; return how many of these bytes belong to the body. If
+        not all were taken, and the body has not ended, pass the rest again in another round: see
+        `ChunkReader`."""
         came = len(data) - start
         if self._fault is not None or self._reader.ended:
             return 0 if self._reader.ended else came
         length = self.head.length
         is_held = self._sink is None and self._done is None
         if length and is_held and not self._size and came >= length:
-            # Most bodies come in one piece.
+            # Most bodies arrive in one piece.
             self._reader = _ENDED
             if not self._room.has(length):
                 self._keep(data[start : start + length])
@@ -123,15 +123,15 @@ class ClientRequest:
         return used
 
     def wake(self) -> None:
-        """Wake the reading task, if there is news. The last thing that a caller does."""
+        """Wake the reading task if there is news. Callers must do this last."""
         if self._sink is not None:
             self._sink.wake(self._fault)
         elif self._waiter is not None and self._is_ready():
             self._resolve(True)
 
     def take(self, limit: int) -> bytes:
-        """The body, which has come whole. Raises TooLarge beyond ``limit`` bytes, BadRequest for
-        broken framing, Busy where there is no room for it."""
+        """The body, which has arrived whole. Raises TooLarge beyond ``limit`` bytes, BadRequest for
+        invalid framing, Busy if there is no room for it."""
         if self.head.length > limit or self._size > limit:
             raise too_large(limit)
         if self._fault is not None:
@@ -140,7 +140,7 @@ class ClientRequest:
         return bytes(body)
 
     async def read(self, limit: int, pause: float, rate: int = 0) -> bytes:
-        """`take`, once the body is there. Also raises BadRequest (408) for a client that sends
+        """`take`, after waiting for the body. Also raises BadRequest (408) for a client that sends
         nothing in ``pause`` seconds, or less than ``rate`` bytes a second."""
         if self.head.length > limit or self._size > limit:
             raise too_large(limit)
@@ -152,7 +152,7 @@ class ClientRequest:
         return self.take(limit)
 
     async def read_apart(self, least: int, limit: int, pause: float, rate: int) -> bytes | HeldBody:
-        """`read`, where a body of ``least`` bytes or more is held apart."""
+        """`read`, but a body of ``least`` bytes or more becomes a held body."""
         self._apart = least
         body = await self.read(limit, pause, rate)
         if self._held is not None:
@@ -166,8 +166,8 @@ class ClientRequest:
         pause: float,
         rate: int = 0,
     ) -> bytes:
-        """As much of the body as ``enough`` asks for, which is shown what has come so far and
-        sets the limit, or all of it. No more is taken until `pour`. Raises as `read` does."""
+        """As much of the body as ``enough`` asks for, or all of it; ``enough`` gets what has
+        arrived so far and sets the limit. No more is read until `pour`. Raises as `read` does."""
         self._limit, self._enough = sys.maxsize, enough
         if not self._is_ready():
             self._invite()
@@ -180,8 +180,7 @@ class ClientRequest:
         return body
 
     def pour(self, sink: Sink, begun: int) -> None:
-        """Give ``sink`` all of the body that is behind its first ``begun`` bytes, and hold none of
-        it any more."""
+        """Pass ``sink`` all of the body after its first ``begun`` bytes, and hold no more of it."""
         if not begun and not self._reader.ended:
             self._invite()
         rest = bytes(self._body[begun:])
@@ -191,35 +190,34 @@ class ClientRequest:
         self.client.listen()
 
     def take_more(self, size: int) -> None:
-        """So many bytes more are held for it until `release`. Raises Busy where there is no
-        room."""
+        """Hold so many more bytes until `release`. Raises Busy if there is no room."""
         self._room.take(size)
         self._taken += size
 
     def hold_more(self, size: int) -> None:
-        """So many bytes more are held until `release`, whatever the room."""
+        """Hold so many more bytes until `release`, whether there is room or not."""
         self._room.held, self._taken = self._room.held + size, self._taken + size
 
     def stop_pouring(self) -> None:
-        """What is still to come of the body is not taken, unless it is discarded."""
+        """Read no more of the body, unless it is discarded."""
         self._sink, self._is_held = None, True
 
     def forget(self) -> None:
-        """Let go of what only planning needed: the headers and the body."""
+        """Drop what only planning needed: the headers and the body."""
         self.head = self.head.without_headers()
         self.release()
         if self._reader.ended:
             self._reader = _ENDED
 
     def release(self) -> None:
-        """Nobody holds the body any more."""
+        """The body is no longer held."""
         if self._taken:
             self._body, self._held = b"", None
             self._room.give(self._taken)
             self._taken = 0
 
     def discard(self, done: Callable[[], None]) -> None:
-        """Drop what has come and what will; ``done`` is called at the body's end."""
+        """Drop what has arrived and will arrive; ``done`` is called at the body's end."""
         self.release()
         self._is_held = False
         self._done = done
@@ -265,7 +263,8 @@ class ClientRequest:
             return
         expect = header(self.head.headers, b"expect")
         asked = expect is not None and expect.lower() == b"100-continue"
-        # A client of HTTP/1.0 would take it for the reply (RFC 9110 section 15.2).
+        # A client of HTTP/1.0 would take an interim reply for the final one (RFC 9110 section
+        # 15.2).
         if asked and self.head.http11 and not self._size:
             self.client.write(CONTINUE)
         self.client.listen()

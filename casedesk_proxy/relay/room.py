@@ -1,4 +1,4 @@
-"""Room for the bodies of all requests together."""
+"""The memory limit for the bodies of all requests together."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["Room"]
 
 
 class Room:
-    """``held`` bytes of ``most``, which the configuration in force says. Code that takes some must
-    give them back."""
+    """``held`` bytes of ``most``, which the active configuration sets. Code that takes some must
+    return them."""
 
     __slots__ = ("_most", "held")
 
@@ -20,16 +20,16 @@ class Room:
         self.held = 0
 
     def has(self, size: int) -> bool:
-        """Whether so many more find room."""
+        """Whether there is room for so many more."""
         return self.held + size <= self._most()
 
     def take(self, size: int) -> None:
-        """Raises Busy (503), with nothing taken, where they are too many."""
+        """Raises Busy (503), taking nothing, if there is no room."""
         self.check(size)
         self.held += size
 
     def check(self, size: int) -> None:
-        """Raises Busy (503) where so many more would be too many now."""
+        """Raises Busy (503) if there is no room for so many more now."""
         if not self.has(size):
             raise no_room()
 

@@ -1,10 +1,11 @@
-"""A WebSocket between a client and a node: bytes both ways, as they come, until one side closes.
+"""A WebSocket between a client and a node: bytes in both directions, as they arrive, until one side
+closes.
 
-From the node's 101 on, this object has the protocols of both transports. Backpressure is the
-transports': a side that reads slowly pauses the other. Frames are followed, not read, so that a
-close frame of ours can stand between two: 1012 to both sides where the service stops, 1011 to the
-client whose node is lost, 1001 where nobody has said anything for too long. Within a frame there is
-no place for one, and the connection just ends.
+After the node's 101, this object contains the protocols of both transports. The transports apply
+backpressure: a side that reads slowly pauses the other. Frames are followed, not read, so that a
+close frame can be inserted between two: 1012 to both sides if the service stops, 1011 to the client
+if its node is lost, 1001 if neither side has sent anything for too long. Inside a frame this is not
+possible, and the connection just ends.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _LOST = "the node closed the connection without closing the WebSocket"
 
 
 class _Client(Protocol):
-    """What of `relay.request.Client` it needs."""
+    """The methods of `relay.request.Client` that it needs."""
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None: ...
     def give_back(self) -> None: ...
@@ -42,9 +43,9 @@ class _Client(Protocol):
 
 
 class Tunnel(asyncio.Protocol):
-    """See the module, and `flow.Flow`. ``received`` and ``sent`` count bytes from and to the
-    client, ``events`` the pieces of both directions; ``first_byte`` is the loop's time of the first
-    from the node."""
+    """See the module and `flow.Flow`. ``received`` and ``sent`` count bytes from and to the client,
+    ``events`` the pieces of both directions; ``first_byte`` is the loop's time of the node's first
+    byte."""
 
     __slots__ = (
         "_client", "_connection", "_from_client", "_from_node", "_loop", "_node", "_transport",
@@ -76,7 +77,7 @@ class Tunnel(asyncio.Protocol):
     is_unsent = False
 
     def begin(self, head: bytes) -> None:
-        """Send the node's handshake on, and whatever came behind it."""
+        """Send the node's handshake to the client, with the bytes that followed it."""
         connection = self._connection
         early, connection.buffered_body = connection.buffered_body, b""
         self._transport = self._client.take_over(_ClientSide(self))
@@ -90,7 +91,7 @@ class Tunnel(asyncio.Protocol):
         if self._node is None:
             self.connection_lost(connection.lost_by)
 
-    # What the node's transport calls.
+    # [] Callbacks of the node's transport.
 
     def data_received(self, data: bytes) -> None:
         if self.terminal is not None or self._transport is None:
@@ -118,17 +119,17 @@ class Tunnel(asyncio.Protocol):
             self._end(Terminal.NODE_BROKE)
 
     def pause_writing(self) -> None:
-        """The node does not take what the client says."""
+        """The node accepts no more of the client's bytes."""
         self._client.hold(True)
 
     def resume_writing(self) -> None:
         if self.terminal is None:
             self._client.hold(False)
 
-    # What the client's side calls.
+    # [] Callbacks of the client's side.
 
     def take(self, data: bytes) -> None:
-        """Bytes of the client."""
+        """Take bytes from the client."""
         if self.terminal is not None or self._node is None:
             return
         self._from_client.follow(data)
@@ -137,7 +138,7 @@ class Tunnel(asyncio.Protocol):
         try:
             self._node.write(data)
         except RuntimeError:
-            # It has closed, and `connection_lost` comes next.
+            # It has closed, and `connection_lost` follows.
             self._node = None
 
     def pause(self) -> None:
@@ -156,7 +157,7 @@ class Tunnel(asyncio.Protocol):
                 terminal = Terminal.COMPLETED
             self._end(terminal)
 
-    # What `Watch` and a stop call.
+    # [] Called by `Watch` and by a stop.
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
         if self.terminal is not None:
@@ -165,17 +166,17 @@ class Tunnel(asyncio.Protocol):
         code = _CODES.get(terminal, CloseCode.ERROR)
         self._close_client(code, error.message)
         node = self._node
-        # A node that takes nothing would keep the connection open behind the frame.
+        # A node that reads nothing would keep the connection open after the frame.
         if node is not None and self._from_client.at_boundary and not node.get_write_buffer_size():
             node.write(close_frame(code, error.message, os.urandom(4)))
             self._connection.part()
         self._end(terminal)
 
     def conclude(self) -> None:
-        """Nothing is over before one of the sides says so."""
+        """Does nothing: only the two sides end the conversation."""
 
     def keep_alive(self) -> None:
-        """Both sides have pings of their own."""
+        """Does nothing: both sides send pings themselves."""
 
     def fail(self) -> None:
         log.exception("internal error in a WebSocket")
@@ -205,7 +206,7 @@ class Tunnel(asyncio.Protocol):
 
 
 class _ClientSide(asyncio.Protocol):
-    """Reads the client for a tunnel."""
+    """Reads the client's bytes for a tunnel."""
 
     __slots__ = ("_tunnel",)
 
@@ -216,6 +217,6 @@ class _ClientSide(asyncio.Protocol):
         self._tunnel.take(data)
 
     def eof_received(self) -> bool:
-        """A WebSocket has no halves: a peer that closes its side has left."""
+        """A WebSocket has no half-closed state: a peer that closes its side has left."""
         self._tunnel.leave(Terminal.CLIENT_GONE)
         return False

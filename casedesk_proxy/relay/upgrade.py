@@ -1,5 +1,5 @@
-"""A connection that a node has upgraded: its handshake for the client, its tunnel, and what the
-conversation came to. It takes the place of a `Delivery`."""
+"""A connection that a node has upgraded: its handshake for the client, its tunnel, and the result.
+It takes the place of a `Delivery`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAULTS = {Terminal.NODE_BROKE: NodeFault.BROKE, Terminal.TIMED_OUT: NodeFault.S
 
 
 class Upgrade:
-    """See `Delivery`: ``begin`` once, ``close`` once, whatever happens between."""
+    """See `Delivery`: call ``begin`` once and ``close`` once."""
 
     __slots__ = ("_client", "_head", "_lease", "_watch", "tunnel")
 
@@ -46,7 +46,7 @@ class Upgrade:
         self.tunnel = Tunnel(loop, request.client, reply.lease.connection, watch.turns)
 
     def begin(self, deployment: DeploymentSpec) -> None:
-        """Of silence both ways the node's idle_timeout is the limit."""
+        """The node's idle_timeout limits silence in both directions."""
         tunnel = self.tunnel
         try:
             self._client.relay = tunnel
@@ -59,7 +59,7 @@ class Upgrade:
             tunnel.fail()
 
     async def begun(self) -> Beginning:
-        """What has been upgraded is its client's."""
+        """What has been upgraded belongs to its client."""
         return Beginning(
             node=self._lease.node,
             controls=self.controls,
@@ -95,7 +95,7 @@ class Upgrade:
             self._lease.end(clean=False, fault=None if excused else _FAULTS.get(end))
 
     def abandon(self) -> None:
-        """A bug kept it from being closed."""
+        """Let go of it after an internal error."""
         try:
             self.tunnel.leave(Terminal.FAILED)
         finally:
@@ -105,7 +105,7 @@ class Upgrade:
 
 
 def _handshake(head: ResponseHead, request_id: str) -> bytes:
-    """The node's, without what clients need not know of it."""
+    """The node's handshake, without headers that clients must not see."""
     lines = [b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Connection: Upgrade"]
     for name, value in head.headers:
         if name.lower().startswith(b"sec-websocket-"):

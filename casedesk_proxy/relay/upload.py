@@ -1,8 +1,9 @@
-"""A request's body on its way from its client's connection to a node's: the relay's counterpart.
+"""A request's body on its way from its client's connection to a node's: the counterpart of the
+relay.
 
-What the client sends is written to the node in the same call. Backpressure is the transports': a
-node that takes it slowly keeps its client from being read. So a body of any size costs what both
-buffers hold. A client that sends too slowly, and a node that takes nothing, are let go of.
+What the client sends is written to the node in the same call. The transports apply backpressure:
+while a node accepts it slowly, the client is not read. So a body of any size only costs what both
+buffers hold. A client that sends too slowly, and a node that accepts nothing, are given up.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["ClientUpload", "UploadLimits"]
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """``size``: most bytes of a body; ``pause``: seconds in which the client has to send ``least``
+    """``size``: most bytes of a body; ``pause``: seconds in which the client must send ``least``
     bytes."""
 
     size: int
@@ -36,8 +37,8 @@ class UploadLimits:
 
 class ClientUpload:
     """See `upstream.uploading.Upload`. ``held``: bytes of the beginning, which ``reader`` has read;
-    it is shown all the rest. ``received``: bytes that have come. ``editor`` changes what is sent of
-    the rest, in chunks, as nobody knows how long it becomes. ``stop`` must be called."""
+    it also gets the rest. ``received``: bytes that have arrived. ``editor`` changes the rest, which
+    is then sent in chunks, as its length is not known. ``stop`` must be called."""
 
     __slots__ = (
         "_counted", "_error", "_held", "_is_paused", "_limits", "_loop", "_node",
@@ -70,7 +71,7 @@ class ClientUpload:
         self.is_begun = False
         self.is_done = False
 
-    # What the attempt calls.
+    # [] Called by the attempt.
 
     def begin(self, node: NodeSink, within: float) -> None:
         self.is_begun = True
@@ -92,7 +93,7 @@ class ClientUpload:
             node.upload = None
             self._request.stop_pouring()
 
-    # What the node's connection calls.
+    # [] Called by the node's connection.
 
     def pause(self) -> None:
         self._is_paused = True
@@ -109,7 +110,7 @@ class ClientUpload:
         if self._signal is not None and not self._signal.done:
             self._signal.set(None)
 
-    # What the request calls.
+    # [] Called by the request.
 
     @property
     def wants(self) -> bool:
@@ -156,7 +157,7 @@ class ClientUpload:
         if data and self._node is not None:
             self._node.send_more(frame_chunk(data) if self._is_chunked else data)
 
-    # Patience.
+    # [] Timeouts.
 
     def _watch_client(self) -> None:
         self._stop_timer()
@@ -164,7 +165,7 @@ class ClientUpload:
         self._timer = self._loop.call_later(self._limits.pause, self._doubt_client)
 
     def _doubt_client(self) -> None:
-        # What it sent in time may have yet to be read.
+        # Bytes that it sent in time may still be unread.
         self._timer = self._loop.call_later(TIMEOUT_GRACE_S, self._judge_client)
 
     def _judge_client(self) -> None:
@@ -184,7 +185,7 @@ class ClientUpload:
             self._timer = None
 
     def _fail(self, error: Exception) -> None:
-        """The last thing that a caller does: see `Signal.fail`."""
+        """Callers must do this last: see `Signal.fail`."""
         node, signal = self._node, self._signal
         self.stop()
         if signal is not None and not signal.done:

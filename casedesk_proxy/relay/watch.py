@@ -1,8 +1,8 @@
 """Watches live relays for silence: of the node, or of a client that stopped reading.
 
-One timer for all of them. Nothing is noted per event: a relay that counts as many events as at
-the last look has been silent since. A limit is therefore kept to within a quarter of itself.
-Thousands are looked at in slices, between which the loop reads and writes.
+There is one timer for all. Nothing is noted per event: a relay with as many events as at the last
+check has been silent since. A limit is therefore accurate to a quarter of itself. Thousands of
+relays are checked in slices, between which the loop reads and writes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from casedesk_proxy.upstream.deadlines import LATE_TIMER_GRACE_S, LATE_TIMER_S
 
 __all__ = ["Watch"]
 
-#: Looks per limit; and the least seconds between two looks.
+#: Checks per limit; and the shortest time in seconds between two checks.
 _LOOKS_PER_LIMIT = 4
 _MIN_LOOK_PERIOD_S = 0.02
-#: Seconds of silence after which a reply is looked at: it may be over but for the node's word.
+#: Seconds of silence after which a reply is checked: only the node's end of message may be missing.
 _QUIET_S = 1.0
-#: Relays that are looked at in one turn; each takes about a microsecond.
+#: Relays that are checked in one round of the loop; each takes about a microsecond.
 _RELAYS_PER_TURN = 250
 
 
@@ -45,8 +45,8 @@ class _Watched:
 
 
 class Watch:
-    """Knows every live relay. ``relays`` is what a drain or a status page looks at, ``turns`` what
-    relays take turns by where many end at once."""
+    """Knows every live relay. ``relays`` are for a drain or a status page; relays use ``turns`` to
+    take turns if many end at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns | None = None) -> None:
         self._loop = loop
@@ -55,11 +55,11 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
         self._late = False
-        #: Those that this look has not come to; it ends with the last of them.
+        #: Relays that the current check has not reached yet.
         self._unseen: deque[Flow] = deque()
-        #: The shortest limit of all that are watched since this look began.
+        #: The shortest limit of all watched relays since this check began.
         self._shortest = float("inf")
-        #: What counts under way have found so far: events and bytes.
+        #: What the running counts have found so far: events and bytes.
         self._counts: list[dict[Flow, tuple[int, int]]] = []
 
     def __len__(self) -> int:
@@ -70,9 +70,9 @@ class Watch:
         return list(self._watched)
 
     def count_passed(self) -> Generator[None, None, tuple[int, int]]:
-        """Events and bytes of all running flows. It takes half a microsecond a flow, and yields
-        after some hundred so that others have their turn. Flows that end meanwhile are left out:
-        they are in the counts of those that have ended, and the sum of both never falls."""
+        """Events and bytes of all running flows. Counting takes half a microsecond a flow and
+        yields after some hundred, so that other code can run. Flows that end meanwhile are left
+        out: they are in the counts of ended exchanges, so the sum of both never falls."""
         counted: dict[Flow, tuple[int, int]] = {}
         self._counts.append(counted)
         try:
@@ -94,7 +94,7 @@ class Watch:
         keepalive_after: float = float("inf"),
     ) -> None:
         """Limits in seconds: the node's silence, the client's while bytes wait for it, and the
-        silence towards the client after which it gets a sign of life."""
+        silence towards the client after which it gets a keepalive."""
         now = self._loop.time()
         self._watched[relay] = watched = _Watched(
             idle_limit, stall_limit, keepalive_after, relay.events, now, relay.sent, now
@@ -121,7 +121,7 @@ class Watch:
         now = self._loop.time()
         self._late = now - self._next > LATE_TIMER_S and not self._late
         if self._late:
-            # See `deadlines`: what came during a stall is read after timers.
+            # See `deadlines`: bytes that arrived during a stall are read after timers.
             self._look_by(now + LATE_TIMER_GRACE_S)
             return
         self._unseen.extend(self._watched)
@@ -138,7 +138,7 @@ class Watch:
             try:
                 self._judge(relay, watched, now)
             except Exception:
-                # One relay's, and no reason to look at no other any more.
+                # An internal error with one relay must not keep the others from being checked.
                 relay.fail()
             self._shortest = min(self._shortest, watched.shortest)
         if self._unseen:
@@ -163,7 +163,7 @@ class Watch:
             watched.sent, watched.spoke_at = relay.sent, now
 
     def _judge_silence(self, relay: Flow, watched: _Watched, now: float) -> None:
-        # An answer that is complete needs no more of its node.
+        # A complete answer needs nothing more from its node.
         relay.conclude()
         if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit:
             relay.cut(

@@ -1,4 +1,4 @@
-"""A short reply that came in one piece with its head: sent in one piece, with no relay."""
+"""A short reply that arrived in one piece with its head: sent in one piece, without a relay."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["came_whole", "send_whole"]
 
 
 def came_whole(reply: LeasedReply, framing: Framing) -> bool:
-    """Whether nothing of it is missing, and nothing has to be translated, judged or watched."""
+    """Whether it is complete, and nothing of it must be translated, judged or watched."""
     head, body = reply.head, reply.lease.connection.buffered_body
     return (
         head.body is BodyFraming.LENGTH
@@ -40,8 +40,8 @@ def came_whole(reply: LeasedReply, framing: Framing) -> bool:
 
 @lru_cache(maxsize=128)
 def _is_document(headers: RawHeaders) -> bool:
-    """Whether a body with such headers is neither a stream nor compressed. Most heads repeat those
-    of one before."""
+    """Whether a body with such headers is neither a stream nor compressed. Cached, since most heads
+    repeat an earlier one."""
     return not (is_event_stream(headers) or content_coding(headers))
 
 
@@ -53,7 +53,7 @@ def send_whole(
     request_id: str,
     begun: Callable[[bytes], None] | None = None,
 ) -> Delivered:
-    """Send it and let go of the node; returns what it came to. ``begun``: see `NodeReply`."""
+    """Send it and let go of the node; returns the result. ``begun``: see `NodeReply`."""
     head, connection = reply.head, reply.lease.connection
     body = connection.take_body()
     tail = body[-MAX_PIECE_BYTES:]
