@@ -1,1 +1,1 @@
-"""One request in memory before a node is asked: admission, plan, route."""
+"""A request before a node is asked, in memory only: admission, plan, route."""

@@ -1,8 +1,8 @@
-"""Who asks, what for, and whether they may have it: decided by a request's head alone, before its
+"""Who sends a request, for what, and whether it is allowed: decided by its head alone, before its
 body is read.
 
-The rules are those of `surfaces` (what a path means), `auth` (whose key it is, what a browser may
-do) and the snapshot (what each deployment requires). `admit` alone puts them in order.
+The rules are in `surfaces` (what a path means), `auth` (whose key it is, what a browser may do) and
+the snapshot (what each deployment requires). Only `admit` puts them in order.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ __all__ = [
     "read_facts",
 ]
 
-#: Actions that no node is asked for.
+#: Actions for which no node is asked.
 CATALOGUE = frozenset(
     {Action.USAGE, Action.LIST_MODELS, Action.GET_MODEL, Action.LIST_LOADED, Action.VERSION}
 )
 
 
-#: Those that the file store answers.
+#: Actions that the file store answers.
 FILES = frozenset(
     {
         Action.UPLOAD_FILE, Action.CREATE_FILE, Action.LIST_FILES, Action.GET_FILE,
@@ -53,12 +53,12 @@ FILES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A request that is let in. ``request_id`` is the client's own, if the head has one that we
-    accept; ``log_target`` is the target without its secrets; ``facts`` are for the exchange's
-    record. ``limits`` are those of the key and of the deployment, ``expires`` is when the key does,
-    in seconds since 1970. ``placements`` is what planning remembers of models for requests with the
-    same head: see `fastpath.admission_cache`. ``by_session``: nothing else was shown, so that it
-    holds for this request alone."""
+    """An admitted request. ``request_id`` is the client's own, if the head has an acceptable one;
+    ``log_target`` is the target without its secrets; ``facts`` are for the exchange's record.
+    ``limits`` are those of the key and of the deployment, ``expires`` is when the key expires, in
+    seconds since 1970. ``placements`` is what planning remembers of models for requests with the
+    same head: see `fastpath.admission_cache`. ``by_session``: the session was the only credential,
+    so this holds for this request alone."""
 
     call: Call
     deployment: DeploymentSpec
@@ -75,7 +75,7 @@ class Admitted:
 
 @record
 class BaseUrl:
-    """Somebody looks at a base URL, which takes no key."""
+    """A request to a base URL, which needs no key."""
 
     call: Call
 
@@ -98,8 +98,8 @@ class UploadUrl:
 def admit(
     snapshot: Snapshot, head: RequestHead, hosts: Hosts, sessions: Sessions | None = None
 ) -> Admitted | BaseUrl | UploadUrl:
-    """``hosts``: the names by which the listener may be called; ``sessions``: those of people at
-    the console, which count where no credential is shown. Raises a ClientFault."""
+    """``hosts``: the listener's own names; ``sessions``: those of people signed in to the console,
+    which count if there is no other credential. Raises a ClientFault."""
     call = read_call(head.method, head.target, head.headers)
     require_own_site(head.method, head.headers, hosts)
     if call.action is Action.BASE:
@@ -142,7 +142,7 @@ def admit(
 
 
 def read_facts(head: RequestHead) -> CallFacts:
-    """As much as the head of a request says that was not admitted. Raises nothing."""
+    """The facts in the head of a request that was not admitted. Raises nothing."""
     try:
         call = read_call(head.method, head.target, head.headers)
     except ClientFault:
@@ -151,7 +151,7 @@ def read_facts(head: RequestHead) -> CallFacts:
 
 
 def has_key(snapshot: Snapshot, head: RequestHead) -> bool:
-    """Whether the caller has a valid key, whatever is refused. Raises nothing."""
+    """Whether the caller has a valid key, whatever else is refused. Raises nothing."""
     credential = find_credential(head.headers, head.target.partition("?")[2])
     return credential is not None and snapshot.find_principal(credential) is not None
 

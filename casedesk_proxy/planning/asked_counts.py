@@ -1,4 +1,4 @@
-"""Counts of streams for which nodes are asked though the client has not."""
+"""Token counts of streams for which nodes are asked although the client did not ask."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["ask_nodes"]
 def ask_nodes(
     ask: PlanInput, body: RequestBody, nodes: Sequence[NodeSpec], routes: Mapping[str, Route]
 ) -> Mapping[str, Route]:
-    """Where a client has not asked for the counts of its stream, the nodes are asked that tell
-    them to nobody else."""
+    """If a client has not asked for the counts of its stream, ask for them at those nodes that
+    report them only on request."""
     silent = [node.name for node in nodes if not node.engine.counts_streams]
     if not silent:
         return routes

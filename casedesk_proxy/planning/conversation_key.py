@@ -1,4 +1,5 @@
-"""What stays the same while a conversation grows: its beginning, by which it finds its node again.
+"""The part of a conversation that stays the same while it grows, its beginning: by it the
+conversation finds its node again.
 
 System text and first turn, in each surface's own form; nothing is validated here.
 """
@@ -15,25 +16,25 @@ from casedesk_proxy.terms import Dialect
 __all__ = ["Marked", "beginning", "spread"]
 
 #: Claude Code's system text begins with a line of this name that changes with every request;
-#: llama-server and vLLM leave it out of what they cache, so it must not move a conversation.
+#: llama-server and vLLM exclude it from their caches, so it must not move a conversation.
 _VOLATILE = "x-anthropic-billing-header"
-#: Of a request that is no conversation, the bytes that are looked at.
+#: How many bytes of a request that is not a conversation are used.
 _LOOKED_AT_BYTES = 65536
 _INSTRUCTIONS = ("system", "developer")
 
 
 class Marked(Protocol):
-    """A body of ``size`` bytes in which marks stand for what is long."""
+    """A body of ``size`` bytes in which marks replace long texts."""
 
     @property
     def size(self) -> int: ...
 
     def expand(self, data: bytes, *, as_sent: bool = False) -> Iterator[bytes]:
-        """``data`` with what they stand for, as the client wrote it or as our own JSON has it."""
+        """``data`` with the replaced texts, as the client wrote them or in our own JSON."""
 
 
 def beginning(surface: Dialect, body: dict[str, Any], marked: Marked | None = None) -> bytes:
-    """A short key; equal for the requests of one conversation."""
+    """A short key, equal for all requests of one conversation."""
     if surface is Dialect.GEMINI:
         system = body.get("systemInstruction", body.get("system_instruction"))
         first = _first(body.get("contents"))
@@ -50,7 +51,7 @@ def beginning(surface: Dialect, body: dict[str, Any], marked: Marked | None = No
         first = messages if not isinstance(messages, list) else None
     try:
         said = jsonio.dumps([system, first])
-    except jsonio.TooDeep:  # The node has to judge it; it is no conversation to come back to.
+    except jsonio.TooDeep:  # The node must judge it; it is not a conversation that continues.
         said = b""
     if marked is None:
         return blake2b(said, digest_size=16).digest()
@@ -61,7 +62,8 @@ def beginning(surface: Dialect, body: dict[str, Any], marked: Marked | None = No
 
 
 def spread(raw: bytes, marked: Marked | None = None) -> bytes:
-    """A key for what is no conversation: the same for the same request, another for another."""
+    """A key for a request that is not a conversation: equal requests have the same key, others
+    different ones."""
     if marked is not None:
         begin = bytearray()
         for piece in marked.expand(raw, as_sent=True):
@@ -88,7 +90,7 @@ def _is_volatile(block: Any) -> bool:
 
 
 def _opening(messages: Any) -> Any:
-    """The messages up to the first that is no instruction."""
+    """The messages up to the first one that is not an instruction."""
     if not isinstance(messages, list):
         return None
     opening = []

@@ -1,4 +1,4 @@
-"""What a request needs of a node; a policy chooses a node by it."""
+"""What a request needs of a node, by which a policy chooses one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["make_demand"]
 def make_demand(
     ask: PlanInput, deployment: DeploymentSpec, target: Target, nodes: Sequence[NodeSpec]
 ) -> Demand:
-    """Without the key of a conversation."""
+    """The demand, without a conversation's key."""
     names = tuple(node.name for node in nodes)
     unloaded, action = _unloaded(ask, target, names), ask.call.action.value
     return Demand(deployment.policy, names, unloaded, b"", target.model, action)
 
 
 def _unloaded(ask: PlanInput, target: Target, names: Sequence[str]) -> frozenset[str]:
-    """The nodes that say that the model is not loaded there now."""
+    """The nodes that report that the model is not loaded."""
     return frozenset(
         name
         for name in names

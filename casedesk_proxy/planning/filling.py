@@ -1,8 +1,8 @@
-"""Stored files put into what nodes are sent: a body in parts, some of them literal, some the
-content of a file, which is read and encoded while it is sent.
+"""Inserts stored files into requests for nodes: a body in parts, some literal, others the content
+of a file, which is read and encoded while it is sent.
 
-A request is planned with a *mark* in each place where the content of a file belongs. So the bodies
-of a plan's routes have marks, too, where the translation has put them.
+A request is planned with a *mark* in place of each file's content. So the bodies of a plan's routes
+contain marks, too, where the translation has put them.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ __all__ = [
     "refer",
 ]
 
-#: A mark is good base64, so that it passes for content, and nothing that JSON would escape.
+#: A mark is valid base64, so that it is accepted as content, and contains nothing that JSON would
+#: escape.
 MARK_BEGIN, MARK_CHARS = "casedeskfile", 52
-#: Without it Anthropic takes no file's id; headers that are the same are as good as one.
+#: Without it Anthropic accepts no file id; repeating an equal header is harmless.
 _ANTHROPIC_BETA = b"anthropic-beta: files-api-2025-04-14\r\n"
 _MARK = re.compile(rb"casedeskfile[0-9a-f]{52}")
 
 
 @record
 class FileUse:
-    """``file`` is used in a request as ``mime_type``, ``mark`` stands for its content, ``inline``
-    is what was put into the client's body, ``path`` where, and ``place`` in what."""
+    """``file`` is used in a request as ``mime_type``, ``mark`` replaces its content, ``inline`` is
+    what was put into the client's body, ``path`` where, and ``place`` the kind of place."""
 
     file: StoredFile
     mime_type: str
@@ -55,14 +56,14 @@ class FileUse:
 
 @record
 class ContentPart:
-    """The content of ``file``, in base64 or as it is."""
+    """The content of ``file``, in base64 or unencoded."""
 
     file: StoredFile
     in_base64: bool = True
 
     @property
     def length(self) -> int:
-        """Bytes that it takes in the body."""
+        """Its length in the body, in bytes."""
         return (self.file.size + 2) // 3 * 4 if self.in_base64 else self.file.size
 
 
@@ -72,8 +73,8 @@ Part = bytes | ContentPart
 @record
 class FilledRoute(Route):
     """A request whose body is ``parts``, the first and the last of which are bytes. ``body`` is
-    what it was made from, with the marks in it; ``uses`` are those that stand in it as they were
-    written, so that the node may have the file itself instead; ``lines`` are added to its head."""
+    what it was made from, with its marks; ``uses`` are those that are unchanged in it, so that the
+    node may store the file itself instead; ``lines`` are added to its head."""
 
     parts: tuple[Part, ...] = (b"",)
     uses: tuple[FileUse, ...] = ()
@@ -87,7 +88,7 @@ class FilledRoute(Route):
         return _plain(self).question_for(node)
 
     def request_for(self, node: NodeSpec) -> bytes:
-        """Its head, and what of its body is before the first file."""
+        """Its head, and the part of its body before the first file."""
         lead, ident = self.head_templates.get(node.name), self.request_id.encode("ascii")
         if lead is None:
             lead = self.head_templates[node.name] = self._head_template(node)
@@ -104,8 +105,8 @@ def _plain(route: Route) -> Route:
 
 
 def fill_plan(plan: Plan, uses: Mapping[str, tuple[FileUse, ...]]) -> Plan:
-    """``uses`` by their marks. Nodes that take no such file are left out; raises Unsupported,
-    naming its place, where none is left."""
+    """``uses`` by their marks. Leaves out nodes that do not accept such a file; raises Unsupported,
+    naming the file's place, if none is left."""
     routes, refused = {}, None
     for name, route in plan.routes.items():
         node = next(node for node in plan.nodes if node.name == name)
@@ -124,8 +125,8 @@ def fill_plan(plan: Plan, uses: Mapping[str, tuple[FileUse, ...]]) -> Plan:
 def _find_refused(
     node: NodeSpec, route: Route, uses: Mapping[str, tuple[FileUse, ...]]
 ) -> FileUse | None:
-    """The first document that an engine would not read, of a request that it gets as it is. What is
-    translated has been judged already."""
+    """The first document in a relayed request that an engine would not read. Translated requests
+    have been judged already."""
     if route.dialect not in (Dialect.OPENAI, Dialect.RESPONSES) or node.engine.takes_documents:
         return None
     for use in (one for several in uses.values() for one in several):
@@ -141,14 +142,14 @@ def _fill_route(route: Route, node: NodeSpec, uses: Mapping[str, tuple[FileUse, 
         return route
     filled = {field.name: getattr(route, field.name) for field in fields(Route)} | {"body": body}
     if route.question is not None and _MARK.search(route.question.body):
-        filled["question"] = None  # Nothing that it asks about would be there.
+        filled["question"] = None  # Its question would not contain the file.
     inline = tuple(one for several in uses.values() for one in several if one.inline in body)
     return FilledRoute(**filled, parts=parts, uses=inline)
 
 
 def choose_stored(route: FilledRoute, most: int) -> tuple[FileUse, ...]:
-    """The uses that the node is to have as files of its own, so that the request has at most so
-    many bytes: the largest, as few as it takes. All that can be where that is not enough."""
+    """The uses whose files the node should store itself, so that the request has at most so many
+    bytes: the largest, and as few as possible; all possible ones if that is not enough."""
     chosen: list[FileUse] = []
     length = route.length
     movable = [one for one in route.uses if write_stored(one.place, one.mime_type, "") is not None]
@@ -161,7 +162,7 @@ def choose_stored(route: FilledRoute, most: int) -> tuple[FileUse, ...]:
 
 
 def refer(route: FilledRoute, references: Mapping[str, str]) -> FilledRoute:
-    """The same with the node's own ``references`` for the files of those marks."""
+    """The same with the node's own ``references`` in place of these marks."""
     body, contents = route.body, {one.mark: one for one in route.uses}
     for use in route.uses:
         if (reference := references.get(use.mark)) is not None:

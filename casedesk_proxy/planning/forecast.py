@@ -1,7 +1,7 @@
 """What would happen to requests of each kind, found by planning one of each. Nothing is sent.
 
-So an operator can know beforehand what a model's node cannot do, in the words that a client would
-get.
+So an operator knows beforehand what a model's node does not support, in the words that a client
+would get.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from casedesk_proxy.terms import Dialect, ModelInfo, RawHeaders, record
 
 __all__ = ["FEATURES", "SURFACES", "Forecast", "Sample", "forecast", "sample_request"]
 
-#: In the order in which people ask for them.
+#: In the order in which people usually ask for them.
 SURFACES = (Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI, Dialect.RESPONSES)
-#: What every surface has, and embeddings, which two have.
+#: Features that every surface has, and embeddings, which two have.
 FEATURES = ("text", "tools", "images", "thinking", "schema", "embeddings")
 
-#: One black point.
+#: One black pixel.
 _IMAGE = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
@@ -42,9 +42,9 @@ _HELLO = "Hello"
 
 @record
 class Forecast:
-    """``outcome``: ``relayed`` as it is, ``translated`` for a node that speaks another protocol, or
-    ``refused`` with ``reason``, which begins with the place at fault where there is one.
-    ``dropped`` names what would be left out."""
+    """``outcome``: ``relayed`` unchanged, ``translated`` for a node that speaks another protocol,
+    or ``refused`` with ``reason``, which begins with the faulty place if there is one. ``dropped``
+    names what would be left out."""
 
     model: str
     surface: Dialect
@@ -56,7 +56,7 @@ class Forecast:
 
 @record
 class Sample:
-    """``target`` is what stands behind ``/proxy/{deployment}``."""
+    """``target`` is what follows ``/proxy/{deployment}``."""
 
     target: str
     headers: RawHeaders
@@ -83,7 +83,7 @@ def forecast(
 
 
 def sample_request(surface: Dialect, feature: str, model: str) -> Sample | None:
-    """A small request that wants one thing. None where the surface has no such thing."""
+    """A small request that uses one feature. None if the surface does not have it."""
     body = _SAMPLES[surface](feature)
     if body is None:
         return None

@@ -1,5 +1,5 @@
-"""Requests with large bodies, which are not in this process's own memory: routes that know where a
-body is, and a plan that was made elsewhere put together again."""
+"""Requests with held bodies, which are not in this process's own memory: routes that know where a
+body is, and a plan from a planner with its bodies added."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["HeldContent", "HeldRoute", "hold_plan"]
 
 
 class HeldContent(Protocol):
-    """A body, to be read piece by piece."""
+    """A body that is read in pieces."""
 
     size: int
 
     def read(self, at: int, most: int) -> bytes:
-        """Up to ``most`` bytes from ``at`` on; b"" behind the end."""
+        """Up to ``most`` bytes from ``at`` on; b"" after the end."""
 
 
 @record
@@ -51,7 +51,7 @@ class HeldRoute(Route):
 def hold_plan(
     plan: Plan, contents: Mapping[str, HeldContent], questions: Mapping[str, HeldContent]
 ) -> Plan:
-    """The plan with bodies: ``contents`` and those of ``questions`` by the nodes' names."""
+    """The plan with bodies: ``contents`` and those of ``questions``, by the nodes' names."""
     made: dict[tuple[int, int], HeldRoute] = {}
     routes: dict[str, Route] = {}
     for name, route in plan.routes.items():

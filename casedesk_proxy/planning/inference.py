@@ -1,4 +1,4 @@
-"""Requests for a path that not every node has: which nodes have it, and as what."""
+"""Requests for a path that not every node has: which nodes have it, and under which name."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ __all__ = [
     "route_paths",
 ]
 
-#: Nodes named in one message.
+#: How many nodes one message names.
 _MAX_NAMED_NODES = 5
 
 
 def node_path(call: Call, node: NodeSpec) -> str:
-    """The path to ask of it: what was asked for, or what its engine calls the same; empty where it
-    has no such thing."""
+    """The path at the node: the requested one, or its engine's path for the same; empty if it has
+    none."""
     return nearest_path(node.engine.paths, call.path, call.action)
 
 
 def can_steer(node: NodeSpec) -> bool:
-    """Whether a chat that it runs can be steered."""
+    """Whether a chat that runs there can be steered."""
     return any(one.action is Action.STEER_CHAT for one in node.engine.paths)
 
 
 def keep_having(rules: ModelRules, call: Call, find: Callable[[str], NodeSpec]) -> ModelRules:
-    """The rules as if there were only the nodes that have the path."""
+    """The rules for only those nodes that have the path."""
     having = tuple(name for name in rules.nodes if node_path(call, find(name)))
     return replace(rules, nodes=having)
 
 
 def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
-    """``holders`` have the model, and none of them the path."""
+    """The nodes ``holders`` have the model, but none of them has the path."""
     named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders[:_MAX_NAMED_NODES])
     more = ", …" if len(holders) > _MAX_NAMED_NODES else ""
     return Unsupported(
@@ -57,7 +57,7 @@ def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsu
 
 
 def as_upload(route: Route, ask: PlanInput, parameters: Parameters | None) -> Route:
-    """The same where ``ask`` holds all of its body, with its fields changed where it is a form.
+    """The route with its body's fields changed, if it is a form and ``ask`` contains all of it.
     Raises BadRequest."""
     form = ask.form
     if form is None:
@@ -76,12 +76,12 @@ def as_upload(route: Route, ask: PlanInput, parameters: Parameters | None) -> Ro
 
 
 def find_editor(routes: Mapping[str, Route]) -> FormEditor | None:
-    """What changes the rest of a form whose beginning goes by ``routes``."""
+    """What changes the rest of a form whose beginning is in ``routes``."""
     found = (one.editor for one in routes.values() if isinstance(one, UploadRoute))
     return next(found, None)
 
 
 def route_paths(route: Route, call: Call, nodes: Sequence[NodeSpec]) -> dict[str, Route]:
-    """A route for each node, to its own path."""
+    """A route for each node, with the node's own path."""
     query = f"?{call.query}" if call.query else ""
     return {node.name: replace(route, target=node_path(call, node) + query) for node in nodes}

@@ -1,7 +1,7 @@
-"""Requests about a response that a node keeps: they go to that node, or are not found.
+"""Requests about a kept response: they go to its keeper, or are not found.
 
-The proxy knows which node made it, see `pools.response_memory`. A response that was translated is
-kept by nobody.
+The proxy knows which node made it, see `pools.response_memory`. No node keeps a translated
+response.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from casedesk_proxy.terms import Action, Framing
 
 __all__ = ["plan_at_keeper", "plan_kept"]
 
-#: What is answered with the response.
+#: Actions whose reply is the response itself.
 _TELLING = frozenset({Action.GET_RESPONSE, Action.CANCEL_RESPONSE})
 
 
@@ -49,7 +49,7 @@ def plan_at_keeper(
     method: str = "POST",
     translator: Translator | None = None,
 ) -> Plan:
-    """For what is about something at that node, and at no other. ``translator``: see Route."""
+    """A plan for that node and no other. ``translator``: see Route."""
     call = ask.call
     route = Route(
         dialect=call.surface,

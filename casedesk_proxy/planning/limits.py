@@ -1,4 +1,4 @@
-"""What one model at one node can be asked: as configured, else as its node tells and refuses."""
+"""What one model at one node supports: as configured, else as its node reports and refuses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_CONTROLS = frozenset(Control)
 
 
 def find_limits(ask: PlanInput, model: str, node: NodeSpec) -> Limits:
-    """``model`` by the node's own name."""
+    """``model``: the node's own name."""
     info = find_model(ask.reported, node, model)
     lacks = info.lacks if info is not None else frozenset()
     mode = thinking_mode(node, model)
@@ -25,7 +25,7 @@ def find_limits(ask: PlanInput, model: str, node: NodeSpec) -> Limits:
         ignored = info.ignores if info is not None else frozenset()
         learnt = ask.refused.get((node.name, model), frozenset())
         return Limits(lacks, ignored | learnt | ask.without)
-    # The operator knows better than what the node says of this.
+    # The operator's setting has priority over the node's report.
     lacks -= {Ability.THINKING}
     if mode == "none":
         return Limits(lacks, _NO_CONTROLS)
@@ -33,7 +33,7 @@ def find_limits(ask: PlanInput, model: str, node: NodeSpec) -> Limits:
 
 
 def thinking_mode(node: NodeSpec, model: str) -> str:
-    """``auto`` where the configuration says nothing about the model."""
+    """``auto`` if the configuration does not mention the model."""
     modes = node.config.thinking
     if not modes:
         return "auto"
@@ -44,5 +44,5 @@ def thinking_mode(node: NodeSpec, model: str) -> str:
 def find_model(
     reported: Mapping[str, tuple[ModelInfo, ...]], node: NodeSpec, model: str
 ) -> ModelInfo | None:
-    """What the node tells of it."""
+    """What the node reports about it."""
     return by_name(reported.get(node.name, ())).get(model)

@@ -1,5 +1,5 @@
-"""A Responses request whose functions stand in namespaces, for a node that speaks Responses: no
-engine knows them, so they get flat names. Only the bytes that name them change.
+"""A Responses request with functions in namespaces, for a node that speaks Responses: no engine
+supports namespaces, so the functions get flat names. Only the bytes of the names change.
 
 See `dialects.responses.names` for the names, and `replying.namespaces` for the way back.
 """
@@ -21,9 +21,9 @@ __all__ = ["flatten_namespaces"]
 
 
 def flatten_namespaces(raw: bytes, body: RequestBody, asked: str) -> tuple[bytes, Translator]:
-    """The body for the node, and what leads its reply back. ``raw`` is the request, which names
-    the node's model; ``asked`` is the client's name of it. Raises BadRequest where two functions
-    would get one name."""
+    """The body for the node, and the translator that restores the names in its reply. ``raw`` is
+    the request, with the node's model; ``asked`` is the client's name of it. Raises BadRequest if
+    two functions would get one name."""
     flattener = _Flattener()
     flat = splice(raw, flattener.changes(raw))
     flattener.findings.raise_faults()
@@ -35,15 +35,16 @@ def flatten_namespaces(raw: bytes, body: RequestBody, asked: str) -> tuple[bytes
 
 
 class _Flattener:
-    """``names`` are those that were given; ``findings`` has what is wrong."""
+    """``names`` are the assigned names; ``findings`` has the faults."""
 
     def __init__(self) -> None:
-        # A name outside of namespaces stays what it is: the node's to judge.
+        # A name outside of namespaces is unchanged: the node judges it.
         self.names = FlatNames(strict=False)
         self.findings = Findings(feature_code="unsupported_responses_feature")
 
     def changes(self, raw: bytes) -> Iterator[tuple[Span, bytes]]:
-        """Of the body's members: the tools first, whose names are given before the others."""
+        """The changes in the body's members: tools first, since their names are assigned before the
+        others."""
         found = [(jsonio.loads(key), start, end) for key, start, end in members(raw)]
         made: dict[Span, bytes] = {}
         for key in ("tools", "input", "tool_choice"):
@@ -88,7 +89,7 @@ class _Flattener:
                 yield _with_name(raw[start:end], self._give(called, path))
 
     def _choice(self, choice: dict[str, Any]) -> bytes | None:
-        """``tool_choice`` may name a function, a namespace, or some of both."""
+        """``tool_choice`` may name a function, a namespace, or several of both."""
         path = "tool_choice"
         if (called := _called(choice, "function")) is not None:
             choice = _renamed(choice, self._give(called, path))
@@ -122,7 +123,7 @@ class _Flattener:
 
 
 def _called(item: Any, kind: str = "function_call") -> QualifiedName | None:
-    """What is named inside a namespace."""
+    """The function inside a namespace that an item names."""
     if not isinstance(item, dict) or item.get("type") != kind:
         return None
     name, namespace = item.get("name"), item.get("namespace")
@@ -136,7 +137,7 @@ def _renamed(value: Mapping[str, Any], flat: str) -> dict[str, Any]:
 
 
 def _with_name(raw: bytes, flat: str) -> bytes:
-    """An object with that name, and in no namespace; each other member as it stands."""
+    """The object with that name and without a namespace; all other members unchanged."""
     kept = [
         key + b":" + (jsonio.dumps(flat) if _is(key, "name") else raw[start:end])
         for key, start, end in members(raw)
@@ -146,7 +147,7 @@ def _with_name(raw: bytes, flat: str) -> bytes:
 
 
 def _value(raw: bytes, name: str) -> bytes:
-    """Of double keys the last, as JSON parsers take it."""
+    """Of duplicate keys the last, as in JSON parsers."""
     return [raw[start:end] for key, start, end in members(raw) if _is(key, name)][-1]
 
 

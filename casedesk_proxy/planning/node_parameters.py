@@ -1,7 +1,7 @@
-"""What nodes have changed in the requests that go to them.
+"""Changes that nodes make in the requests that go to them.
 
-Nodes without parameters share one body. One that has some gets a body of its own, made from that
-when the request is planned: a failure is the client's to hear before any node is asked.
+Nodes without parameters share one body. A node with parameters gets a body of its own, made when
+the request is planned: the client must get a failure before any node is asked.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ __all__ = ["change_for_nodes"]
 def change_for_nodes(
     call: Call, nodes: Sequence[NodeSpec], routes: Mapping[str, Route]
 ) -> Mapping[str, Route]:
-    """The routes, those of nodes with parameters with their bodies changed. Raises BadRequest,
-    naming the field that stands in the way."""
+    """The routes, with changed bodies for nodes with parameters. Raises BadRequest, naming the
+    field that prevents a change."""
     changed: dict[str, Route] = {}
     for node in nodes:
         route, rules = routes[node.name], node.parameters

@@ -1,6 +1,6 @@
-"""What to ask of a node: a call, its body and the snapshot become one request, or a client fault.
+"""Makes a plan from a call, its body and the snapshot: one request for nodes, or a client fault.
 
-Planning is complete before any node is called; what no node could serve is refused here.
+Planning is complete before any node is asked; a request that no node could serve is refused here.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ _PATHS = {
     Action.COUNT_RESPONSE: "/v1/responses/input_tokens",
 } | {action: f"/{path}" for path, action in POSTED[Dialect.OLLAMA].items()}
 _NOT_TRANSPOSED = Transposition()
-#: Characters of a model name that Google's own clients leave as they are in a path.
+#: Characters of a model name that Google's own clients do not encode in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
 
 @record
 class Plan:
-    """A request that any of ``nodes`` can take, each by its route.
+    """A request that any of ``nodes`` can serve, each with its route.
 
-    ``framing`` is how the client wants its reply. ``answer`` is a reply that needs no node.
-    ``dropped`` names what a transposed request had to leave out. ``makes_kept``: the response that
-    it makes is to be kept, by a node that can.
+    ``framing`` is the form of the reply for the client. ``answer`` is a reply that needs no node.
+    ``dropped`` names what a translated request had to leave out. ``makes_kept``: its response
+    should be kept, by a node that can.
     """
 
     deployment: DeploymentSpec
@@ -83,7 +83,7 @@ class Plan:
 
 
 def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
-    """The plan for ``ask``. Raises a ClientFault where no node can serve it."""
+    """The plan for ``ask``. Raises a ClientFault if no node can serve it."""
     call = ask.call
     if call.surface is Dialect.ANTHROPIC:
         require_version(ask.headers)
@@ -127,7 +127,8 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
-    """The models of the deployment. Raises NotFound while no node has listed any: ask them then."""
+    """The models of the deployment. Raises NotFound while no node has listed any: ask the nodes
+    then."""
     rules = deployment.rules
     if ask.call.path:
         # Leave out models that only nodes without this path have.
@@ -145,8 +146,8 @@ def _judge(
     place: ModelPlacement,
     deployment: DeploymentSpec,
 ) -> tuple[tuple[NodeSpec, ...], Transposition]:
-    """The nodes that get the request, and its translation for them. The translation is empty where
-    they get the request as it is."""
+    """The nodes that get the request, and its translation for them. The translation is empty if
+    they get the request unchanged."""
     place = keep_able(ask, body.value, place)
     native = choose_natives(ask, body.value, place)
     if native.nodes:
@@ -164,7 +165,7 @@ def _translate(
     native: Native,
     deployment: DeploymentSpec,
 ) -> Transposition:
-    """The translation; empty where nodes of the client's own protocol get the request after all."""
+    """The translation; empty if nodes of the client's own protocol get the request after all."""
     try:
         check_bounds(ask.call.surface, body.value, snapshot.body_items)
         made = transpose_for(ask, body.value, place.target, place.holders, deployment)
@@ -182,7 +183,8 @@ def _translate(
 def _recall_placement(
     snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
 ) -> ModelPlacement:
-    """An earlier request's placement, maybe with other headers; else a new one. Raises NotFound."""
+    """The placement of an earlier request, possibly with another head; else a new one. Raises
+    NotFound."""
     call = ask.call
     if call.path or deployment.key_parameters is not None:
         return _find_placement(snapshot, deployment, ask, asked)
@@ -197,7 +199,7 @@ def _recall_placement(
 def _find_placement(
     snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
 ) -> ModelPlacement:
-    """Which nodes have the model, and what it can do there. Raises NotFound."""
+    """Which nodes have the model, and what it supports there. Raises NotFound."""
     target = resolve(asked, deployment.rules, ask.reported)
     holders = tuple(_find_node(snapshot, ask, name) for name in target.nodes)
     parameters = deployment.find_parameters(target.alias)
@@ -225,14 +227,14 @@ def _have_changes(nodes: Iterable[NodeSpec]) -> bool:
 
 
 def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:
-    """The node with what detection found of it, if anything; else as it is configured."""
+    """The node with its detected engine and protocols, if any; else as it is configured."""
     return ask.nodes.get(name) or snapshot.nodes[name]
 
 
 def _native_routes(
     ask: PlanInput, body: RequestBody, place: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
-    """The nodes that speak the client's own protocol get the client's own request."""
+    """Nodes that speak the client's own protocol get the client's own request."""
     raw, target = ask.raw, place.target
     if (
         target.model != target.asked
@@ -260,7 +262,7 @@ def _native_routes(
 
 
 def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
-    """The body with the name of the node's model, in place of another name or of none."""
+    """The body with the name of the node's model, whether it had another name or none."""
     may_add = not ask.call.names_no_model
     if ask.form is not None:
         return name_model(ask.raw, ask.form, target.model, may_add=may_add)
@@ -294,7 +296,7 @@ def _target(call: Call, model: str) -> str:
 
 
 def forwarded_headers(headers: RawHeaders) -> tuple[tuple[bytes, bytes], ...]:
-    """The headers for the node, without the client's request id: where we accept that id it is the
+    """The headers for the node, without the client's request id: an acceptable id becomes the
     exchange's, and is sent as such."""
     forwarded = forward_request_headers(headers)
     return tuple(pair for pair in forwarded if pair[0].lower() != b"x-request-id")

@@ -1,4 +1,4 @@
-"""A conversation over a WebSocket: which node gets the client's handshake."""
+"""A WebSocket conversation: which node gets the client's handshake."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Which of the nodes that speak OpenAI's Responses get a request as it is: those that lose nothing
-of it. If the request continues a response, of these the one that has it.
-"""
+"""Which of the nodes that speak OpenAI's Responses get a request unchanged: those that lose nothing
+of it. If the request continues a response, only the node that has it."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from casedesk_proxy.terms import Action
 
 __all__ = ["choose_responders"]
 
-#: What a field says that asks for nothing but what is so anyway.
+#: Values of fields that ask only for the default.
 _USUAL = {
     "background": False,
     "parallel_tool_calls": True,
@@ -26,19 +25,18 @@ _USUAL = {
     "truncation": "disabled",
 }
 _EARLIER = "previous_response_id"
-#: The kinds of tools that are made a function of for every node.
+#: The kinds of tools that become functions for every node.
 _FLATTENED = frozenset({"namespace"})
 
 
 def choose_responders(
     ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement
 ) -> tuple[NodeSpec, ...]:
-    """Raises BadRequest where nodes keep responses, and none of them the one that is meant,
-    and where two are named."""
+    """Raises BadRequest if nodes keep responses but none has the named one, or if two are named."""
     wanted, kinds = frozenset(_wanted(body)), frozenset(_kinds(body)) - _FLATTENED
     fit = tuple(node for node in place.natives if _loses_nothing(node, wanted, kinds))
     if place.refuses_tools:
-        # What is translated names them.
+        # Translation reports the parts that prevent it.
         fit = tuple(node for node in fit if _may_have(node, kinds))
     if ask.call.action is Action.COUNT_RESPONSE:
         fit = tuple(node for node in fit if node.engine.profile.responses.counts)
@@ -56,8 +54,8 @@ def choose_responders(
 
 
 def _require_one(raw: bytes) -> None:
-    """Raises BadRequest where two are named: whose the first is nobody has looked at, and nodes
-    differ in which of them they take."""
+    """Raises BadRequest if two are named: nobody has checked whose the first one is, and nodes
+    differ in which of them they use."""
     if sum(jsonio.loads(key) == _EARLIER for key, _, _ in members(raw)) > 1:
         why = "stands twice; name one response"
         raise BadRequest(f"{_EARLIER}: {why}", violations=(Violation(_EARLIER, why),))
@@ -74,7 +72,7 @@ def _may_have(node: NodeSpec, kinds: frozenset[str]) -> bool:
 
 
 def _wanted(body: Mapping[str, Any]) -> Iterator[str]:
-    """The fields that ask for something."""
+    """The fields with a value other than the default."""
     for name, value in body.items():
         if value is not None and value != _USUAL.get(name):
             yield name

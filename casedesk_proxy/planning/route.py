@@ -1,4 +1,4 @@
-"""How a node is asked: the request as it goes out, and what makes its reply the client's."""
+"""How a node is asked: the request that is sent, and the translator for its reply."""
 
 from __future__ import annotations
 
@@ -32,33 +32,33 @@ from casedesk_proxy.wire.http1 import request_head
 __all__ = ["Asked", "ModelPlacement", "PlanInput", "Route", "UploadRoute", "find_none"]
 
 
-#: A deployment's name, the models to which the key is limited, what is asked for, and the model's
+#: A deployment's name, the models to which the key is limited, dialect and action, and the model's
 #: name.
 Asked = tuple[str, tuple[str, ...] | None, Dialect, Action, str]
 
-#: Models of which a client with one head may ask in turn.
+#: How many models a client with one head may use in turn.
 _MAX_PLACEMENTS = 16
 
 
 def find_none(ident: str) -> None:
-    """Nobody keeps anything."""
+    """For code without a response memory: no node keeps anything."""
 
 
 def no_placements() -> Memory[str, ModelPlacement]:
-    """Placements by the names that are asked for: none yet. Its facts are what nodes report, and
-    what they were recognised as."""
+    """Placements by the requested names, empty. Their facts are what nodes report, and what was
+    detected."""
     return Memory(_MAX_PLACEMENTS)
 
 
 @record
 class PlanInput:
-    """One request to be planned. ``reported``: the models of each node that told its list;
-    ``nodes``: those that were recognised by asking them, as what they really are. ``placements``:
-    what planning found out about models for earlier requests with the same head and snapshot,
-    ``places``: for earlier ones with other heads.
-    ``refused`` and ``taken``: the controls of thinking that a model at a node has refused and
-    taken; ``without``: those that this request is to do without. ``form``: ``raw`` is the beginning
-    of one. ``marked``: ``raw`` is short for a larger body, with marks in it."""
+    """One request to be planned. ``reported``: the models of each node that listed them; ``nodes``:
+    detected nodes, with their real engines. ``placements``: what planning found out about models
+    for earlier requests with the same head and snapshot, ``places``: for earlier ones with other
+    heads. ``refused`` and ``taken``: the controls of thinking that a model at a node has refused
+    and accepted; ``without``: the controls to leave out of this request. ``form``: ``raw`` is the
+    beginning of a form. ``marked``: ``raw`` is the short form of a larger body, with marks in
+    it."""
 
     call: Call
     headers: RawHeaders = field(repr=False)
@@ -72,14 +72,14 @@ class PlanInput:
     without: frozenset[Control] = frozenset()
     #: Seconds since 1970.
     now: float = 0.0
-    #: Finds the node that keeps the response with an id, if the key that asks has had it made.
+    #: Finds the node that keeps the response with an id, if it was made with the same key.
     find_keeper: Callable[[str], Keeper | None] = find_none
     form: FormBeginning | None = None
     places: Memory[Asked, ModelPlacement] = field(default_factory=lambda: Memory(0), repr=False)
     marked: Marked | None = None
 
     def with_body(self, raw: bytes) -> PlanInput:
-        """The same with another body, by hand: `replace` takes three times as long."""
+        """The same with another body, written out: `replace` takes three times as long."""
         if raw is self.raw:
             return self
         return PlanInput(
@@ -91,14 +91,14 @@ class PlanInput:
 
 @dataclass(frozen=True, slots=True)
 class ModelPlacement:
-    """Where the model ``target.asked`` is, for as long as the nodes report what they reported.
+    """Where the model ``target.asked`` is, valid until nodes report something else.
 
-    ``holders`` have it, ``natives`` speak the client's protocol, too, and ``demand`` is for them,
-    without its key. ``lacks``: what it cannot do at each of those that tell. ``plain``: the
-    ``natives`` get every request, whatever it holds. ``head_templates``: see Route.
-    ``parameters``: what the alias that led here, and the key, change in requests.
-    ``refuses_tools``: those that no node has are to be refused. ``has_changes``: some of the nodes
-    change what they get.
+    ``holders`` have the model, ``natives`` also speak the client's protocol, and ``demand`` is for
+    the natives, without a key. ``lacks``: abilities that it lacks at each node that reports them.
+    ``plain``: the ``natives`` get every request, whatever it contains. ``head_templates``: see
+    Route. ``parameters``: the changes of the alias that led here, and of the key.
+    ``refuses_tools``: tools that no node has are refused. ``has_changes``: some of the nodes change
+    their requests.
     """
 
     target: Target
@@ -115,15 +115,16 @@ class ModelPlacement:
 
 @record
 class Route:
-    """How some nodes are asked: in which dialect, for what.
+    """How some nodes are asked: in which dialect, for which path.
 
-    ``target`` has the query, but not a node's base; ``headers`` lack the request's id. A
-    ``method`` other than POST has no body.
-    ``head_templates`` are heads by node, up to the value of that id: the same for all requests
-    with such a target and such headers. ``translator`` makes the reply the client's, with
-    ``reply_headers``; None: the node's reply is the client's already. ``question`` is asked beside
-    it. ``controls``: those of thinking that the request holds, each with the field that says it.
-    ``has_more_counts``: it asks for counts for which the client did not."""
+    ``target`` has the query, but not a node's base path; ``headers`` lack the request's id. A
+    ``method`` other than POST has no body. ``head_templates`` are heads by node, up to the value of
+    that id: the same for all requests with such a target and such headers. ``translator``
+    translates the reply, with ``reply_headers``; None: the node's reply is in the client's
+    protocol. ``question`` is asked beside it. ``controls``: the controls of thinking in the
+    request, each with its field. ``has_more_counts``: it asks for counts for which the client did
+    not ask.
+    """
 
     dialect: Dialect
     target: str = field(repr=False)
@@ -139,7 +140,7 @@ class Route:
     has_more_counts: bool = False
 
     def with_counts(self, body: bytes) -> Route:
-        """The same, asking for counts in its ``body``. Of a route without parts of its own."""
+        """The same route, with a ``body`` that asks for counts. Only for a route without parts."""
         return Route(
             self.dialect, self.target, self.headers, self.request_id, body, self.translator,
             self.head_templates, self.reply_headers, self.question, self.controls, self.method,
@@ -153,7 +154,7 @@ class Route:
         return replace(self, target=path, body=body, head_templates={}).request_for(node)
 
     def request_for(self, node: NodeSpec) -> bytes:
-        """The whole request as it goes to one node: its own Host, its own key."""
+        """The whole request for one node: with its own Host and its own key."""
         lead = self.head_templates.get(node.name)
         if lead is None:
             lead = self.head_templates[node.name] = self._head_template(node)
@@ -173,8 +174,8 @@ class Route:
 
 @record
 class UploadRoute(Route):
-    """A request whose ``body`` is only the beginning of ``length`` bytes, or, where that is None,
-    of a body in chunks. ``editor`` changes the rest: there is one rest, so one node has it."""
+    """A request whose ``body`` is only the beginning of ``length`` bytes or, if that is None, of a
+    chunked body. ``editor`` changes the rest, which only one node can get."""
 
     length: int | None = None
     editor: FormEditor | None = None

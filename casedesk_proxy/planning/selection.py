@@ -1,4 +1,5 @@
-"""Who may get a request at all, and who as it is: by what it needs, and what engines lose."""
+"""Which nodes may get a request at all, and which get it unchanged: by what it needs, and what
+engines lose."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ _ABOUT_THINKING = frozenset({Part.THINKING_OFF, Part.BUDGET, Part.EFFORT})
 
 @record
 class Native:
-    """``nodes`` get the request as it is. Those that are ``unsure`` lose nothing, but may refuse
-    a wish of it. ``lost``: what the others, of ``engine``, would lose of it, with the places."""
+    """``nodes`` get the request unchanged. Those in ``unsure`` lose nothing, but may refuse a part
+    of it. ``lost``: what the others, of ``engine``, would lose, with the places."""
 
     nodes: tuple[NodeSpec, ...]
     unsure: tuple[NodeSpec, ...] = ()
@@ -36,7 +37,7 @@ class Native:
 
 
 def is_plain(ask: PlanInput, natives: tuple[NodeSpec, ...]) -> bool:
-    """Whether these get every request as it is, whatever it holds."""
+    """Whether these nodes get every request unchanged, whatever it contains."""
     if ask.call.surface is Dialect.RESPONSES:
         return False
     return ask.call.surface is not Dialect.ANTHROPIC or not any(
@@ -45,8 +46,8 @@ def is_plain(ask: PlanInput, natives: tuple[NodeSpec, ...]) -> bool:
 
 
 def keep_able(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> ModelPlacement:
-    """The place without the nodes that say that their model cannot do what the request needs.
-    Raises Unsupported where none is left."""
+    """The placement without nodes that report that their model does not support what the request
+    needs. Raises Unsupported if none is left."""
     if not any(place.lacks.values()):
         return place
     surface = ask.call.surface
@@ -63,9 +64,9 @@ def keep_able(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) ->
 
 
 def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> Native:
-    """Of the nodes that speak the client's protocol, those on which nothing of it is lost."""
+    """Of the nodes that speak the client's protocol, those that lose nothing of it."""
     if ask.call.surface is Dialect.RESPONSES and not are_flattenable(body):
-        # What else may stand in a namespace only a translated request is searched for.
+        # Only a translated request is searched for what else a namespace may contain.
         return Native(())
     if ask.call.surface is Dialect.RESPONSES:
         return Native(choose_responders(ask, body, place))
@@ -105,8 +106,8 @@ def _lost(
 def _is_unproven(
     ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement, node: NodeSpec
 ) -> bool:
-    """Whether a wish about thinking has to be left out for this node, or may have to be: what it
-    refuses is learnt from translated requests."""
+    """Whether a control of thinking must, or may have to, be left out for this node: its refusals
+    are learnt from translated requests."""
     if ask.call.action is not Action.MESSAGES or Dialect.OPENAI not in node.speaks:
         return False
     controls = messages_controls(body).keys()

@@ -1,6 +1,5 @@
-"""Nodes of another protocol, for a request whose own nodes are all busy or down: what is made over
-without loss does not wait beside one that is idle.
-"""
+"""Nodes of another protocol, for a request whose own nodes are all busy or down: a request that can
+be translated without loss does not wait while such a node is idle."""
 
 from __future__ import annotations
 
@@ -13,12 +12,12 @@ from casedesk_proxy.terms import Action
 
 __all__ = ["ask_others", "is_as_good", "may_have_spares"]
 
-#: Those that are made over. Of a response its node keeps something, or may.
+#: Actions that can be translated. A node may keep something of a Responses request.
 _ACTIONS = frozenset({Action.GENERATE, Action.STREAM_GENERATE, Action.MESSAGES})
 
 
 def may_have_spares(plan: Plan, action: Action) -> bool:
-    """Whether it is worth a look: its nodes get the client's own request, and there are others."""
+    """Whether to look for spares: its nodes get the client's own request, and there are others."""
     if action not in _ACTIONS or len(plan.nodes) >= len(plan.deployment.rules.nodes):
         return False
     return not any(route.translator for route in plan.routes.values())

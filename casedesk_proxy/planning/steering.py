@@ -1,6 +1,5 @@
-"""Requests that steer a chat which runs, such as llama-server's end of thinking: they go to the
-node that runs it, by the id that its stream has told. Slots do not matter: it has one.
-"""
+"""Requests that steer a running chat, such as llama-server's end of thinking: they go to the node
+that runs it, found by the id in its stream. They need no slot, since the chat has one."""
 
 from __future__ import annotations
 
@@ -16,7 +15,8 @@ __all__ = ["plan_steering"]
 
 
 def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
-    """``ask.find_keeper`` tells who runs the chat of an id. Raises BadRequest or NotFound."""
+    """``ask.find_keeper`` returns the node that runs the chat with an id. Raises BadRequest or
+    NotFound."""
     call = ask.call
     value = parse_body(ask.raw)
     ident = value.get("id")

@@ -1,4 +1,4 @@
-"""Requests made over for nodes that do not speak the client's protocol."""
+"""Translates requests for nodes that do not speak the client's protocol."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from casedesk_proxy.wire.http1 import header
 
 __all__ = ["Transposition", "transpose_for"]
 
-#: Those that a node of another protocol gets, with every ``x-goog-`` header: such a node does
-#: not know them, but what stands before it may (design section 3).
+#: Headers that a node of another protocol gets, with every ``x-goog-`` header: such a node does not
+#: know them, but a gateway in front of it may.
 _FORWARDED = (b"user-agent", b"traceparent", b"tracestate")
 
 #: Header of a reply to a request of which something was left out.
 _DROPPED = "x-casedesk-dropped"
-#: Paths told there; the log has more.
+#: How many paths it names; the log has more.
 _MAX_LISTED_PATHS = 10
 _MAX_PATH_CHARS = 100
 _PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256))
@@ -35,10 +35,10 @@ _PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256)
 
 @dataclass(slots=True)
 class Transposition:
-    """What came of it: a route for each node that can take the request, or a whole answer.
+    """The result: a route for each node that can serve the request, or a whole answer.
 
-    ``dropped`` names what was left out although the client asked for it, harmless but worth a
-    word in the log, and in a header of the reply.
+    ``dropped`` names what was left out although the client asked for it: harmless, but worth a note
+    in the log, and in a header of the reply.
     """
 
     routes: dict[str, Route] = field(default_factory=dict)
@@ -53,12 +53,11 @@ def transpose_for(
     holders: Sequence[NodeSpec],
     deployment: DeploymentSpec,
 ) -> Transposition:
-    """The request for those of ``holders`` that speak the best dialect any of them speaks.
+    """The request for those of ``holders`` that speak the best dialect that any of them speaks.
 
-    Engines and chat templates differ in what they can be asked, so the request is made once for
-    each kind of them. Where none can take it, the first one's fault is raised: BadRequest or
-    Unsupported, before any node is called. No route and no answer: nobody knows how to make it
-    over.
+    Engines and chat templates differ in what they support, so the request is made once for each
+    kind of them. If none can serve it, the first one's fault is raised: BadRequest or Unsupported,
+    before any node is asked. The result is empty if there is no translation.
     """
     value = with_exact_numbers(value, ask.raw)
     for dialect, transpose in transposers(ask.call):
@@ -104,7 +103,8 @@ def _for_speakers(
         try:
             raise fault
         finally:
-            # Its traceback holds this frame: they would wait for the collector together.
+            # Its traceback holds this frame: only the garbage collector could free the two
+            # together.
             del fault
     return result
 
@@ -169,8 +169,8 @@ def _route(ask: PlanInput, made: Transposed, dialect: Dialect, change: BodyChang
 
 
 def _warn(dropped: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """What the client asked for and does not get. Names in a path may be the client's own, so
-    nothing but printable ASCII comes back to it."""
+    """What the client asked for and does not get. Names in a path may be the client's own, so only
+    printable ASCII is returned."""
     if not dropped:
         return ()
     paths = [
