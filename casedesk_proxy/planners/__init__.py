@@ -1,1 +1,1 @@
-"""Processes beside the daemon in which large requests are planned, so that no stream waits."""
+"""Processes beside the daemon that plan large requests, so that no stream waits for planning."""

@@ -1,14 +1,15 @@
-"""A large body made short: what is long in it is left out, with a *mark* in its place, and put back
-into what was made of the short one.
+"""Abridges a large body: the long texts in it are replaced by *marks*, and inserted again into what
+was made of the short body.
 
-Most of a large body are texts and pictures that planning passes on as they are. So a few hundred
-kilobytes are parsed and translated where the body has megabytes, and of the rest no more than a
-piece is ever in a process's own memory.
+Most of a large body are texts and pictures that planning passes on unchanged. So a few hundred
+kilobytes are parsed and translated where the body has megabytes, and at any time only a piece of
+the rest is in the process's own memory.
 
-The short body is JSON exactly if the whole one is. A text keeps its first and its last characters.
-What a mark went through shows in it: each text that was written as JSON inside of another text
-doubles its backslashes, and what alters texts alters the mark, or makes the request a faulty one.
-Then, and where a mark is missing from what was made, the body has to be planned as a whole.
+The short body is valid JSON exactly if the whole one is. A text keeps its first and its last
+characters. A mark shows what was done to its text: each time that the text was written as JSON
+inside another text doubles the mark's backslashes, and code that alters a text alters its mark, or
+makes the request invalid. In that case, and if a mark is missing from the result, the body must be
+planned as a whole.
 """
 
 from __future__ import annotations
@@ -23,41 +24,40 @@ from casedesk_proxy.planners.held_body import HeldBody
 
 __all__ = ["AbridgedBody", "Altered"]
 
-#: Bytes of a text from which on its middle is left out, and what is kept before and behind that:
-#: more than is looked at of a text (the scheme of an address, the head of a data URL).
+#: The middle of a text of so many bytes is left out; and how many bytes are kept before and after
+#: it: more than planning reads of a text (the scheme of a URL, the head of a data URL).
 _LONG_BYTES, _HEAD_BYTES, _TAIL_BYTES = 1024, 128, 32
-#: Bytes of a text that are looked at, and written, at a time.
+#: Bytes of a text that are examined, and written, at once.
 _PIECE_BYTES = 64 * 1024
 #: The longest escape: a pair of surrogates.
 _ESCAPE_BYTES = len(r"\ud83d\ude00")
-#: In a row more are not told apart.
+#: More backslashes in a row are not distinguished.
 _MAX_BACKSLASHES = 256
-#: A short body of a larger share of the whole one saves nothing.
+#: A short body with a larger share of the whole one saves nothing.
 _WORTH_SHARE = 0.75
 
-# Possessive: a backtracking match would be quadratic on long strings.
+# Possessive quantifiers: a backtracking match would be quadratic for long strings.
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _IS_NAME = re.compile(rb"[ \t\r\n]*+:")
-#: What is compared with others, or has a new one made of it.
+#: Values that are compared with others, or from which new ones are made: never abridged.
 _NAMES_THINGS = re.compile(rb'(?:[iI]d|name)"[ \t\r\n]{0,16}:[ \t\r\n]{0,16}\Z')
 _FIRST_HALF = re.compile(rb"\\u[dD][89abAB]")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-#: Good base64, of a length that keeps padding right, and nothing that JSON would escape.
+#: Valid base64, of a length that keeps padding right, and nothing that JSON would escape.
 _MARK_BEGIN = b"casedeskleft"
-#: Behind the mark of a text: no base64, and by its backslashes tells how often it was escaped.
+#: Follows the mark of a text: it is not base64, and its backslashes show how often it was escaped.
 _MARK_END = rb"\tz"
 
-#: Where it begins and ends in the body; whether it is of base64's letters alone; whether it has an
-#: escape.
+#: Start and end in the body; whether it has only base64's letters; whether it has an escape.
 _Middle = tuple[int, int, bool, bool]
 
 
 class Altered(Exception):
-    """More was done to a text than to pass it on."""
+    """A text was altered rather than passed on unchanged."""
 
 
 class AbridgedBody:
-    """``raw`` is what to plan."""
+    """``raw`` is the body to plan."""
 
     __slots__ = ("_body", "_mark", "_middles", "raw")
 
@@ -73,7 +73,7 @@ class AbridgedBody:
 
     @classmethod
     def of(cls, held: HeldBody) -> AbridgedBody | None:
-        """None where it would not be much shorter."""
+        """None if it would not be much shorter."""
         if not held.size:
             return None
         body = mmap.mmap(held.fileno(), held.size, access=mmap.ACCESS_READ)
@@ -85,22 +85,22 @@ class AbridgedBody:
 
     @property
     def size(self) -> int:
-        """Of the whole body."""
+        """The size of the whole body."""
         return len(self._body)
 
     def is_in(self, data: bytes) -> bool:
-        """Whether a mark is."""
+        """Whether ``data`` contains a mark."""
         return self._mark.search(data) is not None
 
     def expand(self, data: bytes, *, as_sent: bool = False) -> Iterator[bytes]:
         """``data`` with all that was left out, in pieces. ``as_sent``: byte by byte as the client
-        wrote it, not as our own JSON has it. Raises Altered."""
+        wrote it, rather than in our own JSON. Raises Altered."""
         for piece, _ in self._expand(data, as_sent=as_sent):
             yield piece
 
     def write(self, data: bytes, *, as_sent: bool) -> HeldBody:
-        """What `expand` yields. Raises Altered, also where something that was left out has no place
-        in it, and Busy."""
+        """Write what `expand` yields. Raises Altered, also if a text that was left out is missing
+        from the result, and Busy."""
         held, gathered, found = HeldBody.create(), bytearray(), set[int]()
         for piece, index in self._expand(data, as_sent=as_sent):
             found.add(index)
@@ -109,7 +109,7 @@ class AbridgedBody:
                 held.write(gathered)
                 gathered.clear()
         held.write(gathered)
-        if len(found) <= len(self._middles):  # -1 is what stands between them.
+        if len(found) <= len(self._middles):  # -1 separates them.
             raise Altered
         return held
 
@@ -131,7 +131,7 @@ class AbridgedBody:
 
 
 def _depth(backslashes: bytes) -> int:
-    """How often a text was escaped whose tab has so many."""
+    """How often a text was escaped whose tab has so many backslashes."""
     depth = len(backslashes).bit_length()
     if depth and len(backslashes) != 1 << depth - 1:
         raise Altered
@@ -139,7 +139,7 @@ def _depth(backslashes: bytes) -> int:
 
 
 def _escape(piece: bytes, times: int) -> bytes:
-    """A part of a text, which is escaped already, as our own JSON has it."""
+    """A part of a text, which is escaped already, in the form of our own JSON."""
     text = loads(b'"%b"' % piece)
     for _ in range(times):
         piece = dumps(text)[1:-1]
@@ -159,7 +159,7 @@ def _find_middles(body: mmap.mmap) -> Iterator[_Middle]:
 
 
 def _find_middle(body: mmap.mmap, start: int, end: int) -> _Middle | None:
-    """Of the text that stands there; None where it is no JSON, or begins with blanks alone."""
+    """The middle of the text there; None if it is not JSON, or begins with only blanks."""
     first = _find_cut(body, start, start + _HEAD_BYTES)
     last = _find_cut(body, start, end - _TAIL_BYTES)
     if not start < first < last:
@@ -182,7 +182,7 @@ def _find_middle(body: mmap.mmap, start: int, end: int) -> _Middle | None:
 
 
 def _has_others(piece: bytes) -> bool:
-    """Than base64's letters."""
+    """Whether there are characters other than base64's letters."""
     return bool(piece[:_HEAD_BYTES].translate(None, _BASE64) or piece.translate(None, _BASE64))
 
 
@@ -192,14 +192,14 @@ def _cut_up(body: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int]]:
         to = start + _PIECE_BYTES
         to = end if to >= end else _find_cut(body, start, to)
         if to <= start:
-            to = end  # No cut is found among so many backslashes.
+            to = end  # There is no place to cut among so many backslashes.
         yield start, to
         start = to
 
 
 def _find_cut(body: mmap.mmap, start: int, at: int) -> int:
-    """The last place up to ``at`` that is neither within a character nor within an escape, or
-    ``start``, where a character begins. A wrong one makes pieces that are not JSON."""
+    """The last place up to ``at`` that is neither inside a character nor inside an escape; or
+    ``start``, where a character begins. A wrong place would give pieces that are not JSON."""
     begin = max(start, at - _MAX_BACKSLASHES)
     near = body[begin : at + 1]
     cut = at - begin
@@ -207,7 +207,7 @@ def _find_cut(body: mmap.mmap, start: int, at: int) -> int:
         cut -= 1
     found = near.rfind(b"\\", max(0, cut - _ESCAPE_BYTES), cut)
     if found >= 0:
-        # The first of several in a row begins an escape.
+        # The first of several backslashes in a row begins an escape.
         cut = len(near[:found].rstrip(b"\\"))
         if cut >= 6 and _FIRST_HALF.match(near, cut - 6) is not None:
             cut -= 6

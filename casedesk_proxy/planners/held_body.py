@@ -1,7 +1,8 @@
-"""A large body outside of this process's own memory: in a file without a name, in memory, too.
+"""A large body outside of this process's own memory: in a file without a name, which is also in
+memory.
 
-It is written as it comes, handed to another process by its descriptor, and read piece by piece as
-it is sent, so that nothing touches all of it in one turn of the loop.
+It is written as it arrives, passed to another process by its descriptor, and read in pieces as it
+is sent, so that all of it is never processed in one round of the loop.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from casedesk_proxy.errors import Busy
 
 __all__ = ["HeldBody"]
 
-#: Bytes from which on the kernel takes so long to free them that a thread is the lesser evil: 2 ms
-#: for 10 MB (measured).
+#: A body of so many bytes is closed in a thread: the kernel takes 2 ms to free 10 MB (measured).
 _CLOSED_APART_BYTES = 2**20
 
 
 class HeldBody:
-    """``size`` bytes. The descriptor is its own, and closed with it."""
+    """``size`` bytes. It owns its descriptor, and closes it."""
 
     __slots__ = ("_fd", "size")
 
@@ -30,7 +30,7 @@ class HeldBody:
 
     @classmethod
     def create(cls, content: bytes | bytearray = b"") -> HeldBody:
-        """Raises Busy (503) where there is no descriptor, or no memory."""
+        """Raises Busy (503) if there is no descriptor or no memory."""
         try:
             held = cls(os.memfd_create("casedesk-body", os.MFD_CLOEXEC), 0)
         except OSError:
@@ -51,7 +51,7 @@ class HeldBody:
         return self._fd
 
     def write(self, data: bytes | bytearray) -> None:
-        """Behind what was written. Raises Busy (503) where there is no memory."""
+        """Append to what was written. Raises Busy (503) if there is no memory."""
         view = memoryview(data)
         try:
             while view:
@@ -62,7 +62,7 @@ class HeldBody:
             raise _no_memory() from None
 
     def read(self, at: int, most: int) -> bytes:
-        """Up to ``most`` bytes from ``at`` on; b"" behind the end. Raises OSError."""
+        """Up to ``most`` bytes from ``at`` on; b"" after the end. Raises OSError."""
         return os.pread(self._fd, most, at)
 
     def read_all(self) -> bytes:
@@ -76,7 +76,7 @@ class HeldBody:
         fd, self._fd = self._fd, -1
         if fd < 0:
             return
-        # A process that ends starts no threads any more: it would wait for one for ever.
+        # A process that ends can start no threads: it would wait for one forever.
         if self.size < _CLOSED_APART_BYTES or sys.is_finalizing():
             os.close(fd)
         else:

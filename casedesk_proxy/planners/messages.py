@@ -1,7 +1,8 @@
-"""What passes between the daemon and a planner, over a socket between the two alone: a letter that
-says what it is, and the descriptors of files in memory that hold the rest.
+"""Messages between the daemon and a planner, over a private socket: a letter that says what the
+message is, and the descriptors of files in memory with the rest.
 
-A planner gets no key, neither a node's nor a client's: the daemon adds the node's when it sends.
+A planner gets no key, neither a node's nor a client's: the daemon adds the node's when it sends the
+request.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ __all__ = [
     "send",
 ]
 
-#: Descriptors of one message.
+#: The most descriptors of one message.
 _MAX_DESCRIPTORS = 200
 _MAX_INLINE_BYTES = 64
-#: Headers that say who asks.
+#: Headers that contain credentials.
 _CREDENTIALS = frozenset(
     {
         b"authorization",
@@ -59,7 +60,7 @@ class Letter(Enum):
 
     FACTS = b"f"
     ASKED = b"a"
-    #: Which node keeps a response, and the answer.
+    #: The question which node keeps a response, and the answer.
     FIND_KEEPER = b"k"
     KEEPER = b"n"
     MADE = b"m"
@@ -71,8 +72,8 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What planning looks at beside the request; the same for many. ``nodes`` and ``reported`` as
-    in PlanInput."""
+    """What planning reads beside the request; the same for many requests. ``nodes`` and
+    ``reported`` as in PlanInput."""
 
     snapshot: Snapshot = field(repr=False)
     reported: Mapping[str, tuple[ModelInfo, ...]] = field(repr=False)
@@ -81,8 +82,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request; its body comes beside it. ``only``: the models to which its key is limited;
-    ``parameters``: what is changed in the key's requests."""
+    """One request; its body is sent beside it. ``only``: the models to which its key is limited;
+    ``parameters``: the changes in the key's requests."""
 
     deployment: str
     only: tuple[str, ...] | None
@@ -106,10 +107,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What came of it. ``plan`` has routes without bodies: ``bodies`` says, by node, which of those
-    that come beside it is its own; -1: the client's, as it is. ``questions`` says the same of what
-    is asked beside it. ``references``: it was not planned, as it names stored files. ``error`` is
-    a ProxyError; ``bug`` what was raised else."""
+    """The result. ``plan`` has routes without bodies: ``bodies`` gives, by node, the index of its
+    body among those sent beside it; -1: the client's, unchanged. ``questions`` does the same for
+    side requests. ``references``: the request was not planned, as it names stored files. ``error``
+    is a ProxyError; ``bug`` any other exception."""
 
     plan: Plan | None = None
     bodies: Mapping[str, int] = field(default_factory=dict)
@@ -143,12 +144,12 @@ def _without_keys(nodes: Mapping[str, NodeSpec]) -> dict[str, NodeSpec]:
     }
 
 
-#: Finds what both sides have, by its kind and name.
+#: Finds an object that both sides have, by its kind and name.
 Find = Callable[[tuple[str, str]], object]
 
 
 class _Writer(pickle.Pickler):
-    """What both sides have goes by its name."""
+    """Writes objects that both sides have by their names."""
 
     def persistent_id(self, obj: object) -> tuple[str, str] | None:
         if isinstance(obj, NodeSpec):
@@ -168,7 +169,7 @@ class _Reader(pickle.Unpickler):
 
 
 def pack(value: object) -> bytes:
-    """Facts go whole."""
+    """Facts are written in full."""
     if isinstance(value, Facts):
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     written = io.BytesIO()
@@ -177,7 +178,7 @@ def pack(value: object) -> bytes:
 
 
 def unpack(data: bytes, facts: Facts | None) -> Any:
-    """``facts``: those of the request that is answered, for what they have."""
+    """``facts``: those of the request that is answered, for the objects that they contain."""
 
     def find(pid: tuple[str, str]) -> object:
         kind, name = pid
@@ -192,7 +193,7 @@ def unpack(data: bytes, facts: Facts | None) -> Any:
 
 
 def send(sock: socket.socket, letter: Letter, data: bytes, bodies: Sequence[HeldBody] = ()) -> None:
-    """``data``: what `pack` made. It and ``bodies`` are in the other's hands when this returns.
+    """``data``: from `pack`. When this returns, ``data`` and ``bodies`` have been handed over.
     Raises OSError."""
     held = HeldBody.create(data)
     descriptors = [held.fileno(), *(body.fileno() for body in bodies)]
@@ -200,7 +201,7 @@ def send(sock: socket.socket, letter: Letter, data: bytes, bodies: Sequence[Held
 
 
 def receive(sock: socket.socket, facts: Facts | None = None) -> tuple[Letter, Any, list[HeldBody]]:
-    """Raises Closed, and BlockingIOError where nothing has come. ``facts``: see `unpack`."""
+    """Raises Closed, and BlockingIOError if nothing has arrived. ``facts``: see `unpack`."""
     try:
         data, descriptors, _, _ = socket.recv_fds(sock, _MAX_INLINE_BYTES, _MAX_DESCRIPTORS)
     except BlockingIOError:

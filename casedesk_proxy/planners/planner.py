@@ -1,4 +1,4 @@
-"""One planner, seen from the daemon: how it is asked and told to leave."""
+"""One planner, seen from the daemon: how it is started, used and ended."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ FindKeeper = Callable[[str], Keeper | None]
 
 
 class Planner:
-    """One process. ``known``: what it was last told. Whoever closes it must see it out
-    (`parent.see_out`), which closes ``sock``."""
+    """One process. ``known``: the facts that it has. Code that closes it must also wait for its
+    exit (`parent.see_out`), which closes ``sock``."""
 
     __slots__ = ("_answer", "_find_keeper", "_loop", "facts", "is_alive", "known", "pid", "sock")
 
@@ -39,7 +39,7 @@ class Planner:
         self._loop, self.pid, self.sock = loop, pid, sock
         self.is_alive = True
         self.known: Known | None = None
-        #: With all that belongs to nodes and deployments.
+        #: The current facts, with all objects of nodes and deployments.
         self.facts: Facts | None = None
         self._answer: asyncio.Future[Answer] | None = None
         self._find_keeper: FindKeeper | None = None
@@ -84,11 +84,11 @@ class Planner:
             answer.set_result((value, bodies))
 
     def close(self) -> None:
-        """It leaves, once it sees it."""
+        """Close the socket; the planner exits when it notices."""
         if self.is_alive:
             self.is_alive = False
             self._loop.remove_reader(self.sock.fileno())
-            # When it has gone shows at the socket, which stays open until then.
+            # The socket shows when it has exited, so it stays open until then.
             with contextlib.suppress(OSError):
                 self.sock.shutdown(socket.SHUT_WR)
         answer, self._answer = self._answer, None
@@ -97,13 +97,13 @@ class Planner:
 
 
 class Known:
-    """What planning reads beside the request, as it is sent to each planner."""
+    """The facts that planning reads beside the request, as they are sent to each planner."""
 
     __slots__ = ("facts", "packed")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        # Packed once, and for as long as nothing changes.
+        # Packed once, until something changes.
         self.packed = pack(facts_of(facts.snapshot, facts.reported, facts.nodes))
 
     def is_of(self, snapshot: Snapshot, ask: PlanInput) -> bool:

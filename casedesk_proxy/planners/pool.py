@@ -1,9 +1,9 @@
-"""The daemon's side: who plans a large request, and what is done about one that died over it.
+"""The daemon's side: which planner plans a large request, and what happens if one dies.
 
-A planner has one request at a time; others wait in the order in which they came. Their parent is
-started when the daemon is at rest (`Planners.prepare`), the first of them when the first large body
-begins to come, a further one when all are busy. Planning takes several times a body's size: bodies
-that are planned at once may have so many bytes together and no more, unless one is alone.
+A planner has one request at a time; others wait in order of arrival. The first planner is started
+when the daemon is idle (`Planners.expect`), or when the first large body begins to arrive; a
+further one when all are busy. Planning needs several times a body's size in memory: bodies that are
+planned at once may need ``memory`` bytes together, unless there is only one.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ __all__ = ["NamesFiles", "Planners"]
 log = logging.getLogger(__name__)
 
 _LOST_RETRY_AFTER_S = 1.0
-#: As often as a body's size a process needs to plan it, at most, where it has short texts alone or
-#: has to be read as a whole: the body, its parts (two bytes a character and their UTF-8), what is
-#: made of them (measured). Where long texts are left out (`abridged`) it needs a fifth of the size.
+#: How many times a body's size a process needs at most to plan it, if it has only short texts or is
+#: read as a whole: the body, its parts (two bytes a character and their UTF-8), and the result
+#: (measured). If long texts are left out (`abridged`) it needs a fifth of the size.
 _PLANNING_TIMES = 7
 
 
@@ -45,8 +45,8 @@ class NamesFiles(Exception):
 
 
 class Planners:
-    """``most`` processes at once, which may need ``memory`` bytes to plan, and stand back for ours
-    by ``nice``. Its owner must call ``close``."""
+    """At most ``most`` processes, which together may need ``memory`` bytes to plan, and run with
+    the nice value ``nice``. Its owner must call ``close``."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Planners:
         self._parent = Parent()
         self._most = most
         self._memory = memory
-        #: Bytes of the bodies that are planned now.
+        #: Bytes of the bodies that are being planned.
         self._at_work = 0
         self._all: set[Planner] = set()
         self._idle: list[Planner] = []
@@ -69,7 +69,7 @@ class Planners:
         self._waiting: deque[tuple[asyncio.Future[Planner], int]] = deque()
         self._known: Known | None = None
         self._plans: set[asyncio.Task[None]] = set()
-        #: Processes that start, and that leave: what is begun of these is ended.
+        #: Tasks that start and end processes: `close` lets them finish what they began.
         self._moves: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -79,16 +79,16 @@ class Planners:
 
     @property
     def is_idle(self) -> bool:
-        """Whether one waits for a request."""
+        """Whether a planner is free."""
         return bool(self._idle)
 
     @property
     def are_used(self) -> bool:
-        """Whether large requests are planned apart at all."""
+        """Whether large requests are planned in separate processes at all."""
         return self._most() > 0 and not self._is_closed
 
     def prepare(self) -> None:
-        """A large body may come: have ready what all planners are made of."""
+        """A large body may come: start the parent process from which all planners are made."""
         if self.are_used:
             self._spawn(self._prepare(), self._moves)
 
@@ -99,28 +99,29 @@ class Planners:
             log.error("planners cannot be started: %s", error.strerror)
 
     def expect(self) -> None:
-        """A large body begins to come: be ready for it."""
+        """A large body begins to arrive: start a planner."""
         if self.are_used and not self._all and not self._starting:
             self._start()
 
     async def plan(
         self, snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, body: HeldBody
     ) -> tuple[Plan, int]:
-        """The plan, and the `text_size` of the body. ``ask`` is without one.
+        """The plan, and the `text_size` of the body. ``ask`` has no body.
 
-        Raises what `plan_request` raises, NamesFiles, and Busy (503) where the planner died."""
+        Raises what `plan_request` raises, NamesFiles, and Busy (503) if the planner died.
+        """
         made: asyncio.Future[Answer] = self._loop.create_future()
-        # Of its own: a planner is free only when it has answered, be it nobody.
+        # A task of its own: a planner is free only when it has answered, even if no client waits.
         self._spawn(self._run(made, snapshot, deployment, ask, body), self._plans)
         try:
             return _read(*await made, body)
         finally:
-            # An error's traceback holds this frame, which must not hold the error: the body would
-            # stay until the collector comes by.
+            # An error's traceback holds this frame, which must not hold the error: otherwise the
+            # body stays until the next garbage collection.
             del made
 
     async def close(self) -> None:
-        """All of them leave, also those that are at work, or that have only just been started."""
+        """End all planners, also busy ones and ones that were just started."""
         self._is_closed = True
         for task in [*self._plans]:
             task.cancel()
@@ -169,7 +170,7 @@ class Planners:
         return known
 
     async def _take(self, size: int) -> Planner:
-        """One to plan a body of that size. Raises OSError where none can be started."""
+        """A planner for a body of that size. Raises OSError if none can be started."""
         waiter: asyncio.Future[Planner] = self._loop.create_future()
         self._waiting.append((waiter, size))
         self._serve()
@@ -185,10 +186,10 @@ class Planners:
         return len(self._all) + self._starting < self._most() and not self._is_closed
 
     def _serve(self) -> None:
-        """Those that wait, as far as there are planners, and memory."""
+        """Serve waiting requests, as long as there are planners and memory."""
         while self._waiting and self._idle:
             waiter, size = self._waiting[0]
-            if waiter.done():  # We are being closed.
+            if waiter.done():  # The pool is being closed.
                 self._waiting.popleft()
                 continue
             need = (self._at_work + size) * _PLANNING_TIMES
@@ -259,7 +260,7 @@ def _lost() -> Busy:
 
 
 def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]:
-    """Raises what planning has raised."""
+    """Raises what planning raised."""
     if made.error is not None:
         try:
             raise made.error

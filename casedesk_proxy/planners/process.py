@@ -1,7 +1,7 @@
 """A planner: it plans one request after another, until the daemon has gone.
 
-A process of its own, made by `parent_process`: signals to the group are the daemon's affair. It is
-the first that goes where memory is short.
+A process of its own, made by `parent_process`: signals to the group are handled by the daemon. It
+is the first process that is killed when memory is short.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from casedesk_proxy.usage.cut import MAX_TEXT_BYTES, text_size
 
 __all__ = ["main", "plan_apart", "plan_held", "serve"]
 
-#: On the kernel's scale of which process it kills first when memory is short (oom_score_adj).
+#: Its score for the kernel's choice of a process to kill when memory is short (oom_score_adj): it
+#: is killed first.
 _OOM_SCORE = "500"
-#: The length of what they say is looked at, too.
+#: Actions whose requests are also measured, for the length of their text.
 _COUNTING = frozenset(
     {Action.COUNT_TOKENS, Action.COUNT_MESSAGES, Action.COUNT_RESPONSE, Action.COUNT_CHAT}
 )
@@ -41,7 +42,7 @@ def main(sock: socket.socket) -> None:
 
 
 def serve(sock: socket.socket) -> None:
-    """Until the other side has gone."""
+    """Plan requests until the other side has gone."""
     facts: Facts | None = None
     try:
         while True:
@@ -76,17 +77,17 @@ def _answer(sock: socket.socket, facts: Facts, asked: Asked, held: HeldBody) -> 
 def plan_held(
     facts: Facts, asked: Asked, held: HeldBody, find_keeper: Callable[[str], Keeper | None]
 ) -> tuple[bytes, list[HeldBody]]:
-    """What `plan_apart` makes of it, as it is sent. Raises a ProxyError."""
+    """The result of `plan_apart`, ready to be sent. Raises a ProxyError."""
     short = AbridgedBody.of(held) if asked.call.action not in _COUNTING else None
     if short is not None:
-        # Where that fails, the whole body says why, in its own words.
+        # If this fails, the whole body is planned, which gives the right error.
         with contextlib.suppress(Altered, ProxyError):
             return _plan_abridged(facts, asked, held, short, find_keeper)
         del short
     made, bodies = plan_apart(facts, asked, held.read_all(), find_keeper)
     written, finished = pack(made), []
     while bodies:
-        # One after the other: no more than one of them is there twice.
+        # One after the other: so at most one of them is in memory twice.
         finished.append(HeldBody.create(bodies.pop(0)))
     return written, finished
 
@@ -101,7 +102,7 @@ def _plan_abridged(
     """Raises Altered, and a ProxyError."""
     made, bodies = plan_apart(facts, asked, short.raw, find_keeper, short)
     if (plan := made.plan) is None:
-        raise Altered  # What is said of files names places in the whole body.
+        raise Altered  # Messages about files name places in the whole body.
     if held.size <= MAX_TEXT_BYTES:
         made = replace(made, text_size=text_size(held.read_all()))
     written = pack(made)
@@ -136,9 +137,10 @@ def plan_apart(
 
 
 def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[Made, list[bytes]]:
-    """As bodies are passed on beside the plan, it has none; nor the deployment and the nodes, which
-    the daemon has with all that belongs to them. ``asks``: the size of the prompt is asked for
-    beside it. More than any usual context holds is counted too late, and needs as much memory."""
+    """Bodies are sent beside the plan, so the plan is sent without them, and without the deployment
+    and the nodes, which the daemon has. ``asks``: the size of the prompt is asked for in a side
+    request. A prompt that is larger than any usual context would be counted too late, and counting
+    would need as much memory."""
     places: dict[int, int] = {id(raw): -1}
     bodies: list[bytes] = []
 
