@@ -1,1 +1,2 @@
-"""The live state of nodes and the choice among them; pure, time comes in as ``now``."""
+"""The live state of nodes and the choice among them; pure functions and values, with the time as
+``now``."""

@@ -1,9 +1,9 @@
-"""Slots at nodes, and who waits for them: every decision, and nothing but decisions.
+"""Slots at nodes, and the requests that wait for them: decisions only.
 
-Each verb returns the tickets that it decided, now holding a ``slot`` or a ``rejection``; the caller
-wakes them. After each verb no waiting ticket could be served: whatever may free a slot or heal a
-node must be reported by a verb, and what time alone does, by ``serve_waiting`` at
-``next_change``.
+Each method returns the tickets that it decided, which now have a ``slot`` or a ``rejection``; the
+caller wakes them. After each call no waiting ticket could be served: whatever may free a slot or
+heal a node must be reported by calling a method, and for the passing of time ``serve_waiting`` must
+be called at ``next_change``.
 """
 
 from __future__ import annotations
@@ -22,24 +22,23 @@ __all__ = ["Admission", "Rejection", "Ticket"]
 
 #: The weight of a new observation in the moving average of the pause between two grants.
 _PAUSE_WEIGHT = 0.2
-#: Seconds for Retry-After: at least, at most, and where nothing has been observed yet.
+#: Seconds for Retry-After: the least, the most, and the value before any observation.
 _MIN_RETRY_S, _MAX_RETRY_S, _FIRST_RETRY_S = 1.0, 60.0, 2.0
 
 
 class Rejection(StrEnum):
-    #: So many wait already that it would be waiting in vain.
+    #: So many wait already that it would wait in vain.
     QUEUE_FULL = "queue_full"
-    #: Every node that could take it is going away.
+    #: Every node that could serve it is being drained.
     NO_NODE = "no_node"
-    #: As many requests of its key or its deployment are at nodes as may be.
+    #: Its key or its deployment has as many requests at nodes as it may have.
     PARALLEL = "parallel"
 
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One request that wants a slot. Undecided while both ``slot`` and ``rejection`` are None.
-    ``caps``: limits on how many may have one at once; ``reached``: the one for which it was
-    rejected."""
+    """One request that needs a slot. Undecided while both ``slot`` and ``rejection`` are None.
+    ``caps``: limits on parallel requests; ``reached``: the limit for which it was rejected."""
 
     deployment: str
     key: str
@@ -71,19 +70,19 @@ class _DeploymentQueue:
 
 
 class Admission:
-    """``states`` are the nodes by name. Owned by one place; survives a reload."""
+    """``states`` are the nodes by name. Has one owner; survives a reload."""
 
     def __init__(self) -> None:
         self.states: dict[str, NodeState] = {}
         self._turns: dict[str, int] = {}
-        #: Requests that have a slot, by the kind and the name of who has a limit on them.
+        #: Requests that have a slot, by the kind and the name of what has a limit on them.
         self._running: Counter[tuple[str, str]] = Counter()
         #: The same, and how many wait in each deployment, at other instances of this host.
         self.running_elsewhere: dict[tuple[str, str], int] = {}
         self.waiting_elsewhere: dict[str, int] = {}
-        #: Deployments with somebody waiting, in the order in which they are served next.
+        #: Deployments with waiting requests, in the order in which they are served next.
         self._waiting: dict[str, _DeploymentQueue] = {}
-        #: How many wait for one of the same nodes.
+        #: How many requests wait for one of the same nodes.
         self._wanted: Counter[tuple[str, ...]] = Counter()
 
     def waiting(self, deployment: str) -> int:
@@ -91,8 +90,8 @@ class Admission:
         return len(waiting.queue) if waiting else 0
 
     def places(self) -> dict[int, int]:
-        """Who is how far from the front of its deployment's queue, 1 for the next; tickets by
-        their identity."""
+        """How far each ticket is from the front of its deployment's queue, 1 for the next; tickets
+        by their identity."""
         return {
             id(ticket): place
             for waiting in self._waiting.values()
@@ -105,17 +104,17 @@ class Admission:
 
     @property
     def queues(self) -> Iterator[tuple[str, FairQueue[Ticket]]]:
-        """Deployments with somebody waiting, and who that is."""
+        """Deployments with waiting requests, and their queues."""
         return ((name, waiting.queue) for name, waiting in self._waiting.items())
 
     @property
     def wanted(self) -> set[str]:
-        """Nodes for which somebody waits."""
+        """Nodes for which requests wait."""
         return {name for nodes in self._wanted for name in nodes}
 
     def enqueue(self, ticket: Ticket, now: float, max_waiting: int) -> list[Ticket]:
-        """Give the ticket a slot, or a place in the queue, or neither. It overtakes nobody: those
-        that wait are served first, and who waits then cannot use the slot."""
+        """Give the ticket a slot, or a place in the queue, or reject it. It overtakes no other:
+        waiting tickets are served first, and those still waiting after that cannot use the slot."""
         decided = self.serve_waiting(now) if self._waiting else []
         reached = self.find_reached(ticket) if ticket.caps else None
         if reached is not None and not reached.waits:
@@ -148,7 +147,8 @@ class Admission:
         return self.serve_waiting(now) if self._waiting else []
 
     def retract(self, ticket: Ticket, now: float) -> None:
-        """Another instance has taken what the ticket was just given: it waits, as the next."""
+        """Another instance has taken the slot that the ticket just got: the ticket waits again, at
+        the front."""
         assert ticket.slot is not None
         slot, ticket.slot = ticket.slot, None
         self._give_back(slot)
@@ -158,7 +158,7 @@ class Admission:
         self._wanted[ticket.demand.nodes] += 1
 
     def cancel(self, ticket: Ticket, now: float) -> list[Ticket]:
-        """The request of this ticket has ended, whether it waits or has a slot."""
+        """The request of this ticket has ended, whether it waited or had a slot."""
         if ticket.slot is not None:
             return self.release(ticket.slot, now) if ticket.slot.taken else []
         waiting = self._waiting.get(ticket.deployment)
@@ -173,14 +173,14 @@ class Admission:
         return list(self._serve(now)) if self._waiting else []
 
     def next_change(self, now: float) -> float | None:
-        """When to ``serve_waiting`` at the latest; None: not before something happens."""
+        """The latest time for the next ``serve_waiting``; None: not before something happens."""
         if not self._waiting:
             return None
         times = (state.next_change(now) for state in self.states.values())
         return min((when for when in times if when is not None), default=None)
 
     def retry_after(self, deployment: str, now: float) -> float:
-        """In how many seconds a refused request may find room, by how fast the queue moved."""
+        """After how many seconds a refused request may find room, by how fast the queue moved."""
         waiting = self._waiting.get(deployment)
         if waiting is None:
             return _MIN_RETRY_S
@@ -189,13 +189,13 @@ class Admission:
         return min(max(pause * (len(waiting.queue) + 1), _MIN_RETRY_S), _MAX_RETRY_S)
 
     def _serve(self, now: float) -> Iterator[Ticket]:
-        """Deployments take turns, as they may share nodes."""
+        """Deployments take turns, since they may share nodes."""
         stuck: set[tuple[tuple[str, ...], Service]] = set()
 
         def serves(ticket: Ticket) -> bool:
             if ticket.caps and self.find_reached(ticket):
                 return False
-            # Where one found no slot, the next one for the same nodes finds none, either.
+            # If one ticket found no slot, the next one for the same nodes finds none either.
             which = ticket.demand.nodes, ticket.demand.service
             if which in stuck:
                 return False
@@ -228,7 +228,7 @@ class Admission:
         return self._running[kind, name]
 
     def find_reached(self, ticket: Ticket) -> UseRules | None:
-        """The limit on parallel requests that keeps it from a slot."""
+        """The limit on parallel requests that prevents a slot."""
         elsewhere = self.running_elsewhere
         for cap in ticket.caps:
             which = cap.kind, cap.name
@@ -240,12 +240,12 @@ class Admission:
         return None
 
     def _seat(self, ticket: Ticket, now: float) -> bool:
-        """Whether it is decided on, by what nodes have room for."""
+        """Decide the ticket, if nodes have room; returns whether it is decided."""
         demand = ticket.demand
         states = [self.states[name] for name in demand.nodes if name in self.states]
         turn = self._turns.get(ticket.deployment, 0)
         if len(states) == 1 and not states[0].draining:
-            # Whatever the policy and its health, there is no other.
+            # Policy and health do not matter, as there is no other node.
             is_full = states[0].is_full(now, demand.model) and not demand.is_about
             state = None if is_full else states[0]
         elif is_hopeless(states):
@@ -270,7 +270,7 @@ class Admission:
                 self._running[cap.kind, cap.name] -= 1
 
     def _forget_demand(self, ticket: Ticket) -> None:
-        """It waits no more."""
+        """The ticket no longer waits."""
         nodes = ticket.demand.nodes
         self._wanted[nodes] -= 1
         if not self._wanted[nodes]:
@@ -282,5 +282,6 @@ class Admission:
 
 
 def _begins_trial(ticket: Ticket) -> bool:
-    """Its node, the last that was healthy perhaps, is not any more: then others are as good."""
+    """Whether its node, possibly the last healthy one, is no longer healthy: then the other nodes
+    are no worse."""
     return ticket.slot is not None and ticket.slot.is_trial

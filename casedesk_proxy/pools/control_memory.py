@@ -1,4 +1,5 @@
-"""What requests showed about nodes' models: which controls of thinking they refuse or take."""
+"""What requests have shown about nodes' models: which controls of thinking they refuse or
+accept."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from casedesk_proxy.terms import Control
 
 __all__ = ["ControlMemory"]
 
-#: Models that are remembered. Where a node lists none, clients choose the names.
+#: How many models are remembered. If a node lists none, clients choose the names.
 _MAX_MODELS = 1000
 
 Controls = frozenset[Control]
@@ -22,11 +23,11 @@ class ControlMemory:
         self.taken: Mapping[tuple[str, str], Controls] = {}
 
     def clear(self) -> None:
-        """For a new configuration: nodes may have been started anew with other options."""
+        """For a new configuration: nodes may have been restarted with other options."""
         self.refused, self.taken = {}, {}
 
     def record_refused(self, node: str, model: str, controls: Controls) -> Controls:
-        """Those of ``controls`` that are news."""
+        """Those of ``controls`` that were not known as refused."""
         known = self.refused.get((node, model), frozenset())
         if news := controls - known:
             self.refused = _with(self.refused, (node, model), known | news)

@@ -1,11 +1,11 @@
 """A node's live state, kept by name across reloads.
 
-Three words with three meanings: a node is *healthy* when its circuit breaker is closed, *full* when
-it has as many streams as it may hold (or says so itself), and *available* when it is healthy,
-not full and not being emptied. It may be healthy and yet *lack* a service: a model that it has
-lost, or a kind of request that it does not take for a model. And it may be *hung*: it sends
-nothing and answers no probe, for longer than it is allowed to. That is no fault with a cool-down:
-no request should try whether it is over, as it might wait for long. The next sign of life ends it.
+Three terms: a node is *healthy* when its circuit breaker is closed, *full* when it has as many
+streams as its capacity (or reports that it is full), and *available* when it is healthy, not full
+and not being drained. A healthy node may *lack* a service: a model that it has lost, or a kind of
+request that it does not accept for a model. And a node may be *hung*: it sends nothing and answers
+no probe for longer than allowed. Hung is not a fault with a cool-down, since a trial request might
+wait for long; the next sign of life ends it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from casedesk_proxy.terms import UseRules
 
 __all__ = ["LiveReply", "NodeState", "Service", "Slot"]
 
-#: What a request asks of a node: a model, and the kind of request.
+#: What a request needs of a node: a model, and the kind of request.
 Service = tuple[str, str]
 
-#: Services of a node whose faults are remembered.
+#: How many services of a node have remembered faults.
 MAX_SERVICES = 64
 
 #: Seconds for which a node counts as sending after it was last heard.
 SENDING_WINDOW_S = 5.0
-#: Seconds between two looks at a node's streams, for each of them. Who asks sooner gets the result
-#: of the last look.
+#: Seconds between two checks of a node's streams, for each stream. A caller that comes sooner gets
+#: the result of the last check.
 _LOOK_PAUSE_S = 0.0001
-#: Seconds for which a node that answers 429 is taken for full: at least, at most.
+#: Seconds for which a node that answers 429 counts as full: at least, at most.
 MIN_FULL_S = 1.0
 MAX_FULL_S = 30.0
 
 
 class LiveReply(Protocol):
-    """A reply under way: ``events`` grows whenever the node says something."""
+    """A running reply: ``events`` grows whenever the node sends something."""
 
     @property
     def events(self) -> int: ...
@@ -43,8 +43,8 @@ class LiveReply(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A place at a node, taken by one exchange. Given back exactly once, by ``Admission``.
-    ``caps``: the limits on parallel requests that it counts for."""
+    """A slot at a node, taken by one exchange. Returned exactly once, by ``Admission``. ``caps``:
+    the limits on parallel requests that it counts for."""
 
     state: NodeState
     is_trial: bool
@@ -54,11 +54,11 @@ class Slot:
 
 @dataclass(slots=True, eq=False)
 class NodeState:
-    """``limit`` is what the configuration allows, ``slots`` what the engine tells; None: nothing
-    bounds its streams. ``in_flight`` counts taken slots, ``served`` those ever taken. ``draining``
-    takes nothing new; ``gone`` has left the configuration and is forgotten with its last stream.
-    ``elsewhere`` are slots that other instances of this host have; ``owed``: the next one is
-    another instance's, where somebody's turn is sooner."""
+    """``limit`` is the configured capacity, ``slots`` what the engine reports; None: no limit.
+    ``in_flight`` counts taken slots, ``served`` those ever taken. ``draining``: gets nothing new;
+    ``gone``: has left the configuration and is dropped with its last stream. ``elsewhere`` are
+    slots that other instances of this host use; ``owed``: the next one is another instance's, whose
+    turn is earlier."""
 
     name: str
     limit: int | None = None
@@ -70,16 +70,16 @@ class NodeState:
     served: int = 0
     elsewhere: int = 0
     owed: bool = False
-    #: Until when it is full by its own word, by model: quotas are often a model's.
+    #: Until when it is full as it reported, by model: quotas are often a model's.
     full_until: dict[str, float] = field(default_factory=dict)
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
-    #: The services that have failed where the node as a whole has not.
+    #: The services that have failed although the node as a whole has not.
     _service_breakers: dict[Service, CircuitBreaker] = field(default_factory=dict)
-    #: Replies under way, each with its events at the last look.
+    #: Running replies, each with its events at the last check.
     _streams: dict[LiveReply, int] = field(default_factory=dict)
     #: The last slot whose request is a trial.
     _trial: Slot | None = None
-    #: When its streams were last looked at.
+    #: When its streams were last checked.
     _looked_at: float = float("-inf")
     #: When it last sent something: a reply's head, an answer to a probe, an event.
     last_heard_at: float = float("-inf")
@@ -104,11 +104,11 @@ class NodeState:
         return self.breaker.last_error
 
     def is_healthy(self, now: float, service: Service | None = None) -> bool:
-        """For a request of that service; without one: at all."""
+        """For a request of that service; without one: for any request."""
         return not self.hung and self.breaker.allows_request(now) and not self.lacks(now, service)
 
     def lacks(self, now: float, service: Service | None) -> bool:
-        """Whether it refused that service a moment ago."""
+        """Whether it recently refused that service."""
         if not self._service_breakers or service is None:
             return False
         known = self._service_breakers.get(service)
@@ -125,14 +125,14 @@ class NodeState:
         return bool(self.full_until) and now < self.full_until.get(model, 0.0)
 
     def full_for(self, now: float) -> list[str]:
-        """The models for which it is full by its own word."""
+        """The models for which it reported that it is full."""
         return [model for model, until in self.full_until.items() if now < until]
 
     def is_available(self, now: float, model: str = "") -> bool:
         return not self.draining and self.is_healthy(now) and not self.is_full(now, model)
 
     def next_change(self, now: float) -> float | None:
-        """When time alone may make it available, if it ever does."""
+        """When the passing of time alone may make it available, if ever."""
         services = (one.open_until for one in self._service_breakers.values())
         times = (*self.full_until.values(), self.breaker.open_until, *services)
         return min((when for when in times if when > now), default=None)
@@ -161,14 +161,15 @@ class NodeState:
         self._streams.pop(stream, None)
 
     def has_resumed(self, now: float) -> bool:
-        """Whether a stream of it has moved since it counts as hung."""
+        """Whether one of its streams has sent something since it counts as hung."""
         if self.hung_at is None:
             return False
         self.is_sending(now)
         return self.last_heard_at > self.hung_at
 
     def is_sending(self, now: float) -> bool:
-        """Whether a stream of it has moved since the last look, or a moment before that."""
+        """Whether one of its streams has sent something since the last check, or shortly before
+        that."""
         if now - self._looked_at >= _LOOK_PAUSE_S * len(self._streams):
             self._looked_at = now
             self._look(now)
@@ -181,8 +182,8 @@ class NodeState:
                 self.last_heard_at = now
 
     def record_failure(self, now: float, fault: NodeFault, error: str) -> None:
-        """Count a fault of the node. While tokens flow from it, none counts: a probe
-        that times out or a full backlog is then the load's doing (sglang 22511)."""
+        """Count a fault of the node. While it sends tokens, none counts: a probe that times out or
+        a full backlog is then due to the load (sglang 22511)."""
         if self.is_sending(now):
             self.breaker.note_error(now, error)
         else:
@@ -197,8 +198,8 @@ class NodeState:
     def record_service_failure(
         self, now: float, service: Service, fault: NodeFault, error: str
     ) -> bool:
-        """Count a fault of one service alone. Returns whether it is lacking from now on,
-        and was not before."""
+        """Count a fault of one service only. Returns whether it is lacking from now on, and was not
+        before."""
         self.breaker.note_error(now, error)
         known = self._service_breakers.get(service)
         if known is None:
@@ -209,8 +210,8 @@ class NodeState:
         return well and not known.is_closed()
 
     def _recent(self, now: float) -> dict[Service, CircuitBreaker]:
-        """The services without those of which nothing was heard for long. Their names are the
-        clients', so that there are never many."""
+        """The services without those that were not used for long. Their names are the clients', so
+        their number is limited."""
         kept = [
             (name, one)
             for name, one in self._service_breakers.items()
@@ -224,7 +225,7 @@ class NodeState:
         self._service_breakers = {}
 
     def record_overload(self, now: float, retry_after: float | None, model: str) -> None:
-        """It answered 429: it is full for that model, whatever we count."""
+        """It answered 429: it is full for that model, whatever our count is."""
         current = {name: when for name, when in self.full_until.items() if when > now}
         current[model] = now + min(max(retry_after or 0.0, MIN_FULL_S), MAX_FULL_S)
         self.full_until = current

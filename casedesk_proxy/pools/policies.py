@@ -1,4 +1,4 @@
-"""Which node takes the next request: policies as pure functions of the nodes' states."""
+"""Which node gets the next request: policies as pure functions of the nodes' states."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Demand", "choose", "is_hopeless"]
 class Demand:
     """What one request needs of a node.
 
-    ``nodes`` are the names of those that can take it, in configured order; ``unloaded`` those
-    of them that would have to load its ``model`` first. ``affinity_key`` is the same for requests
-    that share the beginning of a conversation. ``action`` is the kind of request. ``is_about``:
-    it is about something that one node has, costs it next to nothing and does not wait for room.
+    ``nodes`` are the names of those that can serve it, in configured order; ``unloaded`` those of
+    them that would have to load its ``model`` first. ``affinity_key`` is the same for requests that
+    share the beginning of a conversation. ``action`` is the kind of request. ``is_about``: it is
+    about something that one node has; it costs the node almost nothing and does not wait for room.
     """
 
     policy: str
@@ -35,17 +35,17 @@ class Demand:
 
 
 def is_hopeless(states: Sequence[NodeState]) -> bool:
-    """Waiting cannot help: every node is being emptied or gone."""
+    """Whether waiting cannot help: every node is being drained or gone."""
     return all(state.draining for state in states)
 
 
 def choose(demand: Demand, states: Sequence[NodeState], turn: int, now: float) -> NodeState | None:
-    """The node to try, or None where it is better to wait.
+    """The node to try, or None if it is better to wait.
 
     ``states`` are those of ``demand.nodes``. ``turn`` counts the deployment's choices. While any
-    node is healthy and has what is wanted, only such are tried, even if that means waiting for a
-    slot. When none is, those that failed a moment ago are better than an error: they may be back.
-    Hung ones are the very last, as a request might wait there for long.
+    node is healthy and has the service, only such nodes are tried, even if that means waiting for a
+    slot. If there is none, nodes that failed recently are better than an error: they may be back.
+    Hung nodes come last, as a request might wait there for long.
     """
     staying = [state for state in states if not state.draining]
     fit = [state for state in staying if state.is_healthy(now, demand.service)]
@@ -55,7 +55,8 @@ def choose(demand: Demand, states: Sequence[NodeState], turn: int, now: float) -
     if not usable:
         return None
     if demand.policy == "ordered":
-        # Loading goes before passing on: the next one may be there for the worst case only.
+        # Loading the model is preferred to passing on: the next node may be there for emergencies
+        # only.
         return usable[0]
     if demand.unloaded:
         usable = [state for state in usable if state.name not in demand.unloaded] or usable

@@ -1,8 +1,8 @@
-"""Who waits for a slot, in an order that is fair between keys.
+"""A queue for slots, in an order that is fair between keys.
 
-Round robin over keys, first come first served within each. The promise: while a key has an
-item waiting that a free slot could serve, no other key gets two such slots before it does. So
-with T keys waiting, an item that is its key's first waits for at most T - 1 others.
+Round robin over keys, first come first served within each. The guarantee: while a key has an item
+waiting that a free slot could serve, no other key gets two such slots before it gets one. So with T
+keys waiting, a key's first item waits for at most T - 1 others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """A queue that serves its keys in turn. No two items may be equal. O(1) to add and remove."""
+    """A queue that serves its keys in turn. No two items may be equal. Adding and removing take
+    O(1)."""
 
     __slots__ = ("_lanes", "_size")
 
@@ -33,7 +34,7 @@ class FairQueue(Generic[T]):
             yield from lane
 
     def order(self) -> Iterator[T]:
-        """In the order in which they would be served, could every slot serve each."""
+        """The order in which items would be served if every slot could serve each."""
         lanes = [iter(lane) for lane in self._lanes.values()]
         while lanes:
             going = []
@@ -49,18 +50,18 @@ class FairQueue(Generic[T]):
         self._size += 1
 
     def put_first(self, key: str, item: T) -> None:
-        """The item is the next of its key, and its key the next."""
+        """The item becomes the next of its key, and its key the next."""
         self._lanes = {key: {item: None, **self._lanes.pop(key, {})}, **self._lanes}
         self._size += 1
 
     @property
     def keys(self) -> int:
-        """How many keys have something waiting."""
+        """How many keys have waiting items."""
         return len(self._lanes)
 
     def remove(self, key: str, item: T) -> bool:
-        """The item leaves unserved, if it is here, which is returned; its key keeps its turn as
-        long as it has others."""
+        """Remove the item unserved; returns whether it was here. Its key keeps its turn while it
+        has others."""
         lane = self._lanes.get(key)
         if lane is None or item not in lane:
             return False
@@ -71,8 +72,9 @@ class FairQueue(Generic[T]):
         return True
 
     def take(self, serves: Callable[[T], bool]) -> T | None:
-        """The first item in fair order that ``serves`` agrees to serve now, taken out. Its key
-        goes to the end; keys that were passed over, for want of the right slot, do not."""
+        """Remove and return the first item in fair order that ``serves`` agrees to serve now. Its
+        key goes to the end; keys that were passed over, since the slot does not suit them, do
+        not."""
         for key, lane in self._lanes.items():
             for item in lane:
                 if serves(item):
@@ -83,9 +85,9 @@ class FairQueue(Generic[T]):
         return None
 
     def evict_for(self, key: str) -> T | None:
-        """Who makes room in a full queue for an item of ``key``: the latest of the key that
-        has most waiting, taken out, provided that key would still not have fewer. None: nobody,
-        the newcomer has to go."""
+        """Remove and return the item that makes room in a full queue for an item of ``key``: the
+        latest of the key with the most waiting items, if that key would still not have fewer. None:
+        the new item is rejected."""
         longest = max(self._lanes, key=lambda one: len(self._lanes[one]), default=None)
         if longest is None:
             return None

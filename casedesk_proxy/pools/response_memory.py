@@ -1,6 +1,6 @@
-"""Which node keeps which response: by it, a later request about that response finds its node.
+"""Which node keeps which response, so that a later request about the response finds its node.
 
-A response belongs to the key that had it made, at one deployment: for another key, or at another
+A response belongs to the key that made it, at one deployment: for another key, or at another
 deployment, its id is unknown. This memory ends with the process, as a node's own memory of
 responses ends with the node's process.
 """
@@ -16,30 +16,30 @@ __all__ = ["Keeper", "Names", "Owner", "ResponseMemory"]
 #: A deployment, and the name of the key.
 Owner = tuple[str, str]
 
-#: Responses of one owner, and of all: those that were made first are forgotten.
+#: Responses of one owner, and of all: the oldest are dropped.
 _MAX_KEPT_RESPONSES = 1000
 _MAX_RESPONSES = 20_000
-#: Nodes keep them in memory; OpenAI for thirty days.
+#: Seconds. Nodes keep responses in memory; OpenAI for thirty days.
 _KEEP_S = 24 * 3600.0
-#: Of the names that lead back, of one response and of all; without them a response is as its node
-#: has it.
+#: Bytes of the original function names, of one response and of all; without them a response keeps
+#: the node's names.
 _MAX_NAMES_BYTES = 2**18
 _MAX_ALL_NAMES_BYTES = 2**25
 
 
 class Names(Protocol):
-    """What leads back from the names of functions that a node was given to the client's own."""
+    """Maps the function names that a node was given to the client's own."""
 
     @property
     def size(self) -> int:
-        """Bytes, about."""
+        """The approximate size in bytes."""
 
 
 @record
 class Keeper:
     """``node`` has the response, made by ``model``, the node's name of it; ``asked`` is the
-    client's. ``until``: seconds of the clock that ``now`` is of. ``names``: None where the node was
-    given the client's own, or there are too many of them."""
+    client's. ``until``: seconds of the clock of ``now``. ``names``: None if the node got the
+    client's own names, or there are too many."""
 
     node: str
     model: str
@@ -49,7 +49,7 @@ class Keeper:
 
 
 class ResponseMemory:
-    """Bounded in time and number, for each owner and in all."""
+    """Bounded in time and number, for each owner and in total."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ResponseMemory:
         now: float,
         names: Names | None = None,
     ) -> None:
-        """The node has begun to make it."""
+        """Record that the node has begun to make the response."""
         self._drop(owner, ident)
         size = names.size if names is not None else 0
         if size > _MAX_NAMES_BYTES or self._names_size + size > self._most_names:
@@ -101,7 +101,7 @@ class ResponseMemory:
         while len(kept) > self._most_of_one or next(iter(kept.values())).until <= now:
             self._drop(owner, next(iter(kept)))
         while self._count > self._most:
-            # The owner with the most gives up one, so that no owner crowds out another's.
+            # The owner with the most loses one, so that no owner displaces another's.
             largest = max(self._kept, key=lambda one: len(self._kept[one]))
             self._drop(largest, next(iter(self._kept[largest])))
 
