@@ -67,8 +67,7 @@ class Signal(Generic[T]):
     def fail(self, error: BaseException) -> None:
         assert not self.done
         self.done, self._error = True, error
-        # Its traceback will hold the frame that waits and thereby all frames below it, including
-        # this one.
+        # Its traceback will hold the frame that waits and all frames below it, this one included.
         del error
         self._wake()
 
@@ -93,7 +92,7 @@ class Signal(Generic[T]):
             # Its traceback holds this frame, and with it this signal.
             del error
 
-    # [] Called by a waiting fiber.
+    # Called by a waiting fiber.
 
     def wake(self, fiber: Fiber[Any]) -> None:
         """Resume the fiber when there is a value or an error."""
@@ -103,7 +102,7 @@ class Signal(Generic[T]):
         """The waiter has been cancelled."""
         self._waiter = None
 
-    # [] Called by asyncio's tasks.
+    # Called by asyncio's tasks.
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
@@ -158,7 +157,7 @@ def make_run(
 ) -> Run:
     """A run that is not started yet. ``finished`` is called once, at its end, with the result of
     ``work``; with None if it was cancelled or failed. An uncaught error goes to the loop's
-    exception handler."""
+    handler."""
     made = Fiber if is_on(Trick.FIBERS) else _TaskRun
     return made(loop, work, finished)
 
@@ -191,8 +190,7 @@ class Fiber(Generic[T]):
         self._step(None)
 
     def cancel(self) -> None:
-        """Raise CancelledError at the point where it waits: now, unless a future must be cancelled
-        first."""
+        """Raise CancelledError where it waits: now, unless a future must be cancelled first."""
         if self.ended:
             return
         if isinstance(self._awaited, Signal):
@@ -276,8 +274,7 @@ class _TaskRun(Generic[T]):
 
     def cancel(self) -> None:
         if self._work is not None:
-            # A task that is cancelled before its first step never runs; a fiber would have begun by
-            # now.
+            # A task that is cancelled before its first step never runs; a fiber has begun by now.
             self._cancelled = True
         elif self._task is not None:
             self._task.cancel()

@@ -67,7 +67,7 @@ class SharedFileStore(FileStore):
         self._reading.close()
         self._writing.close()
 
-    # [] Finding files.
+    # Finding files.
 
     async def find(self, owner: str, ident: str) -> StoredFile | None:
         now = self.now()
@@ -140,7 +140,7 @@ class SharedFileStore(FileStore):
         await self.disk.run(lambda: self.contents.remove(ident))
         return file
 
-    # [] Removing expired files.
+    # Removing expired files.
 
     async def sweep(self, most: int) -> int:
         if self.now() - self._swept >= _SWEPT_S:

@@ -88,7 +88,7 @@ class FileStore:
         """Waits for no thread, since one may hang in a disk."""
         self.disk.close()
 
-    # [] Finding files.
+    # Finding files.
 
     async def find(self, owner: str, ident: str) -> StoredFile | None:
         """A file that ``owner``, the name of a key, may use now, by the result of `read_id`. None:
@@ -190,7 +190,7 @@ class FileStore:
         self.disk.state.perform(lambda connection: rows.remove(connection, ident))
         self.disk.submit(lambda: self.contents.remove(ident))
 
-    # [] Removing expired files.
+    # Removing expired files.
 
     async def sweep(self, most: int) -> int:
         """Remove up to ``most`` expired files and uploads, and return how many there were."""

@@ -127,8 +127,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
-    """The models of the deployment. Raises NotFound while no node has listed any: ask the nodes
-    then."""
+    """The models of the deployment. Raises NotFound while no node has listed any."""
     rules = deployment.rules
     if ask.call.path:
         # Leave out models that only nodes without this path have.
@@ -183,8 +182,7 @@ def _translate(
 def _recall_placement(
     snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
 ) -> ModelPlacement:
-    """The placement of an earlier request, possibly with another head; else a new one. Raises
-    NotFound."""
+    """An earlier request's placement, if there is one, else a new one. Raises NotFound."""
     call = ask.call
     if call.path or deployment.key_parameters is not None:
         return _find_placement(snapshot, deployment, ask, asked)

@@ -35,8 +35,7 @@ __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which the message's end is awaited after the protocol's last event: it is usually in
-#: the next packet.
+#: Seconds to wait for the message's end after the protocol's last event, usually the next packet.
 _CONCLUDE_AFTER_S, _AGAIN_AFTER_S = 0.05, 0.01
 _CRLF, _LINE_FEED = (slice(-2, None), b"\r\n"), ord("\n")
 _WHOLE_EVENT = slice(-len(EVENT_END), None), EVENT_END
@@ -79,8 +78,7 @@ class Relay(Passing):
         self.paused_at: float | None = None
 
     def begin(self, connection: NodeConnection) -> None:
-        """Send the head, with the body bytes that have arrived, and attach to the node's
-        connection."""
+        """Send the head with the body bytes so far, and attach to the node's connection."""
         early = self._node.take(connection)
         body = self.machine.body
         self._feed = body.feed
@@ -160,8 +158,7 @@ class Relay(Passing):
             try:
                 self._write(data)
             except RuntimeError:
-                # uvloop raises this if the client has closed; checking before would cost time for
-                # every event.
+                # uvloop raises this if the client has closed; a check would cost time per event.
                 self._lose_client()
                 return
             self._last_but_two = self._last_but_one
@@ -182,14 +179,12 @@ class Relay(Passing):
             self._take(data)
 
     def _lose_client(self) -> None:
-        """The client has closed. Leave in a later round of the loop; until then nothing is read
-        from the node."""
+        """The client has closed. Leave in a later round; until then do not read the node."""
         self._node.pause()
         self._turns.defer(partial(self.leave, Terminal.CLIENT_GONE))
 
     def eof_received(self) -> bool:
-        """The node has ended its side. The reply ends in a later round of the loop, then the
-        connection."""
+        """The node has ended its side. In a later round, end the reply, then the connection."""
         has_halves = self._node.has_halves
         self.connection_lost(None)
         return has_halves and self.terminal is None

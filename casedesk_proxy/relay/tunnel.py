@@ -91,7 +91,7 @@ class Tunnel(asyncio.Protocol):
         if self._node is None:
             self.connection_lost(connection.lost_by)
 
-    # [] Callbacks of the node's transport.
+    # Callbacks of the node's transport.
 
     def data_received(self, data: bytes) -> None:
         if self.terminal is not None or self._transport is None:
@@ -126,7 +126,7 @@ class Tunnel(asyncio.Protocol):
         if self.terminal is None:
             self._client.hold(False)
 
-    # [] Callbacks of the client's side.
+    # Callbacks of the client's side.
 
     def take(self, data: bytes) -> None:
         """Take bytes from the client."""
@@ -157,7 +157,7 @@ class Tunnel(asyncio.Protocol):
                 terminal = Terminal.COMPLETED
             self._end(terminal)
 
-    # [] Called by `Watch` and by a stop.
+    # Called by `Watch` and by a stop.
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
         if self.terminal is not None:

@@ -71,7 +71,7 @@ class ClientUpload:
         self.is_begun = False
         self.is_done = False
 
-    # [] Called by the attempt.
+    # Called by the attempt.
 
     def begin(self, node: NodeSink, within: float) -> None:
         self.is_begun = True
@@ -93,7 +93,7 @@ class ClientUpload:
             node.upload = None
             self._request.stop_pouring()
 
-    # [] Called by the node's connection.
+    # Called by the node's connection.
 
     def pause(self) -> None:
         self._is_paused = True
@@ -110,7 +110,7 @@ class ClientUpload:
         if self._signal is not None and not self._signal.done:
             self._signal.set(None)
 
-    # [] Called by the request.
+    # Called by the request.
 
     @property
     def wants(self) -> bool:
@@ -157,7 +157,7 @@ class ClientUpload:
         if data and self._node is not None:
             self._node.send_more(frame_chunk(data) if self._is_chunked else data)
 
-    # [] Timeouts.
+    # Timeouts.
 
     def _watch_client(self) -> None:
         self._stop_timer()

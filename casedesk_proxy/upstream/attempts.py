@@ -163,7 +163,7 @@ class Attempts:
         self.tried += ((name, why),)
         self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
 
-    # [] The beginning of a reply.
+    # The beginning of a reply.
 
     def decide(self, beginning: Beginning, *, may_move_on: bool) -> Next:
         """What happens next. ``may_move_on``: another node may get the request if its node was

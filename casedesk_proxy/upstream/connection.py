@@ -194,7 +194,7 @@ class NodeConnection(asyncio.Protocol):
             and not self.buffered_body
         )
 
-    # [] Callbacks of the transport.
+    # Callbacks of the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the methods of asyncio.Transport but not its type.

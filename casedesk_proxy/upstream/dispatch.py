@@ -171,7 +171,7 @@ class Dispatcher:
         reply.lease.end(clean=False)
         return True
 
-    # [] Getting a slot.
+    # Getting a slot.
 
     def _ticket(self, search: Attempts) -> Ticket:
         """A ticket for the nodes that are left. It usually has a slot at one of them already."""
