@@ -10,7 +10,7 @@ from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.completeness import is_given_up
-from casedesk_proxy.replying.heads import annotate, is_event_stream, reply_head
+from casedesk_proxy.replying.heads import is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.terms import Dialect, Framing, RawHeaders
@@ -67,10 +67,9 @@ def send_whole(
     else:
         http11 = request.head.http11
         mine = reply_head(
-            head, BodyFraming.LENGTH, surface, request_id, keep_alive=keep_alive, http11=http11
-        )
-        if request.notes:
-            mine = annotate(mine, request.notes)
+            head, BodyFraming.LENGTH, surface, request_id, keep_alive=keep_alive, http11=http11,
+            notes=request.notes,
+        )  # fmt: skip
         end, code, reason = Terminal.COMPLETED, "", ""
         if is_given_up(surface, tail):
             end, code, reason = Terminal.NODE_BROKE, GAVE_UP.code, GAVE_UP.reason

@@ -61,11 +61,12 @@ def reply_head(
     *,
     keep_alive: bool,
     http11: bool = True,
+    notes: bytes = b"",
 ) -> bytes:
     """A node's head made the client's: hop-by-hop, cookie and CORS headers off, ids on.
 
     ``body`` is the framing towards the client, which may differ from the node's; ``http11`` is
-    False for clients of HTTP/1.0.
+    False for clients of HTTP/1.0. ``notes``: as `annotate` adds them.
     """
     end = b""
     counts: tuple[int, ...] = ()
@@ -75,17 +76,22 @@ def reply_head(
         end = b"\r\nTransfer-Encoding: chunked"
     if not (keep_alive and http11):
         end += b"\r\n" + _connection(keep_alive=keep_alive)
-    template, ids = _template(head.status, head.reason, head.headers, surface, end)
-    return template % ((request_id.encode("ascii"),) * ids + counts)
+    template, ids = _template(head.status, head.reason, head.headers, surface, end, notes != b"")
+    values = (request_id.encode("ascii"),) * ids + counts
+    return template % ((*values, notes) if notes else values)
 
 
 @lru_cache(maxsize=128)
 def _template(
-    status: int, reason: bytes, headers: RawHeaders, surface: Dialect, end: bytes
-) -> tuple[bytes, int]:
+    status: int, reason: bytes, headers: RawHeaders, surface: Dialect, end: bytes,
+    has_notes: bool,
+) -> tuple[bytes, int]:  # fmt: skip
     """What is the same for every reply of a node with such headers, and how often the request's id
-    stands in it, before what ``end`` has places for."""
-    lines = [name + b": " + value for name, value in forward_response_headers(headers)]
+    stands in it, before what ``end`` has places for, and the notes."""
+    forwarded = forward_response_headers(headers)
+    if has_notes:
+        forwarded = [one for one in forwarded if b"ratelimit-" not in one[0].lower()]
+    lines = [name + b": " + value for name, value in forwarded]
     lead = b"\r\n".join([_first_line(status, reason), *lines]).replace(b"%", b"%%")
     ids = b"\r\nx-request-id: %b"
     if surface is Dialect.ANTHROPIC and header(headers, b"request-id") is None:
@@ -95,7 +101,7 @@ def _template(
     if _is_stream(kind) and header(headers, b"x-accel-buffering") is None:
         # Another nginx in front of us would hold events back (its proxy_buffering).
         ids += b"\r\nX-Accel-Buffering: no"
-    return lead + ids + end + b"\r\n\r\n", count
+    return lead + ids + end + (b"\r\n%b\r\n" if has_notes else b"\r\n\r\n"), count
 
 
 def transposed_head(

@@ -149,3 +149,12 @@ def test_without_limits_a_head_is_made_as_ever() -> None:
 
     assert annotated(make_head, b"") is make_head
     assert annotated(make_head, NOTES)(3) == annotate(make_head(3), NOTES)
+
+
+def test_a_relayed_head_with_what_is_left_is_made_in_one_step() -> None:
+    headers = ((b"X-RateLimit-Limit-Tokens", b"1"), (b"100%", b"ratelimit-"))
+    head = ResponseHead(200, b"OK", headers, BodyFraming.LENGTH, 2, True)
+    for surface in (Dialect.OPENAI, Dialect.ANTHROPIC):
+        plain = reply_head(head, BodyFraming.LENGTH, surface, "i", keep_alive=True)
+        noted = reply_head(head, BodyFraming.LENGTH, surface, "i", keep_alive=True, notes=NOTES)
+        assert noted == annotate(plain, NOTES)
