@@ -8,8 +8,9 @@ Its own come back as rows, too, and are known by their request ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
-from casedesk_proxy.limits.past import Past, ScopeName, Spent, SpentFields
+from casedesk_proxy.limits.past import Ended, Past, ScopeName, Spent
 from casedesk_proxy.limits.use import PastUse, Use
 from casedesk_proxy.limits.windows import Calendar, Moment
 
@@ -25,14 +26,16 @@ _NEVER_USED = PastUse()
 
 class Book:
     """``calendar`` says what a day and a month are. Only scopes that were opened are counted; they
-    are named by their kind, key or deployment, and their name."""
+    are named by their kind, key or deployment, and their name. ``awaited``: by request, exchanges
+    of this process that have ended and are counted, whose rows are on their way to the ledger. Code
+    that adds to it calls `bound` once in a while."""
 
-    __slots__ = ("_awaited", "_uses", "calendar")
+    __slots__ = ("_uses", "awaited", "calendar")
 
     def __init__(self, calendar: Calendar) -> None:
         self.calendar = calendar
         self._uses: dict[ScopeName, Use] = {}
-        self._awaited: dict[str, SpentFields] = {}
+        self.awaited: dict[str, Ended] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -54,22 +57,21 @@ class Book:
             use = self._uses[kind, name] = Use()
         return use
 
-    def expect(self, spent: SpentFields) -> None:
-        """An exchange of this process has ended and is counted; its row goes to the ledger."""
-        awaited = self._awaited
-        if len(awaited) >= _MAX_AWAITED_IDS:
-            del awaited[next(iter(awaited))]
-        awaited[spent[0]] = spent
+    def bound(self) -> None:
+        """Wait no more for the oldest of too many rows."""
+        beyond = len(self.awaited) - _MAX_AWAITED_IDS
+        for request in list(islice(self.awaited, max(beyond, 0))):
+            del self.awaited[request]
 
     def forget(self, requests: Iterable[str]) -> None:
         """The rows of exchanges of this process are there, and nobody will show them."""
         for request in requests:
-            self._awaited.pop(request, None)
+            self.awaited.pop(request, None)
 
     def take(self, rows: Iterable[Spent], now: Moment) -> None:
         """The ledger's new rows."""
         for row in rows:
-            if self._awaited.pop(row.request, None) is None:
+            if self.awaited.pop(row.request, None) is None:
                 for which in row.scopes:
                     if (use := self._uses.get(which)) is not None:
                         self._add(use, row, now)
@@ -80,9 +82,9 @@ class Book:
         """Begin anew from the ledger, some scopes at a step: between two of them requests may be
         admitted and exchanges end. ``running``: when those of a scope's requests have begun that
         have not ended, by the steady clock."""
-        for request in [one for one in self._awaited if one in past.requests]:
-            del self._awaited[request]
-        known = list(self._awaited.values())
+        for request in [one for one in self.awaited if one in past.requests]:
+            del self.awaited[request]
+        known = list(self.awaited.values())
         waiting: dict[ScopeName, list[Spent]] = {}
         for start in range(0, len(known), _MAX_STEP_ROWS):
             _sort_in(waiting, known[start : start + _MAX_STEP_ROWS])
@@ -101,10 +103,10 @@ class Book:
                     use.add_request(at.steady, started)
             yield
 
-    def _list_later(self, known: Sequence[SpentFields]) -> list[SpentFields]:
+    def _list_later(self, known: Sequence[Ended]) -> list[Ended]:
         """Those that are waited for and were not yet, when the last of them were ``known``."""
-        last, later = known[-1] if known else None, list[SpentFields]()
-        for row in reversed(self._awaited.values()):
+        last, later = known[-1] if known else None, list[Ended]()
+        for row in reversed(self.awaited.values()):
             if row is last:
                 break
             later.append(row)
@@ -117,8 +119,8 @@ class Book:
             use.add_request(now.steady, now.steady_at(row.started))
 
 
-def _sort_in(found: dict[ScopeName, list[Spent]], rows: Iterable[SpentFields]) -> None:
-    for fields in rows:
-        row = Spent(*fields)
+def _sort_in(found: dict[ScopeName, list[Spent]], ended: Iterable[Ended]) -> None:
+    for names, tokens, begin, end, ahead, node in ended:
+        row = Spent("", names.key, names.deployment, tokens, begin + ahead, end + ahead, node != "")
         for which in row.scopes:
             found.setdefault(which, []).append(row)

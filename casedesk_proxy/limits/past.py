@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from casedesk_proxy.limits.use import PastUse
 from casedesk_proxy.limits.windows import Calendar, Moment, Today
 from casedesk_proxy.terms import record
 
-__all__ = ["Past", "PastSum", "ScopeName", "Spent", "SpentFields"]
+__all__ = ["Ended", "Past", "PastSum", "ScopeName", "Spent"]
 
 #: Its kind, key or deployment, and its name.
 ScopeName = tuple[str, str]
@@ -36,8 +37,20 @@ class Spent:
         return ("key", self.key), ("deployment", self.deployment)
 
 
-#: Those of a `Spent`, in their order: one is made of each exchange, and hardly any looked at.
-SpentFields = tuple[str, str, str, int, float, float, bool]
+class Names(Protocol):
+    """Whose an exchange is."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def deployment(self) -> str: ...
+
+
+#: What a `Spent` is made of, should somebody look at it, for an exchange of this process: whose it
+#: is, tokens, begin and end by the steady clock, by how much the wall clock is ahead of that, and
+#: the node that it came to. One is made for each exchange, and hardly any looked at.
+Ended = tuple[Names, int, float, float, float, str]
 
 
 @record

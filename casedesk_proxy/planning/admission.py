@@ -8,6 +8,7 @@ the snapshot (what each deployment requires). Only `admit` puts them in order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import find_credential
@@ -51,14 +52,20 @@ FILES = frozenset(
 )  # fmt: skip
 
 
+#: What nobody's limits are about.
+_UNCOUNTED = CATALOGUE | FILES
+#: Pairs of limits that are remembered.
+_MAX_PAIRS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """An admitted request. ``request_id`` is the client's own, if the head has an acceptable one;
     ``log_target`` is the target without its secrets; ``facts`` are for the exchange's record.
-    ``limits`` are those of the key and of the deployment, ``expires`` is when the key expires, in
-    seconds since 1970. ``placements`` is what planning remembers of models for requests with the
-    same head: see `fastpath.admission_cache`. ``by_session``: the session was the only credential,
-    so this holds for this request alone."""
+    ``limits`` are those of the key and of the deployment, ``counted`` those for which this request
+    counts; ``expires`` is when the key expires, in seconds since 1970. ``placements`` is what
+    planning remembers of models for requests with the same head: see `fastpath.admission_cache`.
+    ``by_session``: the session was the only credential, so this holds for this request alone."""
 
     call: Call
     deployment: DeploymentSpec
@@ -66,6 +73,7 @@ class Admitted:
     log_target: str
     facts: CallFacts
     limits: tuple[UseRules, ...] = ()
+    counted: tuple[UseRules, ...] = ()
     expires: float | None = None
     by_session: bool = False
     placements: Memory[str, ModelPlacement] = field(
@@ -134,11 +142,19 @@ def admit(
     facts = CallFacts(call.surface, call.action, principal.name, deployment.name)
     ident = accept_request_id(head.headers)
     deployment = deployment.for_key(principal.models, principal.parameters)
-    limits = tuple(one for one in (principal.limits, deployment.limits) if one is not None)
+    limits = _join(principal.limits, deployment.limits)
+    counted = () if call.action in _UNCOUNTED else limits
     return Admitted(
-        call, deployment, ident, log_target(head.target), facts, limits, principal.expires,
-        by_session,
+        call, deployment, ident, log_target(head.target), facts, limits, counted,
+        principal.expires, by_session,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=_MAX_PAIRS)
+def _join(*limits: UseRules | None) -> tuple[UseRules, ...]:
+    """The same tuple for the same limits, whatever the head: what counts for them is known by its
+    identity."""
+    return tuple(one for one in limits if one is not None)
 
 
 def read_facts(head: RequestHead) -> CallFacts:

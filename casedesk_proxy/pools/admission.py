@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from casedesk_proxy.pools.caps import Cap
 from casedesk_proxy.pools.node import NodeState, Service, Slot
 from casedesk_proxy.pools.policies import Demand, choose, is_hopeless
 from casedesk_proxy.pools.queue import FairQueue
-from casedesk_proxy.terms import UseRules
 
 __all__ = ["Admission", "Rejection", "Ticket"]
 
@@ -43,10 +43,10 @@ class Ticket:
     deployment: str
     key: str
     demand: Demand
-    caps: tuple[UseRules, ...] = ()
+    caps: tuple[Cap, ...] = ()
     slot: Slot | None = None
     rejection: Rejection | None = None
-    reached: UseRules | None = None
+    reached: Cap | None = None
 
     @property
     def is_decided(self) -> bool:
@@ -75,9 +75,8 @@ class Admission:
     def __init__(self) -> None:
         self.states: dict[str, NodeState] = {}
         self._turns: dict[str, int] = {}
-        #: Requests that have a slot, by the kind and the name of what has a limit on them.
-        self._running: Counter[tuple[str, str]] = Counter()
-        #: The same, and how many wait in each deployment, at other instances of this host.
+        #: Requests that have a slot, by the kind and the name of what has a limit on them, and how
+        #: many wait in each deployment, at other instances of this host.
         self.running_elsewhere: dict[tuple[str, str], int] = {}
         self.waiting_elsewhere: dict[str, int] = {}
         #: Deployments with waiting requests, in the order in which they are served next.
@@ -117,7 +116,7 @@ class Admission:
         waiting tickets are served first, and those still waiting after that cannot use the slot."""
         decided = self.serve_waiting(now) if self._waiting else []
         reached = self.find_reached(ticket) if ticket.caps else None
-        if reached is not None and not reached.waits:
+        if reached is not None and not reached.rules.waits:
             ticket.rejection, ticket.reached = Rejection.PARALLEL, reached
             return [*decided, ticket]
         if reached is None and self._seat(ticket, now):
@@ -223,19 +222,14 @@ class Admission:
                     self._waiting[name] = waiting
                 yield ticket
 
-    def running(self, kind: str, name: str) -> int:
-        """How many requests with a limit have a slot."""
-        return self._running[kind, name]
-
-    def find_reached(self, ticket: Ticket) -> UseRules | None:
+    def find_reached(self, ticket: Ticket) -> Cap | None:
         """The limit on parallel requests that prevents a slot."""
         elsewhere = self.running_elsewhere
         for cap in ticket.caps:
-            which = cap.kind, cap.name
-            running = self._running[which]
+            taken = cap.seats.taken
             if elsewhere:
-                running += elsewhere.get(which, 0)
-            if cap.parallel is not None and running >= cap.parallel:
+                taken += elsewhere.get(cap.which, 0)
+            if taken >= cap.most:
                 return cap
         return None
 
@@ -256,18 +250,17 @@ class Admission:
         if state is None:
             return False
         self._turns[ticket.deployment] = turn + 1
-        ticket.slot = state.take(now)
+        ticket.slot = slot = state.take(now)
         if ticket.caps:
-            ticket.slot.caps = ticket.caps
+            slot.caps = ticket.caps
             for cap in ticket.caps:
-                self._running[cap.kind, cap.name] += 1
+                cap.seats.taken += 1
         return True
 
     def _give_back(self, slot: Slot) -> None:
         slot.state.release(slot)
-        if slot.caps:
-            for cap in slot.caps:
-                self._running[cap.kind, cap.name] -= 1
+        for cap in slot.caps:
+            cap.seats.taken -= 1
 
     def _forget_demand(self, ticket: Ticket) -> None:
         """The ticket no longer waits."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from casedesk_proxy.pools.caps import Cap
 from casedesk_proxy.pools.circuit_breaker import FAILURE_WINDOW_S, CircuitBreaker, NodeFault
-from casedesk_proxy.terms import UseRules
 
 __all__ = ["LiveReply", "NodeState", "Service", "Slot"]
 
@@ -49,7 +49,7 @@ class Slot:
     state: NodeState
     is_trial: bool
     taken: bool = True
-    caps: tuple[UseRules, ...] = ()
+    caps: tuple[Cap, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -28,7 +28,7 @@ from casedesk_proxy.replying.record import (
     Terminal,
 )
 from casedesk_proxy.server.cuts import Cuts
-from casedesk_proxy.server.metering import Metered
+from casedesk_proxy.server.metering import Meter
 from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.telemetry.accesslog import Sink
 from casedesk_proxy.upstream.attempts import Attempts
@@ -54,7 +54,7 @@ class Exchange:
     one is on its way yet."""
 
     __slots__ = (
-        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "metered",
+        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "meter",
         "method", "planned", "received", "request", "request_id", "started", "status", "stopped",
         "summed_up", "target", "text_size",
     )  # fmt: skip
@@ -77,7 +77,8 @@ class Exchange:
         self.summed_up = False
         #: Of a chat that streams and may be steered: its id, once that has been told.
         self.chat_id = ""
-        self.metered: Metered | None = None
+        #: What counts it, where it has limits.
+        self.meter: Meter | None = None
         #: There until it has ended.
         self.request: ClientRequest | None = None
         #: Why somebody ended it.

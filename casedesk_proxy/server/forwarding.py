@@ -128,8 +128,8 @@ class Forwarder:
         rest. Raises a ProxyError only while nothing has been sent to the client."""
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
         attempts.upload = upload
-        if (metered := exchange.metered) is not None:
-            attempts.caps, attempts.recheck = metered.meter.caps, metered.meter.recheck
+        if (meter := exchange.meter) is not None:
+            attempts.caps, attempts.recheck = meter.caps, meter.recheck
         uses: Uses = {}
         if form is None and isinstance(raw, bytes):
             named = admitted.deployment.find_references(admitted.call, raw)

@@ -116,8 +116,8 @@ class Handler:
             delivered = self._own.own_up(request, exchange)
         finally:
             record = self.exchanges.end(exchange, delivered.facts, cancel)
-            if exchange.metered is not None:
-                self.limiter.end(exchange.metered, record)
+            if exchange.meter is not None:
+                self.limiter.end(exchange, exchange.meter, record)
         return delivered.keep_alive
 
     async def _answer(
@@ -139,8 +139,8 @@ class Handler:
         if isinstance(admitted, UploadUrl):
             return await self._files.resume(request, exchange, admitted.call)
         call = admitted.call
-        if admitted.limits or admitted.expires is not None:
-            exchange.metered = self.limiter.admit(request, exchange.started, admitted)
+        if admitted.counted or admitted.expires is not None:
+            exchange.meter = self.limiter.admit(request, exchange, admitted)
         if call.action in CATALOGUE:
             return Own(await self._catalogue.answer(admitted, snapshot))
         if call.action in FILES:

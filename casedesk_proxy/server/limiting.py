@@ -26,14 +26,14 @@ from casedesk_proxy.limits.judging import (
     refuse,
 )
 from casedesk_proxy.limits.past import ScopeName
-from casedesk_proxy.limits.use import Use, count_tokens
+from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
-from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted
+from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.following import Follower, PastReader
-from casedesk_proxy.server.metering import Meter, Metered, Scope
+from casedesk_proxy.server.metering import Meter, Running, Scope
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
 from casedesk_proxy.terms import Limit, Standing, UseRules
@@ -44,13 +44,11 @@ log = logging.getLogger(__name__)
 
 #: Limits of a scope, its use, what of that each limit counts, and whether none of them is passed.
 _Counted = tuple[UseRules, Use, Sequence[int], bool]
-#: Pairs of key and deployment; with more of them all are put together anew.
+#: Limits of a key and a deployment; with more of them all are put together anew.
 _MAX_METERS = 10_000
 #: Keys and deployments that are looked at in one turn of the loop: half a millisecond where all are
 #: new.
 _MAX_STEP_SCOPES = 200
-#: What nobody's limits are about.
-_UNCOUNTED = CATALOGUE | FILES
 
 
 class Limiter:
@@ -71,9 +69,10 @@ class Limiter:
         self._wall = wall
         self._zone = current.snapshot.time_zone
         self._book = Book(Calendar(self._zone))
+        self._awaited = self._book.awaited
         self._scopes: dict[tuple[str, str], Scope] = {}
-        #: By the names of key and deployment.
-        self._meters: dict[tuple[str, str], Meter] = {}
+        #: By the identity of the limits.
+        self._meters: dict[int, Meter] = {}
         #: The present one, or the last in which something was counted.
         self._second = Second.at(self.now())
         #: Limits in force whose past use may not have been asked for.
@@ -128,49 +127,49 @@ class Limiter:
         if len(some) == _MAX_STEP_SCOPES:
             self._loop.call_soon(self._open_some, unopened)
 
-    def admit(self, request: ClientRequest, started: float, admitted: Admitted) -> Metered | None:
-        """None where nothing has to be counted. ``started``: now, by the loop's clock. Raises
+    def admit(self, request: ClientRequest, one: Running, admitted: Admitted) -> Meter | None:
+        """What counts ``one``, which has just begun; None where nothing has to be counted. Raises
         LimitReached, and Unauthenticated for a key that has expired."""
         if admitted.expires is not None and self._wall() >= admitted.expires:
             since = spell_time(admitted.expires)
             raise Unauthenticated(
                 f"the key expired on {since}; ask for a new one", code="key_expired"
             )
-        limits, call = admitted.limits, admitted.facts
-        if not limits or admitted.call.action in _UNCOUNTED:
+        limits = admitted.counted
+        if not limits:
             return None
-        meter = self._meters.get((call.key, call.deployment))
-        if meter is None or meter.limits is not limits:
-            meter = self._meters[call.key, call.deployment] = self._make_meter(limits)
-        second = self._second
+        meter = self._meters.get(id(limits)) or self._make_meter(limits)
+        second, started = self._second, one.started
         if started >= second.until:
-            second = self._second = Second.at(self.now())
-        notes = meter.read_calm(call.surface, second, started)
-        request.notes = self._judge_and_warn(meter, call.surface) if notes is None else notes
-        one = Metered(request, meter, started)
-        for gauge, scope, _ in meter.parts:
-            gauge.use.asked += 1
-            scope.running.add(one)
-        return one
+            second = self._begin_second()
+        surface = admitted.facts.surface
+        notes = meter.read_calm(surface, second, started)
+        request.notes = self._judge_and_warn(meter, surface, second) if notes is None else notes
+        for use, running in meter.counts:
+            use.asked += 1
+            running.add(one)
+        return meter
 
-    def end(self, one: Metered, outcome: ExchangeRecord) -> None:
+    def end(self, one: Running, meter: Meter, outcome: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
-        second, ended = self._second, outcome.ended
+        second, ended, usage = self._second, outcome.ended, outcome.usage
         if ended >= second.until:
-            second = self._second = Second.at(self.now())
-        tokens = count_tokens(outcome.usage)
-        for gauge, scope, _ in one.meter.parts:
-            use = gauge.use
+            second = self._begin_second()
+        tokens = (usage.prompt or 0) + (usage.output or 0)
+        for use, running in meter.counts:
             if use.second is not second:
                 use.enter(second)
             use.spent += tokens
-            scope.running.discard(one)
+            running.discard(one)
         if self._is_entered and not outcome.summed_up:
-            ahead = second.ahead
-            self._book.expect((
-                outcome.request_id, outcome.key, outcome.deployment, tokens,
-                one.started + ahead, ended + ahead, outcome.node != "",
-            ))  # fmt: skip
+            self._awaited[outcome.request_id] = (
+                one.call, tokens, outcome.started, ended, second.ahead, outcome.node,
+            )  # fmt: skip
+
+    def _begin_second(self) -> Second:
+        self._second = second = Second.at(self.now())
+        self._book.bound()
+        return second
 
     def list_standings(self, limits: Sequence[UseRules]) -> list[Standing]:
         """How limits stand now, those on parallel requests included."""
@@ -217,10 +216,14 @@ class Limiter:
             found.append((rules, use, used, calm))
         return found
 
-    def _judge_and_warn(self, meter: Meter, surface: str) -> bytes:
+    def _judge_and_warn(self, meter: Meter, surface: str, second: Second) -> bytes:
         """What heads say, where a limit is reached or only warns. Raises LimitReached."""
         now = self.now()
         counted = self._judge(meter, now)
+        for use, _ in meter.counts:
+            if use.second is not second:
+                # Not all were read, as one was enough to say that not all is calm.
+                use.enter(second)
         tightest = [_with_this_one(standing) for standing in find_tightest(counted, now)]
         headers = limit_headers(surface, tightest, now.wall)
         if warned := self._list_warned(counted, now):
@@ -254,7 +257,9 @@ class Limiter:
         if len(self._meters) >= _MAX_METERS:
             self._meters.clear()
         parts = [(rules, *self._find(rules)) for rules in limits]
-        return Meter(limits, parts, self._recheck)
+        # It holds the limits, so that no others have their identity.
+        meter = self._meters[id(limits)] = Meter(limits, parts, self._recheck)
+        return meter
 
     def _find(self, rules: UseRules) -> tuple[Scope, Use]:
         which = rules.kind, rules.name

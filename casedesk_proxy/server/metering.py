@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Protocol
 
 from casedesk_proxy.limits.gauge import Gauge
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Moment, Second
+from casedesk_proxy.pools.caps import Cap, Seats
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.surfaces.limits import limit_template
 from casedesk_proxy.terms import Limit, UseRules
 
-__all__ = ["Meter", "Metered", "Scope"]
+__all__ = ["Meter", "Running", "Scope"]
 
 #: Of more running requests than these the sum is good for so many seconds: in which an engine makes
 #: one or two tokens for each.
@@ -22,16 +25,22 @@ _MAX_SUMMED_REQUESTS = 4
 _SUM_FRESH_S = 0.02
 
 
-#: No template, and which of both numbers it has room for: requests (0), tokens (1), None: both.
-_UNKNOWN: tuple[bytes | None, int | None] = (None, None)
+class Running(Protocol):
+    """A request under way; ``started``: by the steady clock. Its ``request`` is gone once it has
+    ended."""
+
+    call: CallFacts
+    request: ClientRequest | None
+    started: float
 
 
 class Meter:
     """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
-    with what runs there, and whether they count tokens; ``caps`` those on parallel requests;
-    ``recheck`` raises LimitReached where a request that has waited is over a limit now."""
+    with what runs there, and whether they count tokens; ``counts`` what is used and what runs in
+    each; ``caps`` are the limits on parallel requests; ``recheck`` raises LimitReached where a
+    request that has waited is over a limit now."""
 
-    __slots__ = ("_only", "_templates", "_used", "caps", "limits", "parts", "recheck")
+    __slots__ = ("_only", "_templates", "_used", "caps", "counts", "limits", "parts", "recheck")
 
     def __init__(
         self,
@@ -41,13 +50,17 @@ class Meter:
     ) -> None:
         self.limits = limits
         self.parts = [(Gauge(rules, use), scope, _are_tokens(rules)) for rules, scope, use in parts]
-        self.caps = tuple(one for one in limits if one.parallel is not None)
+        self.counts = [(use, scope.running) for _, scope, use in parts]
+        self.caps = tuple(
+            Cap(rules, scope.seats) for rules, scope, _ in parts if rules.parallel is not None
+        )
         self.recheck = partial(recheck, self)
         self._templates: dict[tuple[object, ...], bytes] = {}
         #: Most have limits on the key alone. By surface, what heads say once everything that they
-        #: tell of has been used in this second.
+        #: tell of has been used in this second, and for which of both numbers that has room:
+        #: requests (0), tokens (1), None: both.
         self._only = self.parts[0] if len(self.parts) == 1 else None
-        self._used: dict[str, tuple[bytes | None, int | None]] = {}
+        self._used: dict[str, tuple[bytes, int | None]] = {}
 
     def read_calm(self, surface: str, second: Second, steady: float) -> bytes | None:
         """What a head says of what is left, in that ``second``, once the request that asks has been
@@ -58,16 +71,14 @@ class Meter:
         use = gauge.use
         if use.second is not second or use.epoch is not gauge.epoch:
             self._read_anew(gauge, second)
+        if (known := self._used.get(surface)) is None:
+            return self._read_all(surface, second, steady)
         asked, spent = use.asked, use.spent
-        template = None
-        if asked != gauge.asked and spent != gauge.spent:
-            template, tells = self._used.get(surface, _UNKNOWN)
         if are_tokens and scope.running:
             spent += scope.produced(steady)
         if asked >= gauge.calm_asked or spent >= gauge.calm_spent:
             return None
-        if template is None:
-            return self._read_all(surface, second, steady)
+        template, tells = known
         left = gauge.full_asked - asked - 1, gauge.full_spent - spent
         return template % (left if tells is None else left[tells])
 
@@ -125,32 +136,17 @@ class Meter:
         return template
 
 
-class Metered:
-    """A request that was admitted: ``started``, by the steady clock."""
-
-    __slots__ = ("_request", "meter", "started")
-
-    def __init__(self, request: ClientRequest, meter: Meter, started: float) -> None:
-        self._request = request
-        self.meter = meter
-        self.started = started
-
-    @property
-    def produced(self) -> int:
-        """Pieces of its reply that have come: engines send one for each token, or for a few."""
-        held = self._request.held
-        return held.relay.events if isinstance(held, Delivery) and held.generates else 0
-
-
 class Scope:
-    """A key or a deployment with limits, and its requests that run."""
+    """A key or a deployment with limits, and its requests that run, of which those that are at
+    nodes have ``seats``."""
 
-    __slots__ = ("_produced", "_summed_at", "kind", "name", "running", "warned_on")
+    __slots__ = ("_produced", "_summed_at", "kind", "name", "running", "seats", "warned_on")
 
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
         self.name = name
-        self.running: set[Metered] = set()
+        self.running: set[Running] = set()
+        self.seats = Seats()
         #: By soft limit, the number of the day on which a log line named it.
         self.warned_on: dict[Limit, int] = {}
         self._produced = 0
@@ -161,9 +157,15 @@ class Scope:
         if not self.running:
             return 0
         if len(self.running) <= _MAX_SUMMED_REQUESTS or steady - self._summed_at > _SUM_FRESH_S:
-            self._produced = sum([one.produced for one in self.running])
+            self._produced = sum(map(_count_pieces, self.running))
             self._summed_at = steady
         return self._produced
+
+
+def _count_pieces(one: Running) -> int:
+    """What has come of its reply: engines send a piece for each token, or for a few."""
+    held = None if one.request is None else one.request.held
+    return held.relay.events if isinstance(held, Delivery) and held.generates else 0
 
 
 def _are_tokens(rules: UseRules) -> bool:

@@ -17,12 +17,13 @@ from casedesk_proxy.dialects.core.thinking import find_refused, find_suspected, 
 from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.pools.admission import Ticket
+from casedesk_proxy.pools.caps import Cap
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.replying.record import Phase
 from casedesk_proxy.snapshot import NodeSpec
-from casedesk_proxy.terms import Control, UseRules, record
+from casedesk_proxy.terms import Control, record
 from casedesk_proxy.upstream.file_upload import FileContents
 from casedesk_proxy.upstream.uploading import Upload
 
@@ -104,7 +105,7 @@ class Attempts:
         self.without: frozenset[Control] = frozenset()
         self.upload: Upload | None = None
         self.contents: FileContents | None = None
-        self.caps: tuple[UseRules, ...] = ()
+        self.caps: tuple[Cap, ...] = ()
         self.recheck: Callable[[], None] | None = None
         self.ticket: Ticket | None = None
         self.plan: Plan

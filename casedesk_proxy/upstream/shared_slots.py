@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from casedesk_proxy.pools.admission import Admission, Ticket
+from casedesk_proxy.pools.caps import Cap
 from casedesk_proxy.pools.host_turns import HostTurns
 from casedesk_proxy.pools.node import NodeState, Slot
-from casedesk_proxy.terms import UseRules
 
 __all__ = ["Counts", "SharedSlots"]
 
@@ -83,7 +83,7 @@ class SharedSlots:
                 column = self._find_node(name)
                 state.elsewhere = 0 if column is None else self._table.count_elsewhere(column)
         for cap in ticket.caps:
-            self._look_at_cap((cap.kind, cap.name))
+            self._look_at_cap(cap.which)
         if others_wait:
             elsewhere = self._count_elsewhere(f"queue {ticket.deployment}")
             admission.waiting_elsewhere[ticket.deployment] = elsewhere
@@ -122,7 +122,7 @@ class SharedSlots:
         if column is not None:
             self._table.own[column] = state.in_flight
         for cap in slot.caps:
-            self._publish(f"{cap.kind} {cap.name}", self._admission.running(cap.kind, cap.name))
+            self._publish(" ".join(cap.which), cap.seats.taken)
 
     def refresh(self, now: float) -> bool:
         """To be called regularly. Returns whether an instance has ended without notice since the
@@ -188,13 +188,13 @@ class SharedSlots:
             self._turns.count(sum(queue.keys for _, queue in self._admission.queues))
         return True
 
-    def _keeps_limits(self, caps: Sequence[UseRules]) -> bool:
+    def _keeps_limits(self, caps: Sequence[Cap]) -> bool:
         """The same of limits on parallel requests."""
         running_elsewhere, found = self._admission.running_elsewhere, True
         for cap in caps:
-            which, running = (cap.kind, cap.name), self._admission.running(cap.kind, cap.name)
-            elsewhere = running_elsewhere[which] = self._publish(" ".join(which), running)
-            if cap.parallel is not None and elsewhere and running + elsewhere > cap.parallel:
+            which, taken = cap.which, cap.seats.taken
+            elsewhere = running_elsewhere[which] = self._publish(" ".join(which), taken)
+            if elsewhere and taken + elsewhere > cap.most:
                 found = False
         return found
 

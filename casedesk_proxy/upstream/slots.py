@@ -244,7 +244,7 @@ class Slots:
 
     def _too_many(self, ticket: Ticket) -> LimitReached | Busy:
         if ticket.reached is not None:
-            return refuse_parallel(ticket.reached, time.time())
+            return refuse_parallel(ticket.reached.rules, time.time())
         hint = self.admission.retry_after(ticket.deployment, self._loop.time())
         return Busy("all nodes of this deployment are busy; try again later", retry_after=hint)
 

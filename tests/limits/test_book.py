@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 from casedesk_proxy.limits.book import Book
-from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent, SpentFields
+from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.terms import Limit
 from tests.fixtures.table import table
@@ -21,12 +21,6 @@ def moment(seconds: float = 0.0) -> Moment:
 
 def spent(request: str, tokens: int, ended: float = 0.0, key: str = "alice") -> Spent:
     return Spent(request, key, "desk", tokens, NOON + ended - 1, NOON + ended, asked=True)
-
-
-def fields(one: Spent) -> SpentFields:
-    return (
-        one.request, one.key, one.deployment, one.tokens, one.started, one.ended, one.asked,
-    )  # fmt: skip
 
 
 def book() -> Book:
@@ -49,7 +43,10 @@ def end(made: Book, one: Spent, now: Moment, *, is_entered: bool = True) -> None
         if use is not None:
             use.add_tokens(now, one.tokens)
     if is_entered:
-        made.expect(fields(one))
+        ahead = now.wall - now.steady
+        times = one.started - ahead, one.ended - ahead, ahead
+        made.awaited[one.request] = (one, one.tokens, *times, "n" if one.asked else "")
+        made.bound()
 
 
 def replace(

@@ -13,6 +13,7 @@ from hypothesis.stateful import (
 )
 
 from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
+from casedesk_proxy.pools.caps import Cap, Seats
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.node import NodeState, Slot
 from casedesk_proxy.pools.policies import Demand
@@ -261,23 +262,23 @@ def test_hints_follow_how_fast_the_queue_moves() -> None:
     assert admission.retry_after("d", 1e6) == 60.0
 
 
-def capped(key: str, parallel: int, *, waits: bool) -> Ticket:
+def capped(key: str, parallel: int, *, waits: bool, seats: Seats | None = None) -> Ticket:
     rules = UseRules("key", key, (), parallel, waits)
-    return Ticket("d", key, ANY, caps=(rules, UseRules("deployment", "d", ())))
+    return Ticket("d", key, ANY, caps=(Cap(rules, seats or Seats()),))
 
 
 def test_beyond_its_parallel_requests_a_key_is_refused_though_slots_are_free() -> None:
-    admission = one_slot("x", "y")
-    first, second = (capped("a", 1, waits=False) for _ in range(2))
+    admission, seats = one_slot("x", "y"), Seats()
+    first, second = (capped("a", 1, waits=False, seats=seats) for _ in range(2))
     admission.enqueue(first, 0.0, 10)
-    assert admission.running("key", "a") == 1
+    assert seats.taken == 1
     assert admission.enqueue(second, 0.0, 10) == [second]
     assert second.rejection is Rejection.PARALLEL
-    assert second.reached == second.caps[0]
+    assert second.reached is second.caps[0]
     assert first.slot is not None
     admission.release(first.slot, 1.0)
-    assert admission.running("key", "a") == 0
-    third = capped("a", 1, waits=False)
+    assert seats.taken == 0
+    third = capped("a", 1, waits=False, seats=seats)
     admission.enqueue(third, 1.0, 10)
     assert third.slot is not None
 
@@ -294,7 +295,8 @@ def test_what_runs_at_other_instances_counts_for_its_parallel_requests() -> None
 
 def test_or_it_waits_for_its_own_and_holds_up_nobody_else() -> None:
     admission = one_slot("x", "y", "z")
-    first, second = (capped("a", 1, waits=True) for _ in range(2))
+    seats = Seats()
+    first, second = (capped("a", 1, waits=True, seats=seats) for _ in range(2))
     admission.enqueue(first, 0.0, 10)
     assert admission.enqueue(second, 0.0, 10) == []
     other = ticket("b")

@@ -174,7 +174,7 @@ async def test_own_rows_that_are_not_shown_are_waited_for_no_more() -> None:
     book.open("key", "alice")
     follower = Follower(book, ledger, now, lambda _: (), look_s=0.001)
     one = Spent("r1", "alice", "desk", 5, time.time() - 1, time.time(), asked=True)
-    book.expect(("r1", "alice", "desk", 5, one.started, one.ended, True))
+    book.awaited["r1"] = (one, 5, one.started, one.ended, 0.0, "n")
     ledger.passed = ["r1"]
     following = asyncio.create_task(follower.follow())
     while ledger.passed:

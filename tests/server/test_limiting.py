@@ -106,6 +106,32 @@ async def test_beyond_a_soft_limit_heads_say_what_is_left_too() -> None:
         assert "x-casedesk-limit-warning" in headers
 
 
+async def test_what_is_not_looked_at_beyond_a_soft_limit_counts_too(tmp_path: Path) -> None:
+    """The key's use is enough to know that not all is calm: the deployment's, which nobody has read
+    since the start, counts all the same."""
+    async with state_file(tmp_path) as store, limited(store=store) as (asker, _):
+        await asker.chat()
+    soft, desk = {"tokens_per_day": {"soft": 1}}, {"requests_per_minute": 9}
+    async with state_file(tmp_path) as store, limited(soft, desk, store=store) as (asker, proxy):
+        for left in ("7", "6"):
+            status, headers, _ = await asker.chat()
+            assert (status, headers["x-ratelimit-remaining-requests"]) == (200, left)
+            assert "x-casedesk-limit-warning" in headers
+        used, _ = proxy.gateway.limiter.list_all(2)
+        assert (used.kind, used.used) == ("deployment", 3), "the one before the start is counted"
+
+
+async def test_what_counts_a_key_is_the_same_for_all_its_clients() -> None:
+    async with limited({"requests_per_minute": 9}) as (asker, proxy):
+        found = set()
+        for left in ("8", "7", "6", "5"):
+            asker.headers["User-Agent"] = f"client {int(left) % 2}"
+            _, headers, _ = await asker.chat()
+            assert headers["x-ratelimit-remaining-requests"] == left
+            found |= set(proxy.gateway.limiter._meters.values())
+        assert len(found) == 1
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_streams_too_say_what_is_left(stream: bool) -> None:
     async with limited({"tokens_per_day": 1000}) as (asker, _):
@@ -215,7 +241,7 @@ async def test_more_at_once_are_refused_or_wait() -> None:
     async with limited({"parallel": 2}, script=slow) as (asker, proxy):
         replies = await asyncio.gather(*(asker.chat() for _ in range(5)))
         assert [status for status, _, _ in replies] == [200] * 5
-        assert proxy.gateway.dispatcher.slots.admission.running("key", "alice") == 0
+        assert proxy.gateway.limiter._scopes["key", "alice"].seats.taken == 0
 
 
 async def test_who_has_waited_is_judged_again() -> None:
@@ -280,7 +306,8 @@ async def test_streams_that_are_left_block_nobody_and_count_what_they_produced()
     limits = {"tokens_per_day": 10**6, "parallel": 8, "over_parallel": "refuse"}
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     async with limited(limits, script=slow) as (asker, proxy):
-        slots, ended = proxy.gateway.dispatcher.slots.admission, proxy.sinks
+        await asker.get("/v1/usage")
+        seats, ended = proxy.gateway.limiter._scopes["key", "alice"].seats, proxy.sinks
 
         async def leave(size: int) -> int:
             reply = await asker.session.post(
@@ -296,7 +323,7 @@ async def test_streams_that_are_left_block_nobody_and_count_what_they_produced()
             statuses = await asyncio.gather(*(leave(100 + 500 * turn) for _ in range(8)))
             assert statuses == [200] * 8
             async with asyncio.timeout(PATIENCE_S):
-                while len(records) < 8 * (turn + 1) or slots.running("key", "alice"):
+                while len(records) < 8 * (turn + 1) or seats.taken:
                     await asyncio.sleep(0.001)
         used, parallel = proxy.gateway.limiter.list_all(1)
         assert used.used == sum(count_tokens(one.usage) for one in records) > 0

@@ -10,7 +10,9 @@ import pytest
 from casedesk_proxy.limits.gauge import Gauge
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
-from casedesk_proxy.server.metering import Meter, Metered, Scope
+from casedesk_proxy.relay.delivery import Delivery
+from casedesk_proxy.replying.record import CallFacts
+from casedesk_proxy.server.metering import Meter, Scope
 from casedesk_proxy.terms import Limit, UseRules
 from tests.fixtures.table import table
 
@@ -18,35 +20,39 @@ CAPPED = UseRules("key", "alice", (), 2)
 BOUNDED = UseRules("deployment", "desk", ((Limit.TOKENS_PER_DAY, 5, None),))
 
 
-class Request:
-    """It holds no reply yet."""
-
-    held = None
-
-
-UNLIMITED = Meter((), (), lambda _: None)
-
-
-class Producing(Metered):
-    """As many pieces as it is made with."""
+class Reply(Delivery):
+    """Of as many pieces as it is made with."""
 
     def __init__(self, pieces: int) -> None:
-        super().__init__(cast(Any, Request()), UNLIMITED, 0.0)
-        self.pieces = pieces
-
-    @property
-    def produced(self) -> int:
-        return self.pieces
+        self.relay = cast(Any, self)
+        self.events = pieces
+        self.generates = True
 
 
-def test_before_a_reply_nothing_is_produced() -> None:
-    assert Metered(cast(Any, Request()), UNLIMITED, 0.0).produced == 0
+class Producing:
+    """A request that runs; ``pieces``: None before its reply."""
+
+    call = CallFacts("openai")
+    started = 0.0
+
+    def __init__(self, pieces: int | None) -> None:
+        self.request = cast(Any, self)
+        self.held = None if pieces is None else Reply(pieces)
+
+
+def test_before_a_reply_nothing_is_produced_nor_after_its_end() -> None:
+    scope, ended = Scope("key", "alice"), Producing(5)
+    ended.request = None
+    scope.running = {Producing(None), ended, Producing(2)}
+    assert scope.produced(1.0) == 2
 
 
 def test_a_meter_knows_the_limits_on_parallel_requests() -> None:
     asked: list[Meter] = []
-    meter = Meter((CAPPED, BOUNDED), (), asked.append)
-    assert meter.caps == (CAPPED,)
+    scopes = [(one, Scope(one.kind, one.name), Use()) for one in (CAPPED, BOUNDED)]
+    meter = Meter((CAPPED, BOUNDED), scopes, asked.append)
+    (cap,) = meter.caps
+    assert (cap.rules, cap.most, cap.seats) == (CAPPED, 2, scopes[0][1].seats)
     meter.recheck()
     assert asked == [meter]
 
@@ -63,7 +69,7 @@ def test_the_sum_of_many_is_good_for_a_moment() -> None:
     ones = [Producing(1) for _ in range(5)]
     scope.running = set(ones)
     assert scope.produced(1.0) == 5
-    ones[0].pieces = 100
+    ones[0].held = Reply(100)
     assert scope.produced(1.01) == 5
     assert scope.produced(1.1) == 104
 

@@ -12,6 +12,7 @@ import pytest
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.instances.table import MAX_COLUMNS, HostTable
 from casedesk_proxy.pools.admission import Admission, Rejection, Ticket
+from casedesk_proxy.pools.caps import Cap, Seats
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.terms import UseRules
@@ -53,7 +54,7 @@ class Instance:
         return self.shared.commit(decided, now)
 
 
-def ticket(key: str = "k", demand: Demand = ANY, caps: tuple[UseRules, ...] = ()) -> Ticket:
+def ticket(key: str = "k", demand: Demand = ANY, caps: tuple[Cap, ...] = ()) -> Ticket:
     return Ticket("d", key, demand, caps=caps)
 
 
@@ -114,20 +115,21 @@ def test_queues_are_full_together(tmp_path: Path) -> None:
 
 def test_limits_on_parallel_requests_hold_across_instances(tmp_path: Path) -> None:
     one, two = Instance(tmp_path, 9), Instance(tmp_path, 9)
-    alice = UseRules("key", "alice", (), parallel=1, waits=False)
-    first = one.ask(ticket(caps=(alice,)))
-    second = two.ask(ticket(caps=(alice,)))
+    rules = UseRules("key", "alice", (), parallel=1, waits=False)
+    mine, yours = ((Cap(rules, Seats()),) for _ in range(2))
+    first = one.ask(ticket(caps=mine))
+    second = two.ask(ticket(caps=yours))
     assert second.rejection is Rejection.PARALLEL
-    assert second.reached is alice
+    assert second.reached is yours[0]
     assert one.end(first) == []
-    third, fourth = ticket(caps=(alice,)), ticket(caps=(alice,))
+    third, fourth = ticket(caps=mine), ticket(caps=yours)
     one.shared.look(third, 0.0)
     two.shared.look(fourth, 0.0)
-    mine, yours = (
+    decided, undone = (
         each.admission.enqueue(asked, 0.0, 9) for each, asked in ((one, third), (two, fourth))
     )
-    assert one.commit(mine, 0.0) == [third]
-    assert two.commit(yours, 0.0) == []
+    assert one.commit(decided, 0.0) == [third]
+    assert two.commit(undone, 0.0) == []
     assert two.look() == []
     assert one.end(third) == []
     assert two.look() == [fourth]
@@ -161,7 +163,7 @@ def test_who_sleeps_is_not_waited_for(tmp_path: Path) -> None:
 def test_who_waits_for_something_else_keeps_nobody_from_a_slot(tmp_path: Path) -> None:
     """Its node has room, so that its key's limit must be what it waits for."""
     one, two = Instance(tmp_path, 3), Instance(tmp_path, 3)
-    alice = UseRules("key", "alice", (), parallel=1, waits=True)
+    alice = Cap(UseRules("key", "alice", (), parallel=1, waits=True), Seats())
     one.ask(ticket("alice", caps=(alice,)))
     assert not one.ask(ticket("alice", caps=(alice,))).is_decided
     assert two.ask(ticket("bob")).slot is not None
