@@ -89,6 +89,7 @@ class Delivery:
             machine = ReplyMachine(make_head, chosen.body, end_behind=behind)
             self.relay = Relay(loop, transport, machine, watch.turns)
         self.relay.machine.node = self._lease.node.name
+        self.relay.machine.has_tokens = self.generates
         self._early_sent = self.relay.sent
 
     def begin(self, deployment: DeploymentSpec) -> None:

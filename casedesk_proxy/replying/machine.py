@@ -61,11 +61,12 @@ class ReplyMachine:
     answer with where nothing has been sent; ``code`` and ``reason`` are those of the error which
     ended the reply. ``lost``: the node's connection ended too early, or the node says that it has
     not begun to work. ``end_behind``: what follows an error inside. ``node``: the node's name.
+    ``has_tokens``: pieces are tokens, or about that, so that each of several in one read counts.
     """
 
     __slots__ = (
         "_due", "_make_head", "_pieces", "_reachable", "body", "clean", "code", "end_behind",
-        "fault", "lost", "node", "reads", "reason", "sent", "state", "terminal",
+        "fault", "has_tokens", "lost", "node", "reads", "reason", "sent", "state", "terminal",
     )  # fmt: skip
 
     def __init__(self, make_head: MakeHead, body: ReplyBody, *, end_behind: bytes = b"") -> None:
@@ -78,11 +79,10 @@ class ReplyMachine:
         self._reachable = True
         self.state = State.NOTHING_SENT
         self.terminal: Terminal | None = None
-        self.clean = self.lost = False
+        self.clean = self.lost = self.has_tokens = False
         self.code = self.reason = self.node = ""
         self.fault: ProxyError | None = None
-        self.sent = 0
-        self.reads = 0
+        self.sent = self.reads = 0
 
     @property
     def is_unsent(self) -> bool:
@@ -215,16 +215,16 @@ class ReplyMachine:
             self._break(error)
 
     def _take(self, data: bytes) -> None:
-        body = self.body
-        reader = body.reader
+        body, reader, pieces = self.body, self.body.reader, 1
         if is_long_chunk(data) and self.room and body.lets_by(data):
             used, wire = len(data), data
         else:
             used = reader.read(data)
+            pieces = len(reader.payload) or 1 if self.has_tokens else 1
             wire = body.take(data, used, unsent=self.state is _NOTHING_SENT)
         if wire:
             self._send(wire, _BODY)
-        self.reads += 1
+        self.reads += pieces
         if reader.ended:
             self._finish(surplus=used < len(data))
             return

@@ -44,7 +44,8 @@ class CountingNode:
                 step = next_step
                 output += step.count(WORD)
                 self.counted[-1] = prompt, output
-                await connection.send(chunk(step), b"0\r\n\r\n" if step.endswith(DONE) else b"")
+                events = b"".join(chunk(event + b"\n\n") for event in step.split(b"\n\n")[:-1])
+                await connection.send(events, b"0\r\n\r\n" if step.endswith(DONE) else b"")
 
 
 def request(surface: str, size: int, **fields: Any) -> bytes:
@@ -134,3 +135,24 @@ async def test_a_cut_stream_is_counted_to_the_token(
                 assert counts(record)[0] == node.counted[-1][0]
             if ending is Terminal.CLIENT_GONE:
                 node.steps.put_nowait(None)  # It waits for its next step.
+
+
+@pytest.mark.parametrize("surface", PATHS)
+async def test_words_that_come_in_one_read_are_counted_each(surface: str) -> None:
+    """As a busy machine has them."""
+    node = CountingNode()
+    async with staged(node.play, speaks="[openai]") as stage:
+        seen = outcomes(stage)
+        await learn(stage, node)
+        await wait_for(seen, LEARNED)
+        for number, words in enumerate((2, 3, 20), LEARNED + 1):
+            client = await stage.connect()
+            client.write(request(surface, 8))
+            node.steps.put_nowait(ROLE)
+            await _received(stage, 1)
+            node.steps.put_nowait(WORD * words)
+            await _received(stage, 1 + words)
+            client.close()
+            record = await wait_for(seen, number)
+            assert counts(record)[1] == node.counted[-1][1] == words
+            node.steps.put_nowait(None)
