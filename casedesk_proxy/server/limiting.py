@@ -33,7 +33,7 @@ from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.following import Follower, PastReader
-from casedesk_proxy.server.metering import Meter, Running, Scope
+from casedesk_proxy.server.metering import Meter, UnderWay, Scope
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
 from casedesk_proxy.terms import Limit, Standing, UseRules
@@ -127,7 +127,7 @@ class Limiter:
         if len(some) == _MAX_STEP_SCOPES:
             self._loop.call_soon(self._open_some, unopened)
 
-    def admit(self, request: ClientRequest, one: Running, admitted: Admitted) -> Meter | None:
+    def admit(self, request: ClientRequest, one: UnderWay, admitted: Admitted) -> Meter | None:
         """What counts ``one``, which has just begun; None where nothing has to be counted. Raises
         LimitReached, and Unauthenticated for a key that has expired."""
         if admitted.expires is not None and self._wall() >= admitted.expires:
@@ -150,7 +150,7 @@ class Limiter:
             running.add(one)
         return meter
 
-    def end(self, one: Running, meter: Meter, outcome: ExchangeRecord) -> None:
+    def end(self, one: UnderWay, meter: Meter, outcome: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
         second, ended, usage = self._second, outcome.ended, outcome.usage
         if ended >= second.until:

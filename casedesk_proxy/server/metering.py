@@ -17,7 +17,7 @@ from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.surfaces.limits import limit_template
 from casedesk_proxy.terms import Limit, UseRules
 
-__all__ = ["Meter", "Running", "Scope"]
+__all__ = ["Meter", "UnderWay", "Scope"]
 
 #: Of more running requests than these the sum is good for so many seconds: in which an engine makes
 #: one or two tokens for each.
@@ -25,7 +25,7 @@ _MAX_SUMMED_REQUESTS = 4
 _SUM_FRESH_S = 0.02
 
 
-class Running(Protocol):
+class UnderWay(Protocol):
     """A request under way; ``started``: by the steady clock. Its ``request`` is gone once it has
     ended."""
 
@@ -145,7 +145,7 @@ class Scope:
     def __init__(self, kind: str, name: str) -> None:
         self.kind = kind
         self.name = name
-        self.running: set[Running] = set()
+        self.running: set[UnderWay] = set()
         self.seats = Seats()
         #: By soft limit, the number of the day on which a log line named it.
         self.warned_on: dict[Limit, int] = {}
@@ -162,7 +162,7 @@ class Scope:
         return self._produced
 
 
-def _count_pieces(one: Running) -> int:
+def _count_pieces(one: UnderWay) -> int:
     """What has come of its reply: engines send a piece for each token, or for a few."""
     held = None if one.request is None else one.request.held
     return held.relay.events if isinstance(held, Delivery) and held.generates else 0

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from casedesk_proxy.pools.caps import Cap, Seats
+from casedesk_proxy.terms import UseRules
+
+
+def test_seats_outlive_the_limit_that_bounds_them() -> None:
+    seats = Seats()
+    before, after = (
+        Cap(UseRules("key", "alice", (), most, waits), seats)
+        for most, waits in ((2, True), (1, False))
+    )
+    before.seats.taken += 1
+    assert (after.which, after.most, after.rules.waits) == (("key", "alice"), 1, False)
+    assert after.seats.taken == 1
