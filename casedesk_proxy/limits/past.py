@@ -37,7 +37,7 @@ class Spent:
         return ("key", self.key), ("deployment", self.deployment)
 
 
-class Names(Protocol):
+class ScopeNames(Protocol):
     """Whose an exchange is."""
 
     @property
@@ -50,7 +50,7 @@ class Names(Protocol):
 #: What a `Spent` is made of, should somebody look at it, for an exchange of this process: whose it
 #: is, tokens, begin and end by the steady clock, by how much the wall clock is ahead of that, and
 #: the node that it came to. One is made for each exchange, and hardly any looked at.
-Ended = tuple[Names, int, float, float, float, str]
+Ended = tuple[ScopeNames, int, float, float, float, str]
 
 
 @record

@@ -33,7 +33,7 @@ from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.following import Follower, PastReader
-from casedesk_proxy.server.metering import Meter, UnderWay, Scope
+from casedesk_proxy.server.metering import Meter, Scope, UnderWay
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
 from casedesk_proxy.terms import Limit, Standing, UseRules

@@ -17,7 +17,7 @@ from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.surfaces.limits import limit_template
 from casedesk_proxy.terms import Limit, UseRules
 
-__all__ = ["Meter", "UnderWay", "Scope"]
+__all__ = ["Meter", "Scope", "UnderWay"]
 
 #: Of more running requests than these the sum is good for so many seconds: in which an engine makes
 #: one or two tokens for each.
