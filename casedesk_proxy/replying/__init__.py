@@ -1,1 +1,1 @@
-"""One reply in memory: how it begins, what its errors are, how it ends."""
+"""One reply, in memory only: how it begins, its errors, how it ends."""

@@ -1,11 +1,11 @@
-"""Whether a stream that its node ended properly was at its end.
+"""Whether a stream whose message its node ended correctly is complete.
 
 A server whose model dies may close its message cleanly in the middle of the answer, and no SDK
-complains: the half answer looks whole. So the last events of a stream that is relayed as it is
-are looked at once, when it ends. In doubt it counts as finished.
+complains: the half answer looks complete. So the last events of a relayed stream are checked once,
+when it ends. In doubt it counts as complete.
 
-Another one says with its finish reason that it gave the answer up. Its client sees that, since the
-bytes are the node's; the log and the node's health have to learn it, too.
+A node may also report with its finish reason that it gave up the answer. The client sees that,
+since the bytes are the node's; the log and the node's health must learn it, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from casedesk_proxy.wire.tails import event_around, last_line, read_object
 
 __all__ = ["is_answered", "is_given_up", "is_unfinished"]
 
-#: What an answer of each dialect consists of, and what its end says; an error is an end, too.
+#: Parts of an answer in each dialect, and its end; an error is an end, too.
 _ANSWERS = {
     Dialect.OPENAI: b'"choices"',
     Dialect.RESPONSES: b'"response.',
@@ -33,8 +33,9 @@ _ENDS = {
     Dialect.GEMINI: re.compile(rb'"finish_?[rR]eason"|"blockReason"|"error"\s*:'),
     Dialect.ANTHROPIC: re.compile(rb'message_stop|"error"|"stop_reason"\s*:\s*"'),
 }
-#: The protocol's last event, behind which nothing comes, and what a body with it holds near its
-#: end. Gemini has none of its own. Comments say nothing (a ping of the node's, sent behind it).
+#: The protocol's last event, after which nothing follows, and bytes that a body with it contains
+#: near its end. Gemini has no such event. Comments (such as a node's ping after the event) are
+#: ignored.
 _COMMENTS = rb"(?:\r?\n){2}(?::[^\r\n]*(?:\r?\n)+)*\Z"
 _LAST = {
     Dialect.OPENAI: (b"[DONE]", re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]" + _COMMENTS)),
@@ -43,9 +44,9 @@ _LAST = {
         re.compile(rb'[\r\n]data: ?\{\s*"type"\s*:\s*"message_stop"[^\r\n]*\}' + _COMMENTS),
     ),
 }
-#: OpenAI's own Responses streams end without it, vLLM's with it.
+#: OpenAI's own Responses streams end without it, vLLM's end with it.
 _LAST[Dialect.RESPONSES] = _LAST[Dialect.OPENAI]
-#: The last line of Ollama's streams, which has texts before that and counts behind it.
+#: The last line of an Ollama stream, which may contain texts before this and counts after it.
 _LAST[Dialect.OLLAMA] = (
     b'"done":true',
     re.compile(rb'[,{]"done":true(?:,"done_reason":"\w*")?(?:,"\w+":\d+)*\}\r?\n\s*\Z'),
@@ -53,15 +54,15 @@ _LAST[Dialect.OLLAMA] = (
 _DONE = re.compile(rb'[,{]\s*"done"\s*:\s*true\b')
 _FAILED = re.compile(rb'"type"\s*:\s*"(?:response\.failed|error)"')
 _REASONS = ("finish_reason", "stop_reason")
-#: What engines write that stopped for a reason of their own: vLLM, SGLang, DeepSeek. Other words
-#: that are not OpenAI's may be another service's for an end.
+#: Reasons of engines that stopped for a reason of their own: vLLM, SGLang, DeepSeek. Other words
+#: than OpenAI's may be another service's word for a regular end.
 _FAILURES = ("abort", "aborted", "error", "insufficient_system_resource")
 _GIVEN_UP = re.compile(
     rf'"(?:{"|".join(_REASONS)})"\s*:\s*"(?:{"|".join(_FAILURES)})"'.encode("ascii")
 )
-#: Without one of these none of them is there.
+#: If none of these occurs, none of the reasons does.
 _ABORTED, _ERROR, _SHORT = b"abort", b"error", b"insufficient"
-#: Bytes.
+#: The last bytes that are searched.
 _MAX_LAST_BYTES = 256
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 
@@ -69,12 +70,12 @@ _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     """``first`` and ``tail``: the beginning of the body and its last bytes, as far as known."""
     if not tail:
-        return True  # An answer of nothing: some servers say so that a prompt was too long.
+        return True  # An empty answer: some servers send it if a prompt was too long.
     if surface is Dialect.OLLAMA:
         return not _is_done(tail)
     whole = tail.startswith(first)
-    # Its end may stand in the last event but one, behind which only counts come. What breaks off
-    # within an event is no end of any kind.
+    # Its end may be in the second last event, before one with counts. A stream that ends inside an
+    # event is never complete.
     if (
         not whole
         and tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
@@ -82,23 +83,23 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     ):
         return False
     if whole and b"data:" not in tail:
-        return False  # No event at all: nothing that could be told of its end.
+        return False  # There is no event, so its end cannot be judged.
     return _ANSWERS[surface] in tail and _ENDS[surface].search(tail) is None
 
 
 def is_answered(surface: Dialect, tail: bytes) -> bool:
-    """Whether the last bytes are the protocol's last event: its reader needs no more, and need not
-    wait for the message's end."""
+    """Whether the last bytes are the protocol's last event, so that there is no need to wait for
+    the message's end."""
     word, last = _LAST.get(surface, (b"", None))
     end = tail[-_MAX_LAST_BYTES:]
     return last is not None and word in end and last.search(end) is not None
 
 
 def is_given_up(surface: Dialect, tail: bytes) -> bool:
-    """Whether the last bytes of a body say that its node gave up the answer. Of a document that is
-    not all there this is not known: False."""
+    """Whether the last bytes of a body show that its node gave up the answer. False for an
+    incomplete document, of which this is not known."""
     if surface is Dialect.GEMINI:
-        return False  # Google's reasons are all the protocol's.
+        return False  # Google's reasons are all part of the protocol.
     if surface is Dialect.OLLAMA:
         document = read_object(last_line(tail))
         return document is not None and "error" in document
@@ -114,8 +115,8 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
 
 
 def _is_done(tail: bytes) -> bool:
-    """Whether the last line of a stream is its end: the model's, or an error. Of a longer line only
-    its own mark is looked for."""
+    """Whether the last line of a stream is an end: the model's, or an error. A longer line is only
+    searched for its own mark."""
     line = last_line(tail)
     if not line.startswith(b"{"):
         return _DONE.search(line) is not None
@@ -124,7 +125,7 @@ def _is_done(tail: bytes) -> bool:
 
 
 def _endings(document: dict[str, Any]) -> list[Any]:
-    """Where a reason can stand: further down it is the model's own word."""
+    """The places of finish reasons: the same name further down is the model's own text."""
     choices = document.get("choices")
     return [document, document.get("delta"), *(choices if isinstance(choices, list) else ())]
 

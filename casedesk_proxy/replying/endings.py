@@ -1,16 +1,16 @@
 """How a reply ends for its client: one table.
 
-Which error the client gets, and how its connection ends, by where the reply stands:
+Which error the client gets, and how its connection ends, by the position in the reply:
 
 ====================  ===================  ==========================  ====================
-the reply stands      events (SSE)         array, unary                the client's connection
+position              events (SSE)         array, unary                the client's connection
 ====================  ===================  ==========================  ====================
 nothing was sent      a plain error reply  a plain error reply         stays
-between events,       error event          error element, behind a     FIN, no end of the
+between events,       error event          error element, after a      FIN, no end of the
 between elements                           comma if one is due         message
 array not opened      –                    bracket, error element      FIN, no end
 event begun by a      the rest of an       –                           FIN, no end
-keep-alive            error event
+keepalive             error event
 inside an event       nothing; bare: the   nothing                     FIN, no end; bare: RST
 or an element         event is ended, then
                       the error event
@@ -19,14 +19,14 @@ complete              –                    –                           stays
 the client left       nothing              nothing                     dropped; bare: RST
 ====================  ===================  ==========================  ====================
 
-Lines of JSON (Ollama's) are treated as events are; an error is one line.
+Lines of JSON (Ollama's) are treated like events; an error is one line.
 
-``bare`` is a client without framing (HTTP/1.0), which takes a FIN for the message's proper end.
-Where no error can be sent to it, only a reset shows the break. For any other client we end the
-connection by a FIN without the message's end: every SDK notices that (measured), and the error says
-why. A reset could arrive before that error. An error never stands inside an event or an element.
-Codex alone shows the error only if the message has its end (see ``end_behind``). It takes a message
-for complete only if that has the protocol's own last event.
+``bare`` is a client without framing (HTTP/1.0), which reads a FIN as the message's regular end. If
+no error can be sent to it, only a reset shows that the reply broke. For any other client the
+connection ends with a FIN without the message's end: every SDK notices that (measured), and the
+error says why. A reset could arrive before that error. An error is never sent inside an event or an
+element. Only Codex shows the error just if the message has its end (see ``end_behind``). It treats
+a message as complete only if that has the protocol's own last event.
 """
 
 from __future__ import annotations
@@ -55,16 +55,16 @@ __all__ = [
 
 
 class Form(Enum):
-    """What a body consists of."""
+    """The form of a body."""
 
     EVENTS = "events"
     #: One document on each line.
     LINES = "lines"
-    #: An array as the node wrote it.
+    #: An array from the node.
     ARRAY = "array"
-    #: An array that a translator wrote, with Google's white space.
+    #: An array from a translator, with Google's white space.
     OWN_ARRAY = "own array"
-    #: One document, or anything else.
+    #: One document, or any other body.
     UNARY = "unary"
 
 
@@ -73,11 +73,11 @@ class Parting(Enum):
 
     #: It may carry another request.
     KEEP = "keep"
-    #: Closed behind what was sent, by a FIN.
+    #: Closed with a FIN after what was sent.
     CLOSE = "close"
     #: Closed at once; unsent bytes are dropped.
     ABORT = "abort"
-    #: The same, by an RST.
+    #: The same, with an RST.
     RESET = "reset"
 
 
@@ -86,7 +86,7 @@ _FRAMES: dict[Dialect, Callable[[ProxyError], bytes]] = {
     Dialect.ANTHROPIC: anthropic.error_frame,
     Dialect.OPENAI: openai.error_frame,
 }
-#: The bytes that have to stand before an error there. No row: an error cannot be sent there.
+#: The bytes that must precede an error there. If a position is missing, no error can be sent there.
 _BEFORE: dict[tuple[Form, Position], bytes] = {
     (Form.EVENTS, Position.BETWEEN): b"",
     (Form.LINES, Position.BETWEEN): b"",
@@ -98,8 +98,8 @@ _BEFORE: dict[tuple[Form, Position], bytes] = {
     (Form.OWN_ARRAY, Position.BETWEEN): b"\n,\r\n",
     (Form.EVENTS, Position.BEGUN): b"",
 }
-#: The same for a ``bare`` client, for which the connection's end is the message's. Only the error
-#: shows it the break, so an event that was cut is ended first.
+#: The same for a ``bare`` client, whose message ends with its connection. Only the error shows it
+#: that the reply broke, so an incomplete event is ended first.
 _BEFORE_BARE = _BEFORE | {
     (Form.EVENTS, Position.INSIDE): b"\n\n",
     (Form.LINES, Position.INSIDE): b"\n",
@@ -117,7 +117,7 @@ def place_error(
     first: bytes = b"",
     last: bytes = b"",
 ) -> bytes:
-    """The body bytes of ``error``; empty where it cannot be sent. ``first`` and ``last``: the
+    """The body bytes of ``error``; empty if it cannot be sent. ``first`` and ``last``: the
     beginning and the end of the body so far, to which the last event of Responses refers."""
     before = (_BEFORE_BARE if bare else _BEFORE).get((form, position))
     if before is None:
@@ -133,9 +133,9 @@ def place_error(
 
 
 def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
-    """The bytes that end the message behind an error in it: none for most clients. ``headers`` are
-    the client's. If a message has no end, Codex (0.171, measured) reports only that. If it has one,
-    Codex shows why the reply failed, since the last event is ``response.failed``."""
+    """The bytes that end the message after an error inside it: empty for most clients. ``headers``
+    are the client's. If a message has no end, Codex (0.171, measured) reports only that. If it has
+    one, Codex shows why the reply failed, since the last event is ``response.failed``."""
     if surface is not Dialect.RESPONSES:
         return b""
     client = header(headers, b"user-agent") or b""
@@ -143,18 +143,19 @@ def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
 
 
 def part(*, bare: bool, shown: bool) -> Parting:
-    """How the connection ends after a reply that was cut. ``shown``: the reply has the error."""
+    """How the connection ends after a reply that was cut. ``shown``: the reply contains the
+    error."""
     return Parting.RESET if bare and not shown else Parting.CLOSE
 
 
 def drop(*, bare: bool) -> Parting:
-    """How the connection ends of a client that has left, or to which nothing can be sent."""
+    """How the connection of a client ends that has left, or to which nothing can be sent."""
     return Parting.RESET if bare else Parting.ABORT
 
 
 class ArrayTap(Tap):
-    """A tap that knows where a streamed JSON array stands. It has to see every byte; for an event
-    stream the last bytes are enough."""
+    """A tap that follows the position in a streamed JSON array. It must get every byte; for an
+    event stream the last bytes are enough."""
 
     __slots__ = ("_scanner",)
 
@@ -183,7 +184,7 @@ class ArrayTap(Tap):
 
 
 def position_of(form: Form, tap: Tap) -> Position:
-    """Where a body stands. ``tap`` has seen the last of its bytes, or, of an array, all."""
+    """The position in a body. ``tap`` has seen its last bytes or, for an array, all bytes."""
     if isinstance(tap, ArrayTap):
         return tap.position
     if form is Form.LINES:

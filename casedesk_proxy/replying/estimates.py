@@ -1,8 +1,9 @@
-"""Counts of exchanges whose node told none, or not all: of streams that were cut, above all.
+"""Estimated counts of exchanges whose node reported none, or not all: mostly of streams that were
+cut.
 
-A node sends about one piece a token, and its clients' requests hold about so many tokens a byte.
-How many exactly is learned for each node and model from the exchanges of which it told its counts;
-before the first of them, a piece is a token and four bytes are one.
+A node sends about one piece per token, and its clients' requests contain about a fixed number of
+tokens per byte. The exact ratios are learned for each node and model from exchanges with reported
+counts; before the first of them, a piece is a token and four bytes are one.
 """
 
 from __future__ import annotations
@@ -14,24 +15,25 @@ from casedesk_proxy.terms import Action, Usage
 
 __all__ = ["Estimates"]
 
-#: Pieces of a stream without a token, at most: its beginning; and, where it is whole, its end, too.
+#: The most pieces of a stream without a token: its beginning; and, if it is whole, its end.
 _MAX_FIRST_PIECES = 1
 _MAX_EDGE_PIECES = 3
-#: Where nothing is known.
+#: If nothing is known.
 _TOKENS_PER_BYTE = 0.25
 _MAX_PROMPT_TOKENS = 32_768
-#: More than the longest prompt of a model that a node has told: pictures are bytes, too.
+#: An estimate may be this many times the longest prompt that a node has reported: pictures are
+#: bytes, too.
 _LONGEST_FACTOR = 2
-#: Pieces and bytes behind which what was learned counts half.
+#: After so many pieces and bytes, what was learned counts half.
 _MAX_LEARNED_PIECES = 100_000
 _MAX_LEARNED_BYTES = 10_000_000
-#: Requests from which a line is drawn; a share of few tells more.
+#: From so many requests on a line is fitted; with fewer the ratio is more reliable.
 _MIN_LINE_REQUESTS = 8
 _MAX_PIECE_TOKENS = 1000
-#: Nodes with models; with more of them all is learned anew.
+#: Models at nodes; if there are more, learning starts again.
 _MAX_MODELS = 1000
 
-#: What makes a model work.
+#: Actions for which a model runs.
 _WORK = frozenset(
     one.value
     for one in (
@@ -39,7 +41,7 @@ _WORK = frozenset(
         *(Action.RESPOND, Action.EMBED, Action.BATCH_EMBED, Action.EMBEDDINGS),
     )
 )
-#: The ends at which a node may have worked though nothing of a reply came.
+#: Ends at which a node may have worked although nothing of a reply arrived.
 _STOPPED = frozenset(
     {
         Terminal.CLIENT_GONE,
@@ -52,8 +54,8 @@ _STOPPED = frozenset(
 
 
 class _Line:
-    """The line through what was seen of two quantities. What is fixed of the second, such as what
-    stands around each prompt, and the pieces without a token at a stream's ends, is its start."""
+    """The line through observations of two quantities. Its start is the fixed part of the second,
+    such as the text around each prompt, and the pieces without a token at a stream's ends."""
 
     __slots__ = ("_both", "_count", "_squares", "_x", "_y")
 
@@ -61,7 +63,8 @@ class _Line:
         self._count = self._x = self._y = self._squares = self._both = 0.0
 
     def add(self, x: int, y: int, most: float) -> None:
-        """What was seen counts half each time that more than ``most`` of the first has come."""
+        """Earlier observations count half each time that more than ``most`` of the first quantity
+        has been added."""
         self._count += 1
         self._x += x
         self._y += y
@@ -72,8 +75,8 @@ class _Line:
             self._squares, self._both = self._squares / 2, self._both / 2
 
     def draw(self, steepest: float) -> tuple[float, float] | None:
-        """Its start and slope; a share where too little was seen, or no such line goes through it;
-        None: nothing was seen."""
+        """Its start and slope; only a ratio if there are too few observations, or no such line
+        fits; None without any."""
         if not self._x:
             return None
         spread = self._count * self._squares - self._x * self._x
@@ -85,13 +88,13 @@ class _Line:
 
 
 class _Learned:
-    """Of one model at one node."""
+    """What was learned of one model at one node."""
 
     __slots__ = ("longest", "outputs", "prompts", "whole_prompts")
 
     def __init__(self) -> None:
         self.longest = 0
-        #: Who wants a whole reply asks for other things, in other words, than who wants a stream.
+        #: Requests for whole replies differ from requests for streams in content and wording.
         self.outputs, self.prompts, self.whole_prompts = _Line(), _Line(), _Line()
 
     def add(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
@@ -108,7 +111,7 @@ class _Learned:
         return round(pieces * per_piece)
 
     def prompt_tokens(self, size: int) -> int:
-        """What is cut is mostly a stream."""
+        """Cut replies are usually streams."""
         line = self.prompts.draw(1.0) or self.whole_prompts.draw(1.0)
         start, per_byte = line or (0.0, _TOKENS_PER_BYTE)
         most = _LONGEST_FACTOR * self.longest if self.longest else _MAX_PROMPT_TOKENS
@@ -119,14 +122,14 @@ _NOTHING_LEARNED = _Learned()
 
 
 class Estimates:
-    """``fill`` sees every exchange at its end."""
+    """``fill`` is called for every exchange at its end."""
 
     def __init__(self) -> None:
         self._learned: dict[tuple[str, str], _Learned] = {}
 
     def fill(self, outcome: ExchangeRecord) -> ExchangeRecord:
-        """The same, with estimates for what a node has worked and not told, which its usage says
-        then."""
+        """The record with estimates for work that a node did not report, marked as such in its
+        usage."""
         usage = outcome.usage
         if outcome.terminal is Terminal.COMPLETED and usage.prompt is not None:
             if usage.output is not None or outcome.events <= _MAX_EDGE_PIECES:
@@ -154,7 +157,7 @@ class Estimates:
             prompt = learned.prompt_tokens(outcome.received)
         output = usage.output
         if outcome.terminal is not Terminal.COMPLETED:
-            # It may have told its first count alone, with its beginning.
+            # It may have reported only its first count, at the beginning.
             if output is None or output <= 1:
                 output = learned.tokens(max(outcome.events - _MAX_FIRST_PIECES, 0))
         elif output is None and outcome.events > _MAX_EDGE_PIECES:
@@ -165,7 +168,7 @@ class Estimates:
 
 
 def _has_worked(outcome: ExchangeRecord) -> bool:
-    """Whether its node has generated, or may have read a prompt at least."""
+    """Whether its node has generated, or may at least have read a prompt."""
     if outcome.action not in _WORK:
         return False
     if outcome.events:

@@ -1,4 +1,4 @@
-"""The head that the client sees for a node's reply."""
+"""The head of a node's reply as the client gets it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
-    """The framing towards the client. Where the node ends its body by closing, the client gets a
-    last chunk, so that it does not take the end for a cut. HTTP/1.0 clients (not ``http11``) know
-    no chunks."""
+    """The framing towards the client. If the node ends its body by closing, the client gets a last
+    chunk, so that it does not take the end for a break. HTTP/1.0 clients (not ``http11``) know no
+    chunks."""
     if body is BodyFraming.CHUNKED or body is BodyFraming.CLOSE:
         return BodyFraming.CHUNKED if http11 else BodyFraming.CLOSE
     return body
@@ -40,7 +40,8 @@ def is_event_stream(headers: RawHeaders) -> bool:
 
 
 def is_line_stream(head: ResponseHead) -> bool:
-    """Ollama's; what it answers to a wish to load a model alone is one document, as one line."""
+    """Whether this is an Ollama stream; its answer to a request that only loads a model is one
+    document on one line."""
     kind = (header(head.headers, b"content-type") or b"").lower()
     return kind.startswith((b"application/x-ndjson", b"application/json"))
 
@@ -99,7 +100,7 @@ def _template(
     count = ids.count(b"%b")
     kind = header(headers, b"content-type") or b""
     if _is_stream(kind) and header(headers, b"x-accel-buffering") is None:
-        # Another nginx in front of us would hold events back (its proxy_buffering).
+        # Another nginx in front of the proxy would hold events back (its proxy_buffering).
         ids += b"\r\nX-Accel-Buffering: no"
     return lead + ids + end + (b"\r\n%b\r\n" if has_notes else b"\r\n\r\n"), count
 
@@ -140,7 +141,7 @@ def own_head(
     keep_alive: bool,
     http11: bool = True,
 ) -> bytes:
-    """The head of a reply that we make ourselves."""
+    """The head of a reply that the proxy itself makes."""
     lines = [name + b": " + value for name, value in headers]
     lines.append(b"Content-Length: %d" % length)
     if not (keep_alive and http11):
@@ -149,13 +150,13 @@ def own_head(
 
 
 def as_lines(headers: RawHeaders) -> bytes:
-    """Headers as they stand in a head."""
+    """Headers as lines of a head."""
     return b"".join([b"%b: %b\r\n" % one for one in headers])
 
 
 def annotate(head: bytes, notes: bytes) -> bytes:
-    """A head with more lines, which say what is left of limits. What a node says of its own
-    limits is no business of a client with some of ours."""
+    """A head with more lines, which report what is left of limits. The node's own limits are hidden
+    from a client with limits here."""
     if b"ratelimit-" in head.lower():
         lines = head[:-4].split(b"\r\n")
         kept = [line for line in lines if b"ratelimit-" not in line.lower().partition(b":")[0]]
@@ -164,13 +165,13 @@ def annotate(head: bytes, notes: bytes) -> bytes:
 
 
 def annotated(make_head: MakeHead, notes: bytes) -> MakeHead:
-    """What makes a head, with ``notes`` if there are any."""
+    """A function that makes heads, with ``notes`` if there are any."""
     return (lambda length: annotate(make_head(length), notes)) if notes else make_head
 
 
 def _connection(*, keep_alive: bool) -> bytes:
-    """The line that says what happens to the connection, where that does not go without saying: a
-    client of HTTP/1.0 that asked for it to stay waits for the word (RFC 9112 appendix C.2.2)."""
+    """The Connection line, if one is needed: a client of HTTP/1.0 that asked for a persistent
+    connection waits for confirmation (RFC 9112 appendix C.2.2)."""
     return b"Connection: keep-alive" if keep_alive else b"Connection: close"
 
 

@@ -1,8 +1,8 @@
-"""Errors that a node of the client's own protocol puts into a reply of status 200.
+"""Errors that a node of the client's own protocol sends inside a reply of status 200.
 
-Engines find some faults of a request only when they have sent ``200 OK``. Where such an error is
-the first that comes, together with the head, nothing has gone to the client yet, and it can still
-be what it is: an HTTP error, judged as those are.
+Engines find some faults of a request only after they have sent ``200 OK``. If such an error comes
+first, together with the head, nothing has been sent to the client yet, and it can still become an
+HTTP error, judged like any other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from casedesk_proxy.wire.tails import event_around
 
 __all__ = ["judge_within", "read_within"]
 
-#: How a body or an event begins that may be an error, comments before it; anything else is not
+#: The beginning of a body or an event that may be an error, after comments; other bytes are not
 #: parsed.
 _BEGINNING = re.compile(
     rb"(?:\s{0,8}:[^\n]{0,200}\n){0,16}\s{0,8}(?:event:[^\n]{0,40}\n)?(?:data:)?\s{0,8}\{\s{0,40}"
@@ -28,7 +28,7 @@ _BEGINNING = re.compile(
 
 
 def read_within(payload: bytes) -> NodeError | None:
-    """The error with which a body begins; None for an answer, and for what is not all there."""
+    """The error at the beginning of a body; None for an answer, and if it is incomplete."""
     beginning = _BEGINNING.match(payload)
     if beginning is None:
         return None
@@ -42,6 +42,6 @@ def read_within(payload: bytes) -> NodeError | None:
 
 
 def judge_within(surface: Dialect, error: NodeError, model: str, key: str | None) -> ProxyError:
-    """The error to answer with. ``model`` is the client's name of it, ``key`` the node's."""
+    """The error to send. ``model`` is the client's name of it, ``key`` the node's."""
     body = without_key(error.body, key)
     return read_fault(surface, error.answered, (), body, model, ())

@@ -1,11 +1,11 @@
-"""Signs of life between the events of a stream that is relayed as its node sends it.
+"""Keepalives between the events of a relayed stream.
 
-A frame of its own each, so that none is glued to the node's next one. What SDKs bear was measured:
-google-genai and @google/genai skip a blank frame and choke on comments; the retired
-@google/generative-ai (``genai-js/``) chokes on both. It takes a frame with a candidate that says
-nothing; were there an empty text in it, a chat would lose the turn. Anthropic's and OpenAI's skip
-pings and comments, Codex (0.171) comments, before the first event and between two. In an array a
-newline may stand behind the bracket and between elements.
+Each is a frame of its own, so that it is not joined to the node's next frame. What SDKs accept was
+measured: google-genai and @google/genai skip a blank frame and fail on comments; the retired
+@google/generative-ai (``genai-js/``) fails on both. It accepts a frame with a candidate without
+content; with an empty text in it, a chat would lose the turn. Anthropic's and OpenAI's SDKs skip
+pings and comments; Codex (0.171) skips comments, before the first event and between two. In an
+array a newline is allowed after the bracket and between elements.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PULSES = {
     Dialect.ANTHROPIC: b'event: ping\ndata: {"type": "ping"}\n\n',
     Dialect.OPENAI: b": \n\n",
     Dialect.RESPONSES: b": \n\n",
-    # Before the next line's document, as any parser takes it; a line of nothing would be a fault.
+    # Before the next line's document, where any parser accepts it; an empty line would be a fault.
     Dialect.OLLAMA: b" ",
 }
 _SAYS_NOTHING = (
@@ -28,8 +28,8 @@ _SAYS_NOTHING = (
 
 
 def keepalive_bytes(surface: Dialect, framing: Framing, client: bytes) -> bytes:
-    """Body bytes that may stand before, between and behind events, or between the elements of an
-    array; b"" where none may.
+    """Body bytes that are allowed before, between and after events, or between the elements of an
+    array; b"" if none are.
 
     ``client``: the value of ``x-goog-api-client``.
     """

@@ -1,32 +1,30 @@
 """One reply on its way to one client, from before its node's head to its end: what is sent when,
-what is held back, and how it ends. No I/O and no time: events in, commands out.
+what is held back, and how it ends. Without I/O and clock: it takes events and returns commands.
 
 States::
 
-    NOTHING_SENT ──tick──▶ KEPT_ALIVE ──data──▶ BODY ──finished──▶ ENDED
-         │ └────head────▶ HEAD_SENT ───data──────▲ │
-         │                                         └──broken, cut, left──▶ BROKEN
-         └──broken: a plain error reply can still be sent──▶ BROKEN or ENDED
+NOTHING_SENT ──tick──▶ KEPT_ALIVE ──data──▶ BODY ──finished──▶ ENDED │ └────head────▶ HEAD_SENT
+───data──────▲ │ │ └──broken, cut, left──▶ BROKEN └──broken: a plain error reply can still be
+sent──▶ BROKEN or ENDED
 
-Events: ``tick`` (the client has heard nothing for long), ``reply`` and ``open`` (the node's head),
-``data`` (the node's bytes), ``passed`` (the node's bytes that the relay passed on by itself),
+Events: ``tick`` (nothing was sent to the client for long), ``reply`` and ``open`` (the node's
+head), ``data`` (the node's bytes), ``passed`` (the node's bytes that the relay passed on alone),
 ``lose`` (the node's connection ended), ``conclude`` (the answer is complete, but the node has not
 ended the message in time), ``cut`` (a limit, a daemon that must stop), ``leave`` (the client left),
-``unreachable`` (nothing can be sent to the client, though no event reported that it left),
-``fail`` (a bug of ours).
+``unreachable`` (nothing can be sent to the client, though no event reported that it left), ``fail``
+(an internal error).
 
-What the machine promises:
+What the machine guarantees:
 
-* It ends once: one `End` command, the last; events after it give no commands.
-* In NOTHING_SENT a failure is an error to answer with (``fault``). In every other state `endings`
-  says which error can be sent inside the reply, and how the client's connection is ended.
-* No incomplete reply looks complete: LAST_CHUNK, or the last byte of a length, is sent only when
-  the body says that the answer is whole, or behind an error as ``end_behind``.
-* Nothing is sent twice, and nothing behind an error.
+* It ends once: one `End` command, the last; events after it give no commands. * In NOTHING_SENT a
+failure is an error to answer with (``fault``). In every other state `endings` says which error can
+be sent inside the reply, and how the client's connection is ended. * No incomplete reply looks
+complete: LAST_CHUNK, or the last byte of a length, is sent only when the body says that the answer
+is whole, or after an error as ``end_behind``. * Nothing is sent twice, and nothing after an error.
 
 Its `ReplyBody` decides what is done with the node's bytes (see `bodies`).
 
-If a bug makes an event raise, ``fail`` must follow. It also gives the commands that were due.
+If an event raises, ``fail`` must be called. It also returns the commands that were due.
 """
 
 from __future__ import annotations
@@ -45,9 +43,9 @@ from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
 
 __all__ = ["ReplyMachine"]
 
-#: After a longer read there is mostly more to read, and the loop makes 32 such reads in a row.
+#: After a longer read there is usually more to read, and the loop makes 32 such reads in a row.
 _LARGE_READ_BYTES = 128 * 1024
-#: Bytes sent in one turn of the loop. The kernel takes a quarter of a millisecond to copy them.
+#: Bytes sent in one round of the loop. The kernel takes a quarter of a millisecond to copy them.
 _TURN_BYTES = 256 * 1024
 _CONCLUDE_SOON = ConcludeSoon()
 _NOTHING_SENT, _BODY = State.NOTHING_SENT, State.BODY
@@ -74,7 +72,7 @@ class ReplyMachine:
         self.end_behind = end_behind
         self._make_head: MakeHead | None = make_head
         self._due: list[Command] = []
-        #: What is still to be sent of a large body that is whole.
+        #: The unsent pieces of a large whole body.
         self._pieces: deque[bytes] = deque()
         self._reachable = True
         self.state = State.NOTHING_SENT
@@ -91,14 +89,14 @@ class ReplyMachine:
 
     @property
     def room(self) -> int:
-        """A read that is shorter than this and exactly one chunk may take the short way: the relay
-        sends its bytes (or what the body's ``feed`` makes of them) and reports it by ``passed``."""
+        """A read that is shorter than this and exactly one chunk may take the fast path: the relay
+        sends its bytes (or the result of the body's ``feed``) and reports it by ``passed``."""
         sent = self.terminal is None and self.state is not _NOTHING_SENT
         return self.body.room if sent else 0
 
     @property
     def drop(self) -> Parting:
-        """How a client's connection is ended at once."""
+        """How a client's connection is closed at once."""
         return drop(bare=self.body.bare)
 
     # Events.
@@ -109,14 +107,14 @@ class ReplyMachine:
         return self._take_due()
 
     def reply(self, make_head: MakeHead, body: ReplyBody) -> None:
-        """The node's head has come. ``make_head`` is not called where a head has been sent."""
+        """The node's head has arrived. ``make_head`` is not called if a head has been sent."""
         self.body = body
         if self.is_unsent:
             self._make_head = make_head
 
     def open(self, *, surplus: bool) -> Sequence[Command]:
-        """The node's head has come, and nothing of its body. ``surplus``: bytes came behind the
-        head, though the reply has no body."""
+        """The node's head has arrived, and nothing of its body. ``surplus``: bytes followed the
+        head although the reply has no body."""
         body = self.body
         if body.goes_ahead and self.is_unsent:
             self._send(b"", State.HEAD_SENT)
@@ -125,7 +123,7 @@ class ReplyMachine:
         return self._take_due()
 
     def data(self, data: bytes) -> Sequence[Command]:
-        """The node's bytes; b"" where a `Postpone` had no rest."""
+        """The node's bytes; b"" if a `Postpone` had no rest."""
         if self.terminal is not None:
             return ()
         if self._pieces:
@@ -140,14 +138,14 @@ class ReplyMachine:
         return self._take_due()
 
     def passed(self, reads: int, sent: int, pieces: tuple[bytes, ...]) -> None:
-        """``reads`` took the short way; ``sent`` bytes of them went to the client. ``pieces`` are
-        the last of these reads, the newest at the end."""
+        """``reads`` took the fast path; ``sent`` bytes of them were sent to the client. ``pieces``
+        are the last of these reads, the newest at the end."""
         self.reads += reads
         self.sent += sent
         self.body.recall(reads, pieces)
 
     def lose(self, *, reset: bool) -> Sequence[Command]:
-        """The node's connection ended: by an error if ``reset``, else by a FIN."""
+        """The node's connection ended: with an error if ``reset``, else with a FIN."""
         if self.terminal is not None or self._pieces:
             return ()
         if not reset and isinstance(self.body.reader, CloseReader):
@@ -163,7 +161,7 @@ class ReplyMachine:
         return self._take_due()
 
     def stumble(self, error: StreamBroken) -> Sequence[Command]:
-        """The body's ``feed`` raised on the short way."""
+        """The body's ``feed`` raised on the fast path."""
         if self.terminal is None:
             self._break(error)
         return self._take_due()
@@ -188,7 +186,7 @@ class ReplyMachine:
         self._reachable = False
 
     def fail(self) -> Sequence[Command]:
-        """An unforeseen exception was raised. The reply ends like one that broke, even if it was
+        """An internal error was raised. The reply ends like one that broke, even if it was
         complete."""
         self.clean = False
         if self.terminal is None:
@@ -196,13 +194,13 @@ class ReplyMachine:
         return self.abandon(Terminal.FAILED)
 
     def abandon(self, terminal: Terminal) -> Sequence[Command]:
-        """The same where no state can be trusted any more: only the end, without an error."""
+        """The same if no state can be trusted any more: only the end, without an error."""
         self.clean = False
         self._due = []
         self._end(terminal, self.drop)
         return self._take_due()
 
-    # What events do to the state.
+    # Changes of the state by events.
 
     def _take_due(self) -> Sequence[Command]:
         due, self._due = self._due, []
@@ -252,7 +250,7 @@ class ReplyMachine:
     def _break(self, error: StreamBroken) -> None:
         breach = self.body.judge(error, unsent=self.is_unsent)
         if breach is None:
-            # The answer is complete; how the node closed does not matter any more.
+            # The answer is complete; it no longer matters how the node closed.
             self._finish(surplus=True)
         else:
             self._fail_with(breach)
@@ -272,7 +270,7 @@ class ReplyMachine:
         self._end(breach.terminal, part(bare=self.body.bare, shown=bool(shown)))
 
     def _send(self, wire: bytes, state: State) -> None:
-        """Send body bytes as they stand on the wire. If the head is due, it goes before them."""
+        """Send body bytes as on the wire, after the head if that is due."""
         self.sent += len(wire)
         if self.state is _NOTHING_SENT:
             assert self._make_head is not None

@@ -1,8 +1,8 @@
-"""A Responses reply of a node that was asked with flat names of functions: the client's own names
-are put back, and every other byte is the node's.
+"""A Responses reply of a node that got flat function names: the client's own names are restored,
+and every other byte is the node's.
 
-Calls and the list of tools are all that names functions, and few events hold one. The others are
-told by a search of their bytes: a quote inside a text is escaped, so what is sought is no text.
+Only calls and the list of tools contain function names, and few events have one. A search of their
+bytes finds those events: a quote inside a text is escaped, so the search finds no text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from casedesk_proxy.wire.tails import event_around
 __all__ = ["NameRestorer", "Namespaced", "NamespacedBody", "NamespacedStream"]
 
 _END_TYPES = rb"response\.(?:completed|incomplete|failed)"
-#: What an event holds that names a function, or ends the stream.
+#: Bytes of an event that names a function, or ends the stream.
 _NOTABLE = re.compile(
     rb'"(?:function_call|tools|response\.function_call_arguments\.done|' + _END_TYPES + rb')"'
 )
@@ -41,8 +41,8 @@ _Change = tuple[Span, bytes]
 
 
 class NameRestorer:
-    """``names`` leads back from the node's names; ``tools`` is the client's own list, as JSON on
-    one line; empty where it sent none."""
+    """``names`` maps the node's names back; ``tools`` is the client's own list, as JSON on one
+    line; empty if it sent none."""
 
     def __init__(self, names: FlatNames, tools: bytes) -> None:
         self._names = names
@@ -50,16 +50,16 @@ class NameRestorer:
 
     @property
     def size(self) -> int:
-        """Bytes that it holds, about."""
+        """The approximate size of its data in bytes."""
         return len(self._tools) + sum(2 * len(flat) for flat in self._names.origins)
 
     def restore_body(self, document: bytes) -> bytes:
-        """A whole response. Raises StreamBroken for what is no object."""
+        """A whole response. Raises StreamBroken if it is not an object."""
         _check(document)
         return splice(document, sorted(self._response(document, 0)))
 
     def restore_event(self, document: bytes) -> bytes:
-        """The data of one event. Raises StreamBroken for what is no object."""
+        """The data of one event. Raises StreamBroken if it is not an object."""
         _check(document)
         return splice(document, sorted(self._event(document)))
 
@@ -108,7 +108,7 @@ class NameRestorer:
 
 
 class Namespaced:
-    """What both forms of a reply have in common: see ``dialects.core.contract.Translator``."""
+    """The common part for both forms of a reply: see ``dialects.core.contract.Translator``."""
 
     def __init__(self, asked: str, restorer: NameRestorer) -> None:
         self.complete = False
@@ -162,7 +162,7 @@ class NamespacedStream(Namespaced):
         super().__init__(asked, restorer)
         self._held = b""
         self._first = b""
-        #: The last pieces that the node sent: its counts stand there.
+        #: The last pieces that the node sent, which contain its counts.
         self._latest = self._last_but_one = b""
 
     @property
@@ -196,8 +196,8 @@ class NamespacedStream(Namespaced):
         return self._restore(rest)
 
     def halt(self) -> tuple[bytes, Position]:
-        """The response is shown again, so that the error behind it can refer to it. What had come
-        of an unfinished event is not sent."""
+        """The response is repeated, so that the error after it can refer to it. The part of an
+        unfinished event is not sent."""
         begun = event_around(self._first, 0)
         response = begun.get("response") if isinstance(begun, dict) else None
         if not isinstance(response, dict):
@@ -221,7 +221,7 @@ class NamespacedStream(Namespaced):
         return (self._last_but_one + self._latest)[-MAX_PIECE_BYTES:]
 
     def _hold_rest(self, data: bytes) -> bytes:
-        """The whole events; what follows them waits for its end."""
+        """The whole events; the bytes after them wait for their end."""
         end = max(at + len(one) if (at := data.rfind(one)) >= 0 else 0 for one in _BLANKS)
         self._held = data[end:]
         if len(self._held) > MAX_EVENT_BYTES:

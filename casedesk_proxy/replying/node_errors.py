@@ -1,8 +1,8 @@
 """What happens to an error that a node answered in the client's own protocol.
 
-It is the client's, as it is, where it has the form that the client's protocol gives to errors.
-Many nodes do not keep to it: llama-server answers OpenAI's form on ``/v1/messages``, SGLang a flat
-object, frameworks ``{"detail": …}``, text or HTML (recorded). Those are said in our words.
+The client gets it unchanged if it has the form of errors in the client's protocol. Many nodes use
+other forms: llama-server answers in OpenAI's form on ``/v1/messages``, SGLang with a flat object,
+frameworks with ``{"detail": …}``, text or HTML (recorded). These are rewritten in our words.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from casedesk_proxy.wire.http1 import ResponseHead
 
 __all__ = ["MAX_ERROR_BYTES", "judge_refusal", "nodes_affair", "remedy", "without_key"]
 
-#: Bytes of an error reply that are looked at; what is longer is none of a known form.
+#: How many bytes of an error reply are examined; a longer one has no known form.
 MAX_ERROR_BYTES = 65536
 
-#: How the vendor's messages begin of what is too long.
+#: The beginnings of the vendor's messages about prompts that are too long.
 _VENDORS = ("prompt is too long", "input length and `max_tokens` exceed context limit")
-#: Characters of a key of which a part tells something.
+#: From this many characters on, a part of a key reveals something.
 _MIN_KEY_CHARS = 8
-#: Bytes in which such a part is looked for: servers that tell it are brief.
+#: Bytes in which such a part is searched for: servers that reveal it send short errors.
 _MAX_BRIEF_BYTES = 4096
 _WORD = re.compile(rb"[^\s\"',<>]+")
 _MASK = re.compile(rb"\*{2,}|(?:\xe2\x80[\xa2\xa6]|\\u20(?:22|26))+|\.{3,}|[xX]{4,}")
@@ -43,11 +43,11 @@ def judge_refusal(
     model: str,
     key: str | None = None,
 ) -> ProxyError | None:
-    """The error to tell instead of the node's reply; None: its body may go out as it is.
+    """The error to send in place of the node's reply; None: the reply's body may be sent unchanged.
 
-    ``authority`` is the node's address and ``key`` its key, which no client learns; ``model`` the
-    client's name of the model. The status stays the node's, but a fault of the request that the
-    node calls its own is none that clients should repeat.
+    ``authority`` is the node's address and ``key`` its key, which no client may learn; ``model``
+    the client's name of the model. The status remains the node's, but if the fault is the
+    request's, clients are told not to repeat it.
     """
     known = without_key(body, key)
     plain = len(body) <= MAX_ERROR_BYTES and known == body and not _tells(body, authority)
@@ -70,8 +70,8 @@ def judge_refusal(
 def nodes_affair(
     verdict: Verdict, status: int, node: str, asked: str, model: str, action: str
 ) -> UpstreamFault | None:
-    """The error to tell instead of a refusal that is the node's own affair; None: its reply says
-    it all. ``asked`` and ``model`` are the client's and the node's names of the model."""
+    """The error to send in place of a refusal that concerns the node itself; None: its reply says
+    enough. ``asked`` and ``model`` are the client's and the node's names of the model."""
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
         of = "" if verdict is Verdict.DENIED else f" for the model {_quote(model)}"
         return KeyRefused(
@@ -93,7 +93,7 @@ def nodes_affair(
 
 
 def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool) -> str:
-    """What the log says of such a refusal. ``keyed``: the node has a key."""
+    """The log's text for such a refusal. ``keyed``: the node has a key."""
     message = f"it answered {status}"
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
         if status == 402:
@@ -121,8 +121,8 @@ def _reads_better(fault: ProxyError, body: bytes) -> bool:
 
 
 def without_key(body: bytes, key: str | None) -> bytes:
-    """An error's body where the node's own key is blotted out: some servers answer a key that
-    they do not take with what it was, and OpenAI's with its beginning and end."""
+    """An error's body without the node's key: if they refuse a key, some servers quote it, and
+    OpenAI's service quotes its beginning and end."""
     if key is None:
         return body
     for form in {key.encode(), jsonio.dumps(key)[1:-1]}:
@@ -133,7 +133,7 @@ def without_key(body: bytes, key: str | None) -> bytes:
 
 
 def _without_masked(body: bytes, key: str) -> bytes:
-    """The same for a key of which a part was masked: a word that begins or ends as it does."""
+    """The same for a partly masked key: a word with the same beginning or end."""
     head, tail = key[:3].encode(), key[-3:].encode()
 
     def blot(word: re.Match[bytes]) -> bytes:

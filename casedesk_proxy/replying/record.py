@@ -1,4 +1,4 @@
-"""How an exchange ended, and the facts that the access log has of it, once."""
+"""How an exchange ended, and its facts for the access log."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ __all__ = [
 NAMES = ("deployment", "key", "surface", "action", "asked", "model", "node")
 
 
-#: Paths of dropped fields in a log line.
+#: How many paths of dropped fields a log line contains.
 _MAX_LISTED_PATHS = 50
 
 
 NO_USAGE = Usage()
-#: What is said of a reply in which its node says that it did not finish it.
+#: The error for a reply in which its node reports that it did not finish.
 GAVE_UP = StreamBroken("the node stopped before its answer was complete")
 
 
@@ -56,22 +56,23 @@ class Terminal(StrEnum):
     NODE_BROKE = "node_broke"
     #: The node was silent for longer than a configured timeout.
     TIMED_OUT = "timed_out"
-    #: The request was answered with a client error of ours, no node asked.
+    #: The request was answered with a client error of ours; no node was asked.
     REFUSED = "refused"
     #: No node had a free slot in time.
     BUSY = "busy"
-    #: No node could be reached, gave a reply that can be relayed, took our key or had the model.
+    #: No node could be reached, sent a reply that can be relayed, accepted our key or had the
+    #: model.
     NODE_UNAVAILABLE = "node_unavailable"
     #: The daemon was stopped before the stream's end.
     SHUT_DOWN = "shut_down"
-    #: Somebody ended it at the console.
+    #: A user ended it in the console.
     CANCELLED = "cancelled"
-    #: A bug of ours; the traceback is in the error log.
+    #: An internal error; the traceback is in the error log.
     FAILED = "failed"
 
 
 def terminal_of(error: ProxyError) -> Terminal:
-    """How an exchange ends that is answered with ``error`` instead of a node's reply."""
+    """The end of an exchange that is answered with ``error`` in place of a node's reply."""
     if isinstance(error, Busy):
         return Terminal.BUSY
     if isinstance(error, UpstreamTimeout):
@@ -82,21 +83,21 @@ def terminal_of(error: ProxyError) -> Terminal:
 
 
 class Phase(StrEnum):
-    """Where an exchange stands that has not ended."""
+    """The phase of an exchange that has not ended."""
 
-    #: Its request comes in and is planned.
+    #: Its request is being read and planned.
     ARRIVING = "arriving"
     #: It waits for a slot at a node.
     QUEUED = "queued"
-    #: A node has it and has not replied yet: connecting, loading a model, processing the prompt.
+    #: A node has it and has not replied yet: it connects, loads a model, or processes the prompt.
     WAITING = "waiting"
-    #: The reply flows.
+    #: The reply is being sent.
     STREAMING = "streaming"
 
 
 @record
 class CallFacts:
-    """What the head of a request says: who asks for what, as far as it was found out."""
+    """The facts in the head of a request: whose it is and what it asks for, as far as known."""
 
     surface: str
     action: str = ""
@@ -106,8 +107,8 @@ class CallFacts:
 
 @record
 class PlanFacts:
-    """What was planned first: the model that was asked for, the node's name of it, and our own
-    time up to the node's request, in seconds."""
+    """The facts of the first plan: the requested model, the node's name of it, and our own time up
+    to the node's request, in seconds."""
 
     asked: str = ""
     model: str = ""
@@ -116,9 +117,9 @@ class PlanFacts:
 
 @record
 class ReplyFacts:
-    """What a client got. ``status`` is 0 where nothing was sent; ``sent`` counts the body's bytes
-    as they stood on the wire (chunk framing included), ``events`` the pieces in which a node sent
-    it; ``code`` is the error's machine code, if any, ``reason`` the same for people."""
+    """What a client received. ``status`` is 0 if nothing was sent; ``sent`` counts the body's bytes
+    as on the wire (chunk framing included), ``events`` the pieces in which a node sent it; ``code``
+    is the error's machine code, if any, ``reason`` the same for people."""
 
     status: int = 0
     terminal: Terminal = Terminal.FAILED
@@ -132,8 +133,8 @@ class ReplyFacts:
 
 @record
 class Delivered:
-    """A reply that is over. ``fault`` is the error to answer with, where nothing of it has been
-    sent; ``keep_alive`` says whether the client's connection lives on."""
+    """A reply that has ended. ``fault`` is the error to answer with if nothing of it was sent;
+    ``keep_alive``: the client's connection stays open."""
 
     facts: ReplyFacts
     keep_alive: bool
@@ -142,17 +143,18 @@ class Delivered:
 
 @record
 class ExchangeRecord:
-    """What one exchange came to: the facts that its stages returned, put together once at its end
-    and never changed. Times are seconds of a monotonic clock, None where not reached.
+    """The result of one exchange: the facts that its stages returned, collected once at its end and
+    never changed. Times are seconds of a monotonic clock, None if not reached.
 
-    ``client`` is the client's address; ``received`` counts the request body's bytes;
-    ``dropped`` names what a transposed request had to leave out. ``cancel`` is what passed from an
-    early leaving of the client to the close of its node connection, in seconds. ``attempts`` counts
-    the nodes that were asked; ``tried`` names those that failed, each with why; ``queued`` are the
-    seconds spent waiting for a slot. ``summed_up``: one log line tells of it and of others like it.
-    ``repeats`` counts the attempts that only left out a control of thinking. ``text_size`` is
-    ``received`` of a long request that is text alone, else 0; ``cut_to`` the tokens to which its
-    node cut the prompt without an error. The others: see `CallFacts`, `PlanFacts`, `ReplyFacts`.
+    ``client`` is the client's address; ``received`` counts the request body's bytes; ``dropped``
+    names what a translated request had to leave out. ``cancel`` is the time in seconds from an
+    early leaving of the client to the close of its node connection. ``attempts`` counts the nodes
+    that were asked; ``tried`` names those that failed, each with the reason; ``queued`` is the time
+    in seconds spent waiting for a slot. ``summed_up``: one log line reports this exchange and
+    others like it. ``repeats`` counts the attempts that only left out a control of thinking.
+    ``text_size`` is ``received`` for a long request with only text, else 0; ``cut_to`` the tokens
+    to which its node cut the prompt without an error. The others: see `CallFacts`, `PlanFacts`,
+    `ReplyFacts`.
     """
 
     request_id: str
@@ -189,7 +191,7 @@ class ExchangeRecord:
     cut_to: int | None = None
 
     def facts(self) -> dict[str, Any]:
-        """The log line's fields in reading order; empty ones left out. Durations in seconds."""
+        """The log line's fields in reading order, without empty ones. Durations in seconds."""
         facts: dict[str, Any] = {"id": self.request_id}
         if self.client:
             facts["client"] = self.client
@@ -242,7 +244,7 @@ class ExchangeRecord:
 
 
 def _listed(paths: tuple[str, ...]) -> str:
-    """A body's field names are its client's own: as many as it has room for, and as long."""
+    """A body's field names are chosen by its client, so their number and length are limited."""
     listed = [bounded(path, MAX_PATH_CHARS) for path in paths[:_MAX_LISTED_PATHS]]
     if len(paths) > _MAX_LISTED_PATHS:
         listed.append(f"and {len(paths) - _MAX_LISTED_PATHS} more")

@@ -1,23 +1,23 @@
-"""Whose affair it is that a node answered with an error: the request's, or the node's own.
+"""Decides what a node's error reply concerns: the request, or the node itself.
 
-The status alone does not tell. What services really send (their documentation, recorded replies
+The status alone does not show it. What services really send (their documentation, recorded replies
 and public error reports):
 
 * 401, 402 and 407 are about the sender, which is the proxy with the node's key.
-* 403 is mostly that, too: a key without rights, a region, a ``Host`` that Ollama does not know.
+* 403 is usually the same: a key without permission, a region, a ``Host`` that Ollama does not know.
   But OpenRouter answers 403 to a prompt that its moderation flagged, and Google to a file or a
   cache that does not exist.
 * 404 is a model that the node does not have (OpenAI, vLLM, Ollama, Anthropic, Google) or a path
   that it does not serve (FastAPI's ``{"detail": "Not Found"}``, llama-server's ``File Not
   Found``), unless the request names a file or the like. So are 410 (a model that was retired),
   405 and 501 (a path that it does not serve).
-* 400 is the request's, but Google answers it to a key that it does not take (API_KEY_INVALID) and
-  to its owner's country, Anthropic to an account without credit or one that was closed, and
-  LiteLLM and ``transformers serve`` to a model that they do not have.
-* 424 is TGI's for a generation that failed.
+* 400 concerns the request, but Google sends it for a key that it refuses (API_KEY_INVALID) and for
+  its owner's country, Anthropic for an account without credit or one that was closed, and LiteLLM
+  and ``transformers serve`` for a model that they do not have.
+* 424 is TGI's status for a generation that failed.
 
-Words count only where they begin the node's message, or are its machine code: what stands behind
-may be the client's own text, quoted, and what a client sends must not speak against a node.
+Words count only at the beginning of the node's message, or as its machine code: the rest may quote
+the client's own text, and a client's text must not count against a node.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ NEEDS_WORDS = frozenset({400, 403, 404, 410})
 class Verdict(StrEnum):
     #: No error.
     FINE = "fine"
-    #: The client's to mend: another node would say the same.
+    #: The client must correct it: another node would answer the same.
     REQUEST = "request"
-    #: Too much to do.
+    #: The node has too much to do.
     FULL = "full"
-    #: Not ready: loading, shutting down.
+    #: The node is not ready: loading, shutting down.
     UNAVAILABLE = "unavailable"
-    #: It failed, perhaps because of this request.
+    #: The node failed, perhaps because of this request.
     FAILED = "failed"
-    #: It does not take the proxy's key, or its account has no right or no credit.
+    #: The node refuses the proxy's key, or its account has no permission or no credit.
     DENIED = "denied"
-    #: The same for this model alone.
+    #: The same for this model only.
     MODEL_DENIED = "model_denied"
-    #: It does not have the model.
+    #: The node does not have the model.
     NO_MODEL = "no_model"
-    #: It does not serve such requests, or not for this model.
+    #: The node does not serve such requests, or not for this model.
     NOT_OFFERED = "not_offered"
 
 
@@ -63,7 +63,7 @@ _THINGS = re.compile(
     r"\bfile[-_ ]?id|\bfiles?/|\bfile[-_][a-z0-9]{4}|\bthe file\b|no such file object"
     r"|cached ?content|previous[_ ]response|\bresp_[a-z0-9]|\bcontainer|vector[_ ]store"
     r"|\bitem with id|\bconversation\b|\bskills?\b|file ?search ?store|\bcorpora/"
-    # Google's for any thing but a model, which it names.
+    # Google's message for anything but a model, which it names.
     r"|^requested entity was not found"
 )
 _FLAGGED = re.compile(r"\b(?:flagged|moderation|content[_ ](?:policy|filter)|safety)\b")
@@ -95,7 +95,7 @@ _BY_STATUS = {
 
 
 def judge(status: int, body: bytes = b"") -> Verdict:
-    """``body``: as much of the reply's body as is there; looked at for NEEDS_WORDS alone."""
+    """``body``: the part of the reply's body that has arrived; used only for NEEDS_WORDS."""
     if status < 400:
         return Verdict.FINE
     known = _BY_STATUS.get(status)
@@ -119,7 +119,7 @@ def _by_words(status: int, body: bytes) -> Verdict:
         absent = missing or _NO_MODEL.match(words)
         return Verdict.NO_MODEL if absent else Verdict.REQUEST
     model, thing = _MODEL.search(words), _THINGS.search(words)
-    # Either's name may hold the other's word: the first is what it is about.
+    # Each name may contain the other's word: the first one is the subject.
     named = missing or (model is not None and (thing is None or model.start() < thing.start()))
     if (thing is not None and not named) or (status == 403 and _FLAGGED.search(words)):
         return Verdict.REQUEST
@@ -129,7 +129,7 @@ def _by_words(status: int, body: bytes) -> Verdict:
 
 
 def _codes(body: bytes) -> frozenset[str]:
-    """The machine codes of an error in OpenAI's or Google's shape, in lower case."""
+    """The machine codes of an error in OpenAI's or Google's form, in lower case."""
     try:
         document = jsonio.loads(body)
     except jsonio.JSONError:

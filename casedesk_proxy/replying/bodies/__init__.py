@@ -1,1 +1,2 @@
-"""What happens to a node's reply on its way to its client: one strategy for each way, all pure."""
+"""What happens to a node's reply on its way to its client: one class for each kind of reply,
+without I/O."""

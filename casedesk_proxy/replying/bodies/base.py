@@ -1,6 +1,6 @@
-"""What all ways of passing on a reply have in common: what `ReplyMachine` asks of them.
+"""The common interface of all reply bodies: what `ReplyMachine` calls.
 
-A body belongs to one reply. Where the client has the node's own framing, ``take`` returns the very
+A body belongs to one reply. If the client has the node's own framing, ``take`` returns the very
 bytes object that the node sent.
 """
 
@@ -19,8 +19,8 @@ __all__ = ["Breach", "EarlyBody", "ReplyBody", "frame"]
 
 @record
 class Breach:
-    """A reply that ends with an error: ``terminal`` is the exchange's end then. ``lost``: the node
-    says that it has not begun to work."""
+    """A reply that ends with an error: ``terminal`` is the exchange's end. ``lost``: the node
+    reports that it has not begun the request."""
 
     error: ProxyError
     terminal: Terminal
@@ -28,14 +28,13 @@ class Breach:
 
 
 class ReplyBody:
-    """A reply of which nothing goes out; the others say what they do differently.
+    """A reply of which nothing is sent; subclasses override what they do differently.
 
     ``reader`` follows the node's framing. ``bare``: the client has no framing, so that the end of
-    its connection is the end of the message (HTTP/1.0). ``is_whole``: the body goes out in one
-    piece at its end, with its length. ``goes_ahead``: the head goes out as soon as the node's has
-    come. ``is_translated``: the reply is made by a translator; ``is_trimmed``: an event is taken
-    out of it. ``feed`` makes a chunk's payload the client's on the short way; None: the client gets
-    the very chunk.
+    its connection is the end of the message (HTTP/1.0). ``is_whole``: the body is sent in one piece
+    at its end, with its length. ``goes_ahead``: the head is sent as soon as the node's has arrived.
+    ``is_translated``: a translator makes the reply; ``is_trimmed``: an event is removed from it.
+    ``feed`` translates a chunk's payload on the fast path; None: the client gets the same chunk.
     """
 
     __slots__ = ("bare", "reader")
@@ -52,39 +51,40 @@ class ReplyBody:
 
     @property
     def room(self) -> int:
-        """Reads shorter than this may take the short way now, if they are exactly one chunk."""
+        """Reads shorter than this may take the fast path now, if they are exactly one chunk."""
         return 0
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
-        """Bytes for the client's wire, for a read of which the first ``used`` bytes are the
-        message's and ``reader`` has the payload. ``unsent``: nothing has gone to the client yet.
-        Raises StreamBroken."""
+        """Bytes for the client's wire, for a read whose first ``used`` bytes belong to the message;
+        ``reader`` has the payload. ``unsent``: nothing has been sent to the client yet. Raises
+        StreamBroken."""
         return b""
 
     def lets_by(self, chunk: bytes) -> bool:
-        """Whether a long read that is exactly one chunk may go out as it is, where the short way is
-        open. It has been taken note of then, and ``reader`` need not see it."""
+        """Whether a long read that is exactly one chunk may be sent unchanged, if the fast path is
+        open. If so, it is recorded, and ``reader`` need not see it."""
         return False
 
     def recall(self, reads: int, pieces: tuple[bytes, ...]) -> None:
-        """Reads went the short way; ``pieces`` are the last of them, as they came."""
+        """Record reads that took the fast path; ``pieces`` are the last of them, unchanged."""
 
     def finish(self, *, unsent: bool) -> bytes | tuple[bytes, ...] | Breach:
-        """The node's message is complete, or is ended in its place: what is still to go out, with
-        the end of the client's message; in pieces where it is a large body that is whole. Raises
-        StreamBroken where the answer is not complete."""
+        """The node's message is complete, or is ended in its place: the rest to send, with the end
+        of the client's message; in pieces if it is a large whole body. Raises StreamBroken if the
+        answer is not complete."""
         return b""
 
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
-        """What it means that the node's reply broke; None: nothing, all of it has been said."""
+        """The consequence of the node's reply having broken; None if everything was already
+        sent."""
         return Breach(error, Terminal.NODE_BROKE)
 
     def keep_alive(self) -> bytes:
-        """Bytes for the client's wire that say nothing; empty where there is no place for them."""
+        """Keepalive bytes for the client's wire; empty if none may be sent here."""
         return b""
 
     def error_bytes(self, error: ProxyError) -> bytes:
-        """Bytes for the client's wire that tell of ``error``; empty where there is no place."""
+        """Bytes for the client's wire that report ``error``; empty if they may not be sent here."""
         return b""
 
     def is_answered(self) -> bool:
@@ -93,23 +93,23 @@ class ReplyBody:
         return False
 
     def usage(self, dialect: Dialect) -> Usage:
-        """The token counts that the node told in its reply, spoken in ``dialect``."""
+        """The token counts that the node reported in its reply, which is in ``dialect``."""
         return Usage()
 
     def is_given_up(self, dialect: Dialect) -> bool:
-        """Whether the node says in a complete reply that it did not finish its answer."""
+        """Whether the node reports in a complete reply that it did not finish its answer."""
         return False
 
     @property
     def refusal(self) -> tuple[int, bytes]:
-        """Of a translated reply: its status and the beginning of its body, as long as nothing of it
-        had been sent. (0, b"") for others."""
+        """For a translated reply: its status and the beginning of its body, as long as nothing of
+        it has been sent. (0, b"") for others."""
         return 0, b""
 
 
 class EarlyBody(ReplyBody):
-    """What goes out before a node's head has come: ``signs`` gives keep-alives, ``ending`` what
-    tells of an error behind them."""
+    """What is sent before a node's head has arrived: ``signs`` returns keepalives, ``ending`` the
+    bytes that report an error after them."""
 
     __slots__ = ("_ending", "_signs")
 
@@ -132,5 +132,5 @@ class EarlyBody(ReplyBody):
 
 
 def frame(payload: bytes, *, bare: bool) -> bytes:
-    """A payload of our own making for the client's wire."""
+    """A payload made by the proxy, framed for the client's wire."""
     return payload if bare or not payload else frame_chunk(payload)

@@ -1,4 +1,4 @@
-"""Which body a node's reply becomes, below which head."""
+"""Chooses the body class and the head for a node's reply."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ _FORMS = {
     Framing.UNARY: Form.UNARY,
     Framing.LINES: Form.LINES,
 }
-#: Of what is translated.
+#: For translated replies.
 _OWN_FORMS = _FORMS | {Framing.JSON_ARRAY: Form.OWN_ARRAY}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Recipient:
-    """Who gets the reply. ``http11`` is False for clients of HTTP/1.0. ``library`` is the value of
-    ``x-goog-api-client``. ``is_kept_alive``: the client has had the head of a stream already."""
+    """The client of the reply. ``http11`` is False for clients of HTTP/1.0. ``library`` is the
+    value of ``x-goog-api-client``. ``is_kept_alive``: the client has already received the head of a
+    stream."""
 
     surface: Dialect
     framing: Framing
@@ -58,11 +59,10 @@ class Recipient:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NodeReply:
-    """What the node ``name`` has answered. ``model`` is the client's name of the model;
-    ``authority`` is the node's address and ``key`` its key, which no client learns; ``headers``
-    are for the client's head of a translated reply. ``begun`` is given the first bytes of a body
-    of status 200. ``has_more_counts``: a stream of it tells counts that its client did not ask
-    for."""
+    """The reply of the node ``name``. ``model`` is the client's name of the model; ``authority`` is
+    the node's address and ``key`` its key, which no client may learn; ``headers`` are for the
+    client's head of a translated reply. ``begun`` gets the first bytes of a body of status 200.
+    ``has_more_counts``: the stream contains counts for which its client did not ask."""
 
     head: ResponseHead
     name: str
@@ -77,7 +77,7 @@ class NodeReply:
 
 @record
 class Chosen:
-    """``keep_alive``: the client's connection may carry another request behind the whole reply."""
+    """``keep_alive``: the client's connection may carry another request after the whole reply."""
 
     make_head: MakeHead
     body: ReplyBody
@@ -85,7 +85,7 @@ class Chosen:
 
 
 def choose_body(client: Recipient, node: NodeReply) -> Chosen:
-    """Raises UpstreamFault where the reply is of no use for this client."""
+    """Raises UpstreamFault if the reply cannot be used for this client."""
     _check_readable(node)
     if node.translator is not None:
         return _translated(client, node, node.translator)
@@ -95,8 +95,8 @@ def choose_body(client: Recipient, node: NodeReply) -> Chosen:
 
 
 def _check_readable(node: NodeReply) -> None:
-    """Nodes are asked for an uncompressed reply. One that is compressed all the same is decoded,
-    or refused if it cannot be; an error is judged by its status alone then."""
+    """Nodes are asked for an uncompressed reply. A reply that is compressed nevertheless is
+    decoded, or refused if it cannot be; a compressed error is judged only by its status."""
     head = node.head
     if head.status >= 400 or not is_opaque(head.headers):
         return
@@ -108,8 +108,8 @@ def _check_readable(node: NodeReply) -> None:
 
 
 def _check_continues(framing: Framing, node: NodeReply) -> None:
-    """The client waits for the rest of a stream with status 200; anything else has to be told as
-    an error."""
+    """The client waits for the rest of a stream with status 200; any other reply must be reported
+    as an error."""
     head = node.head
     if head.status == 200 and _streams_as(framing, head):
         return
@@ -122,7 +122,8 @@ def _check_continues(framing: Framing, node: NodeReply) -> None:
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:
-    """Whether a reply has the form that its client asked for; an array is known by its bytes."""
+    """Whether a reply has the form that its client asked for; an array is recognised by its
+    bytes."""
     if framing is Framing.LINES:
         return is_line_stream(head)
     return framing is Framing.JSON_ARRAY or (
@@ -136,7 +137,7 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     coded = bool(content_coding(head.headers))
     given = BodyFraming.CHUNKED if coded else head.body
     trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head.headers)
-    # A client that has had keep-alives has chunks, too.
+    # A client that has received keepalives gets chunks.
     begun = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
     taken = client_framing(begun, http11=client.http11)
     keep_alive = client.keep_alive and taken is not BodyFraming.CLOSE
@@ -175,7 +176,7 @@ def _content(client: Recipient, node: NodeReply) -> Content:
 
 
 def _node_error(client: Recipient, node: NodeReply) -> Chosen:
-    """An error in the client's protocol, or in what its node takes for that."""
+    """An error in the client's protocol, or in what its node uses as such."""
     head = node.head
 
     def make_head(length: int | None) -> bytes:

@@ -1,6 +1,5 @@
-"""What is known of a reply in the client's own protocol while its bytes go by: where it stands,
-whether its answer is complete, and what may be said between the node's events.
-"""
+"""The state of a reply in the client's own protocol while its bytes pass: its position, whether its
+answer is complete, and what may be inserted between the node's events."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ __all__ = ["ArrayRest", "Content"]
 
 
 class Content:
-    """``keepalive``: its bytes, b"" where none is wanted. ``answers`` is the dialect
-    of a stream that has to end as answers in it do; None: any end will do. ``within`` judges an
-    error that is the first of a reply of status 200; None: it goes out as it is. ``begun`` is given
-    the first bytes of an answer."""
+    """``keepalive``: its bytes, b"" if keepalives are off. ``answers``: the dialect of a stream
+    that must end as its answers do; None: any end is accepted. ``within`` judges an error at the
+    beginning of a reply of status 200; None: the error is sent unchanged. ``begun`` gets the first
+    bytes of an answer."""
 
     __slots__ = (
         "_answers", "_form", "_keepalive", "_surface", "_when_begun", "_within", "tap",
@@ -49,7 +48,7 @@ class Content:
 
     @property
     def is_watchful(self) -> bool:
-        """Whether every byte has to be seen, not only the first and the last."""
+        """Whether every byte must be examined, not only the first and the last."""
         return self._form is Form.ARRAY
 
     @property
@@ -61,8 +60,8 @@ class Content:
         return position_of(self._form, self.tap)
 
     def take(self, payload: bytes, *, unsent: bool) -> bytes:
-        """The next bytes of the body; returns those for the client. Raises NodeError where the
-        first that comes of a reply is an error."""
+        """Take the next bytes of the body; return those for the client. Raises NodeError if a reply
+        begins with an error."""
         if unsent and self._within is not None and (error := read_within(payload)) is not None:
             raise error
         if payload:
@@ -73,7 +72,7 @@ class Content:
         return payload
 
     def recall(self, payloads: Sequence[bytes], *, missed: bool) -> None:
-        """What went by unseen; ``missed``: more than that."""
+        """Record payloads that passed without being examined; ``missed``: there were more."""
         if missed:
             self.tap.skip()
         for payload in payloads:
@@ -90,11 +89,11 @@ class Content:
         )
 
     def is_answered(self) -> bool:
-        """Whether the protocol's last event has come."""
+        """Whether the protocol's last event has arrived."""
         return self._answers is not None and is_answered(self._answers, self.tap.last)
 
     def find_missing(self) -> str:
-        """What is wrong with the answer where the message ends here; empty where it is complete."""
+        """What is missing in the answer if the message ends here; empty if it is complete."""
         answers, tap = self._answers, self.tap
         if answers is not None and is_unfinished(answers, tap.first, tap.last):
             return "the node's reply ended before the answer was complete"
@@ -108,7 +107,7 @@ class Content:
             return Breach(error, Terminal.NODE_BROKE)
         fault = self._within(error)
         own = isinstance(fault, ClientFault)
-        # Where the node says that it has not begun, another may have the request.
+        # If the node reports that it has not begun, another node may get the request.
         return Breach(
             fault,
             Terminal.COMPLETED if own else Terminal.NODE_BROKE,
@@ -117,7 +116,7 @@ class Content:
 
 
 class ArrayRest(Content):
-    """A JSON array whose opening bracket the client has had already, as a keep-alive: all but that
+    """A JSON array whose opening bracket the client already has, as a keepalive: all but that
     bracket and the blanks before it."""
 
     __slots__ = ("_begun",)

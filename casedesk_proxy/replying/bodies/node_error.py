@@ -1,4 +1,4 @@
-"""A reply of a node that is an error by its status: collected, judged, and only then sent."""
+"""A node's reply that is an error by its status: collected, judged, then sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["NodeErrorBody", "TranslatedErrorBody"]
 
 
 class _CollectedError(ReplyBody):
-    """What has come of the node's body, as far as it is looked at."""
+    """The part of the node's body that is examined."""
 
     __slots__ = ("_body",)
 
@@ -28,7 +28,7 @@ class _CollectedError(ReplyBody):
         self._body = b""
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
-        # One byte more than is looked at tells that it is too long.
+        # One byte more than the limit shows that it is too long.
         self._body = (self._body + b"".join(self.reader.payload))[: MAX_ERROR_BYTES + 1]
         if len(self._body) > MAX_ERROR_BYTES and not self.reader.ended:
             raise StreamBroken("the node's error is too long")
@@ -36,7 +36,7 @@ class _CollectedError(ReplyBody):
 
 
 class NodeErrorBody(_CollectedError):
-    """``judge_body`` gives the error to answer with, or None: then the body goes out as it came."""
+    """``judge_body`` returns the error to send, or None to send the body unchanged."""
 
     __slots__ = ("_judge_body",)
 
@@ -55,14 +55,14 @@ class NodeErrorBody(_CollectedError):
         return self._body if fault is None else _breach(fault, unsent=unsent)
 
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
-        """An error reply cut short is still an error reply."""
+        """An incomplete error reply is still an error reply."""
         return _breach(self._judge_body(self._body) or error, unsent=unsent)
 
 
 class TranslatedErrorBody(_CollectedError):
-    """The same of a node that speaks another protocol. The node's body does not go out; if the
-    client has had keep-alives, the error follows them in the stream. ``key`` is the node's, which
-    no client learns."""
+    """The same for a node that speaks another protocol. The node's body is not sent; if the client
+    has received keepalives, the error follows them in the stream. ``key`` is the node's, which no
+    client may learn."""
 
     __slots__ = ("_form", "_head", "_key", "_surface", "_translator")
 
@@ -110,5 +110,5 @@ class TranslatedErrorBody(_CollectedError):
 
 
 def _breach(fault: ProxyError, *, unsent: bool) -> Breach:
-    """A client that has had keep-alives has its status: an error is no whole reply then."""
+    """A client that has received keepalives has its status: the error is then inside the reply."""
     return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))

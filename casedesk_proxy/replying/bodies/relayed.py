@@ -19,7 +19,7 @@ __all__ = ["ReframedBody", "VerbatimBody", "recalled"]
 
 
 def recalled(pieces: tuple[bytes, ...]) -> list[bytes]:
-    """What reads carried that are exactly one chunk each: all of it, or as much as a tap keeps."""
+    """The payloads of reads that are exactly one chunk each, or as much of them as a tap keeps."""
     return [
         piece[piece.index(b"\n") + 1 : -2] if len(piece) < len(HEADS) else piece[-len(HEADS) : -2]
         for piece in pieces
@@ -28,7 +28,7 @@ def recalled(pieces: tuple[bytes, ...]) -> list[bytes]:
 
 
 class _RelayedBody(ReplyBody):
-    """What `Content` knows, at the machine's service."""
+    """Connects `Content` with the machine."""
 
     __slots__ = ("_content",)
 
@@ -77,15 +77,15 @@ class ReframedBody(_RelayedBody):
 
 
 class VerbatimBody(_RelayedBody):
-    """Node and client share the framing: the client gets the node's very bytes."""
+    """Node and client have the same framing: the client gets the node's very bytes."""
 
     __slots__ = ("_missing", "_most", "_withheld")
 
     def __init__(self, reader: BodyReader, content: Content) -> None:
         super().__init__(reader, content)
-        #: The short way's reads are shorter than this.
+        #: Reads on the fast path are shorter than this.
         self._most = 0 if content.is_watchful else len(HEADS)
-        #: Why the message's end, which has come, was not sent.
+        #: Why the message's end was not sent although it has arrived.
         self._missing = ""
         #: Whether something may be sent in its place.
         self._withheld = False
@@ -106,7 +106,7 @@ class VerbatimBody(_RelayedBody):
             self._missing = missing
             return self._withhold_end(data[:used], payload)
         if isinstance(reader, ChunkReader) and reader.trailer_at is not None:
-            # A node's trailers would be headers that nobody has looked at.
+            # A node's trailers would be headers that were never checked.
             return data[: reader.trailer_at] + (b"\r\n" if reader.ended else b"")
         return data[:used]
 
@@ -119,18 +119,18 @@ class VerbatimBody(_RelayedBody):
         self._content.recall(recalled(pieces), missed=reads > len(pieces))
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
-        """Where the node has not ended the message, the client gets an end from us."""
+        """If the node has not ended the message, the proxy ends it for the client."""
         if self._missing:
             raise StreamBroken(self._missing)
         return b"" if self.reader.ended else LAST_CHUNK
 
     def is_answered(self) -> bool:
-        """Only where the message can be ended in the node's place."""
+        """Only if the message can be ended in the node's place."""
         return self._content.is_answered() and self._is_between_chunks
 
     def _withhold_end(self, data: bytes, payload: bytes) -> bytes:
-        """The last read, with the message's end, is not sent as it is; but its events are, if it
-        began where a chunk does, and an error has its place behind them."""
+        """The last read, with the message's end, is not sent unchanged; but its events are, if it
+        began with a chunk, and an error can follow them."""
         again = ChunkReader()
         try:
             self._withheld = again.read(data) == len(data) and again.ended

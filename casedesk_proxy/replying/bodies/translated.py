@@ -1,4 +1,4 @@
-"""A reply in another protocol than the client's: the node's body through a translator."""
+"""A reply in another protocol than the client's: the node's body passes through a translator."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader
 
 __all__ = ["TranslatedBody", "end_translated"]
 
-#: Longer documents are not handed to the kernel in one turn of the loop.
+#: Longer documents are not passed to the kernel in one round of the loop.
 _PIECE_BYTES = 128 * 1024
 
 
 class TranslatedBody(ReplyBody):
-    """A stream goes out as it is translated, anything else in one piece at the end. The client's
-    head is held back until there is something to send, so that whatever fails before can still be
-    a plain error reply. ``key`` is the node's, which no client learns."""
+    """A stream is sent while it is translated, any other reply in one piece at the end. The
+    client's head is held back until there is something to send, so that an earlier failure can
+    still be a plain error reply. ``key`` is the node's, which no client may learn."""
 
     __slots__ = (
         "_begun", "_early", "_form", "_key", "_surface", "_translator", "_whole", "feed",
@@ -46,7 +46,7 @@ class TranslatedBody(ReplyBody):
         key: str | None,
         begun: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``bare`` concerns streams alone. ``begun`` is given the first bytes of the node's."""
+        """``bare`` only concerns streams. ``begun`` gets the first bytes of the node's body."""
         super().__init__(reader, bare=bare and not whole)
         self.is_whole = whole
         self.feed = translator.feed
@@ -56,7 +56,7 @@ class TranslatedBody(ReplyBody):
         self._key = key
         #: The beginning of the node's body.
         self._early = b""
-        #: Of a reply that goes out in one piece, what has been translated.
+        #: For a reply that is sent in one piece: what has been translated so far.
         self._whole = b""
         self._begun = begun
 
@@ -73,7 +73,7 @@ class TranslatedBody(ReplyBody):
             self._early += payload[:MAX_ERROR_BYTES]
         translated = self._translator.feed(payload) if payload else b""
         if self.is_whole:
-            # Complete, perhaps, but whether the node ends as it promised is yet to be seen.
+            # It may be complete, but whether the node ends it correctly is not known yet.
             self._whole += translated
             return b""
         return frame(translated, bare=self.bare)
@@ -88,7 +88,8 @@ class TranslatedBody(ReplyBody):
         return frame(rest, bare=self.bare) + (b"" if self.bare else LAST_CHUNK)
 
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
-        """An error in a reply of status 200 is judged as an HTTP error is, while it can be."""
+        """An error in a reply of status 200 is judged as an HTTP error, as long as that is
+        possible."""
         if self._translator.complete:
             return None
         if not isinstance(error, NodeError):
@@ -98,10 +99,12 @@ class TranslatedBody(ReplyBody):
         if isinstance(fault, ClientFault):
             return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))
         if not unsent or read_within(self._early) is None:
-            # A part of the answer had come: a client that repeats the request has it made anew.
+            # A part of the answer had arrived: if the client repeats the request, it is generated
+            # again.
             error.said = fault.said
             return Breach(error, Terminal.NODE_BROKE)
-        # It is the node's. Where it says that it has not begun, another may have the request.
+        # The fault is the node's. If it reports that it has not begun, another node may get the
+        # request.
         return Breach(fault, Terminal.NODE_BROKE, lost=error.answered in RETRYABLE_STATUSES)
 
     def keep_alive(self) -> bytes:
@@ -123,7 +126,7 @@ class TranslatedBody(ReplyBody):
 
 
 def _cut(document: bytes) -> bytes | tuple[bytes, ...]:
-    """In pieces, if it is large."""
+    """In pieces if it is large."""
     if len(document) <= _PIECE_BYTES:
         return document
     places = range(0, len(document), _PIECE_BYTES)
@@ -133,6 +136,7 @@ def _cut(document: bytes) -> bytes | tuple[bytes, ...]:
 def end_translated(
     translator: Translator, surface: Dialect, form: Form, error: ProxyError
 ) -> bytes:
-    """What a translated reply ends with that breaks: what was due, and the error behind it."""
+    """The end of a translated reply that breaks: the bytes that were due, and the error after
+    them."""
     due, position = translator.halt()
     return due + place_error(surface, form, position, error, first=due, last=due)

@@ -1,8 +1,8 @@
-"""A stream of OpenAI's whose counts we asked for and its client did not: the client gets all of it
-but the event that holds them.
+"""An OpenAI stream with counts for which the proxy asked and its client did not: the client gets
+all of it but the event with the counts.
 
-The event comes behind the answer's last, with an empty list of choices. Everything else of the
-stream stays as the node wrote it, byte for byte; only the chunks around the bytes may be others.
+That event follows the answer's last event and has an empty list of choices. The rest of the stream
+is unchanged, byte for byte; only the chunk framing may differ.
 """
 
 from __future__ import annotations
@@ -19,36 +19,37 @@ from casedesk_proxy.wire.chunked import HEADS, ChunkReader
 
 __all__ = ["EVENT_END", "NOWHERE", "TrimmedBody", "find_choices", "may_hold_counts"]
 
-#: What no event without choices lacks.
+#: Every event without choices contains this.
 _EMPTY_LIST = b"[]"
-#: How an event ends, and a chunk that ends with one.
+#: The end of an event, and of a chunk that ends with one.
 _BLANK_LINE = b"\n\n"
 EVENT_END = _BLANK_LINE + b"\r\n"
-#: How an event's choices begin, if it has some. No text holds that: its quotes are escaped.
+#: The beginning of an event's choices, if it has some. No text contains this: its quotes are
+#: escaped.
 _CHOICES = b'"choices":[{', b'"choices": [{'
-#: For an event that has none, and of which no other is therefore known to be like it.
+#: For an event without choices, from which nothing can be concluded about other events.
 NOWHERE = slice(0), b"nowhere", slice(0)
-#: What no event with counts alone has, and how long the longest is.
+#: Missing in an event that contains only counts; and the length of the longest such event.
 _CHOICE = b"[{"
 _MAX_COUNTS_BYTES = 4096
-#: In so many lists of a long chunk the empty one is looked for by its first bracket, at a tenth of
-#: what looking for both costs.
+#: In a long chunk with up to so many lists the empty list is searched for by its first bracket, at
+#: a tenth of the cost of searching for both.
 _LONG_BYTES, _MAX_LISTS = 1024, 32
 
 
 def may_hold_counts(chunk: bytes) -> bool:
-    """Whether a read that is exactly one chunk has to be looked at: it may be the event, or a part
-    of it."""
+    """Whether a read that is exactly one chunk must be examined: it may contain the event, or a
+    part of it."""
     if not chunk.endswith(EVENT_END):
         return True
     return _EMPTY_LIST in chunk if len(chunk) < _LONG_BYTES else _has_empty_list(chunk)
 
 
 def find_choices(chunk: bytes) -> tuple[slice, bytes, slice] | None:
-    """Where the choices begin of a chunk that `may_hold_counts` lets by, what stands there, and
-    where the rest up to its end is. Another that has the same there, no line feed in that rest and
-    EVENT_END behind it is one event with choices, and need not be searched. None: it has to be
-    looked at."""
+    """For a chunk that `may_hold_counts` accepts: the place where its choices begin, the bytes
+    there, and the place of the rest up to its end. Another chunk with the same bytes there, without
+    a line feed in the rest and with EVENT_END after it, is one event with choices and need not be
+    searched. None: the next chunk must be examined."""
     if may_hold_counts(chunk):
         return None
     for choices in _CHOICES:
@@ -67,7 +68,7 @@ def _has_empty_list(text: bytes) -> bool:
 
 
 class TrimmedBody(ReframedBody):
-    """``is_trimmed`` tells the relay to ask `may_hold_counts` on the short way."""
+    """``is_trimmed`` makes the relay call `may_hold_counts` on the fast path."""
 
     __slots__ = ("_held", "_is_inside")
 
@@ -75,9 +76,9 @@ class TrimmedBody(ReframedBody):
 
     def __init__(self, reader: BodyReader, content: Content, *, bare: bool = False) -> None:
         super().__init__(reader, content, bare=bare)
-        #: The beginning of an event that may be the one.
+        #: The beginning of an event that may be the one with counts.
         self._held = b""
-        #: Whether the beginning of one that is not has gone to the client.
+        #: Whether the beginning of an event without counts has been sent to the client.
         self._is_inside = False
 
     @property
@@ -100,20 +101,20 @@ class TrimmedBody(ReframedBody):
         self._content.recall(recalled(pieces), missed=reads > len(pieces))
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
-        """What lacks only its blank line is an event, too."""
+        """An event that lacks only its blank line counts too."""
         rest = super().finish(unsent=unsent)
         held, self._held = self._held, b""
         kept = b"" if not self._is_inside and _counts_alone(held) else held
         return rest if isinstance(rest, Breach) else self._frame(kept) + rest
 
     def _trim(self, payload: bytes) -> bytes:
-        """What has come, without the event, and without the beginning of what may be it."""
+        """The new bytes, without the event, and without the beginning of what may be it."""
         if (
             payload.endswith(_BLANK_LINE)
             and _EMPTY_LIST not in payload
             and not (self._held or self._is_inside)
         ):
-            return payload  # Several events in one read, as a busy machine has them.
+            return payload  # Several events in one read, as on a busy machine.
         text, self._held = self._held + payload, b""
         kept, done = [], 0
         for end in _ends_of_events(text):
@@ -122,7 +123,7 @@ class TrimmedBody(ReframedBody):
             done, self._is_inside = end, False
         rest = text[done:]
         if self._is_inside or _is_another(rest):
-            # The client's last bytes may be the first of a boundary.
+            # The client's last bytes may be the beginning of a boundary.
             tail = len(rest) - len(rest.rstrip(b"\r\n"))
             self._is_inside, self._held = True, rest[len(rest) - tail :]
             kept.append(rest[: len(rest) - tail])
@@ -132,7 +133,8 @@ class TrimmedBody(ReframedBody):
 
 
 def _ends_of_events(text: bytes) -> Iterator[int]:
-    """Where LF LF or CR LF CR LF ends. Few lines are long, so that their ends are looked for."""
+    """The positions after LF LF or CR LF CR LF. Most lines are long, so that searching for their
+    ends is fast."""
     at, done = text.find(b"\n"), 0
     while at >= 0:
         if text.startswith(b"\n", at + 1):
@@ -143,7 +145,7 @@ def _ends_of_events(text: bytes) -> Iterator[int]:
 
 
 def _is_another(beginning: bytes) -> bool:
-    """Whether what begins so is not the event."""
+    """Whether an event with this beginning is not the one with counts."""
     return len(beginning) > _MAX_COUNTS_BYTES or _CHOICE in beginning
 
 
