@@ -1,1 +1,1 @@
-"""Keys that are made and withdrawn without editing a file: they live in the state file."""
+"""Keys that are made and revoked without editing a file: they are in the state file."""

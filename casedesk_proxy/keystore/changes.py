@@ -1,6 +1,6 @@
-"""What can be done to keys in the state file: each function one step of the caller's transaction.
+"""Changes of keys in the state file: each function is one step of the caller's transaction.
 
-Every change has a line in the audit table, and raises the version that all instances look at.
+Every change adds a line to the audit table, and raises the version that all instances check.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ __all__ = [
     "spell_time",
 ]
 
-#: Keys that were not revoked. Reading as many takes a tenth of a second, in a thread.
+#: How many keys there may be that are not revoked. Reading them takes a tenth of a second, in a
+#: thread.
 MAX_KEYS = 20_000
-#: Of a name that an error repeats.
+#: Characters of a name that an error repeats.
 _MAX_NAME_CHARS = 100
 
 
 class KeyFault(Exception):
-    """What is wrong with a change: ``field`` is at fault. ``status`` as HTTP has it: 400 it cannot
-    be, 404 there is no such key, 409 there is one already."""
+    """What is wrong with a change: ``field`` is at fault. ``status`` is an HTTP status: 400
+    invalid, 404 no such key, 409 the key exists already."""
 
     def __init__(self, field: str, message: str, status: int = 400) -> None:
         super().__init__(f"{field}: {message}" if field else message)
@@ -57,7 +58,7 @@ class Author:
 def issue(
     connection: sqlite3.Connection, key: StoredKey, author: Author, most: int = MAX_KEYS
 ) -> None:
-    """A new key, from now on. Raises KeyFault."""
+    """Add a new key. Raises KeyFault."""
     (count,) = connection.execute("SELECT count(*) FROM keys WHERE ended IS NULL").fetchone()
     if count >= most:
         raise KeyFault("", f"there are already {most} keys; revoke some first", 409)
@@ -68,7 +69,7 @@ def issue(
 
 
 def revoke(connection: sqlite3.Connection, name: str, author: Author) -> None:
-    """The key is no longer valid, nor is the one that it replaced. Raises KeyFault."""
+    """Revoke the key, and the one that it replaced. Raises KeyFault."""
     _require(connection, name)
     connection.execute(
         "UPDATE keys SET ended = ? WHERE name = ? AND ended IS NULL", (author.now, name)
@@ -77,7 +78,7 @@ def revoke(connection: sqlite3.Connection, name: str, author: Author) -> None:
 
 
 def expire(connection: sqlite3.Connection, name: str, when: float | None, author: Author) -> None:
-    """Set when it expires; None: it does not. Raises KeyFault."""
+    """Set when it expires; None: never. Raises KeyFault."""
     _require(connection, name)
     connection.execute(
         "UPDATE keys SET expires = ? WHERE name = ? AND ended IS NULL AND NOT replaced",
@@ -92,9 +93,9 @@ def alter(
     revise: Callable[[StoredKey], StoredKey],
     author: Author,
 ) -> StoredKey:
-    """``revise`` says what the key opens, its limits, note, rights and expiry from now on: all but
-    the expiry also of what it replaced, which is valid for a while. What stays as it was leaves no
-    line. Gives the key as it is then. Raises KeyFault."""
+    """``revise`` returns the key with its new deployments, limits, note, rights and expiry: all but
+    the expiry also apply to the key that it replaced, which is valid for a while. Unchanged parts
+    add no line. Returns the changed key. Raises KeyFault."""
     old = _require(connection, name)
     new = revise(old)
     if not (changes := _list_changes(old, new)):
@@ -115,8 +116,8 @@ def alter(
 def rotate(
     connection: sqlite3.Connection, name: str, sha256: str, grace_s: float, author: Author
 ) -> None:
-    """Another key in place of the one of that name, with all that it had. The old one is valid for
-    ``grace_s`` more, but no longer than it would have been; 0: it is revoked. Raises KeyFault."""
+    """Replace the key of that name with a new one with the same rights. The old one is valid for
+    ``grace_s`` more, but no longer than before; 0: it is revoked. Raises KeyFault."""
     old = _require(connection, name)
     if old.expires is not None and old.expires <= author.now:
         raise KeyFault(
@@ -126,7 +127,7 @@ def rotate(
     until = author.now + grace_s
     if old.expires is not None:
         until = min(until, old.expires)
-    # One that was replaced before, and has its own end, is not given more time.
+    # A key that was replaced before has its own end, and gets no more time.
     if grace_s > 0:
         change, values = "replaced = 1, expires = ?", (until, name)
     else:
@@ -139,7 +140,7 @@ def rotate(
 
 
 def note_use(connection: sqlite3.Connection, used: dict[str, float]) -> None:
-    """When keys were last used, by name. Names of no key here are passed over."""
+    """Set when keys were last used, by name. Unknown names are ignored."""
     connection.executemany(
         "UPDATE keys SET used = max(coalesce(used, 0), ?)"
         " WHERE name = ? AND ended IS NULL AND NOT replaced",
@@ -155,7 +156,7 @@ def _require(connection: sqlite3.Connection, name: str) -> StoredKey:
 
 
 def missing_key(name: str) -> KeyFault:
-    """Nobody has that name in the state file."""
+    """The state file has no key of that name."""
     return KeyFault(
         "name",
         f"the state file has no key {bounded(name, _MAX_NAME_CHARS)}; keys of the"
@@ -195,7 +196,7 @@ def _describe(key: StoredKey) -> str:
 
 
 def _list_changes(old: StoredKey, new: StoredKey) -> list[str]:
-    """What of a key is another now, and how it was, for the audit table."""
+    """The changed parts of a key with their old values, for the audit table."""
     changes = []
     for what, before, now in (
         ("deployments", ", ".join(old.deployments), ", ".join(new.deployments)),

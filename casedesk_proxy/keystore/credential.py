@@ -1,4 +1,4 @@
-"""A client's key: made here, shown once, stored by its hash alone."""
+"""A client's key: made here, shown once, stored only by its hash."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 __all__ = ["Credential", "mint"]
 
-#: Tells people and secret scanners what they have found.
+#: Lets people and secret scanners recognise a key.
 PREFIX = "cdp-"
 
 
@@ -22,5 +22,5 @@ class Credential:
 
 
 def mint() -> Credential:
-    """256 bits from the system's generator: nothing that could be guessed or searched."""
+    """256 bits from the system's generator: it cannot be guessed or searched."""
     return Credential(PREFIX + secrets.token_urlsafe(32))

@@ -1,8 +1,8 @@
-"""Keys as CSV: hashes alone, for another host or from another gateway.
+"""Keys as CSV: only hashes, for another host or from another gateway.
 
-The first line names the columns: ``name`` and ``sha256`` are needed, ``deployments`` (separated by
-spaces), ``note``, ``admin`` (true or false), ``expires`` and ``limits`` (as the configuration has
-them, in JSON) may be there.
+The first line names the columns: ``name`` and ``sha256`` are required; ``deployments`` (separated
+by spaces), ``note``, ``admin`` (true or false), ``expires`` and ``limits`` (as in the
+configuration, in JSON) are optional.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SWITCHES = {"": False, "false": False, "true": True}
 
 
 def read_csv(text: str, now: float, most_faults: int = 20) -> tuple[list[StoredKey], list[str]]:
-    """The keys, and what is wrong, each with its line; no more than ``most_faults``. No message
+    """The keys, and the faults, each with its line; no more than ``most_faults``. No message
     repeats a hash or a key."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     keys: list[StoredKey] = []
@@ -51,7 +51,7 @@ def read_csv(text: str, now: float, most_faults: int = 20) -> tuple[list[StoredK
 
 
 def write_csv(keys: Iterable[StoredKey]) -> str:
-    """Of keys that were neither revoked nor replaced."""
+    """The keys that were neither revoked nor replaced."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)

@@ -1,4 +1,4 @@
-"""A key as people describe it, checked by the rules of the configuration's ``keys``."""
+"""A key as an operator describes it, checked by the rules of the configuration's ``keys``."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from casedesk_proxy.keystore.rows import StoredKey
 
 __all__ = ["draft_key", "draft_new_key", "parse_when", "redraft_key"]
 
-#: What of a key can be another later.
+#: The parts of a key that can be changed.
 _CHANGEABLE = ("deployments", "note", "admin", "limits", "expires")
-#: Instead of a limit: the key has no such limit of its own, so that of `limits.keys` counts.
+#: In place of a limit: the key has no own limit, so that of `limits.keys` counts.
 _OF_ALL_KEYS = "default"
-#: The year 5138. What is later is a slip of the pen.
+#: The year 5138. A later time is a mistake.
 _LATEST_S = 1e11
 
 
 def draft_key(fields: Mapping[str, Any], now: float) -> StoredKey:
-    """``fields``: as an entry of ``keys`` in the configuration, and ``expires`` as `parse_when`
-    takes it. Raises KeyFault for the first that is wrong; no message repeats a secret."""
+    """``fields``: as an entry of ``keys`` in the configuration, and ``expires`` in the form of
+    `parse_when`. Raises KeyFault for the first fault; no message repeats a secret."""
     rest = dict(fields)
     expires = rest.pop("expires", None)
     try:
@@ -52,7 +52,7 @@ def draft_key(fields: Mapping[str, Any], now: float) -> StoredKey:
 
 
 def draft_new_key(fields: Mapping[str, Any], now: float) -> StoredKey:
-    """As `draft_key`, of a key that is to be used: none that has expired. Raises KeyFault."""
+    """As `draft_key`, for a key that will be used: it must not have expired. Raises KeyFault."""
     key = draft_key(fields, now)
     if key.expires is not None and key.expires <= now:
         raise KeyFault("expires", "is in the past; write a later time, or 30d")
@@ -60,8 +60,8 @@ def draft_new_key(fields: Mapping[str, Any], now: float) -> StoredKey:
 
 
 def redraft_key(old: StoredKey, fields: Mapping[str, Any], now: float) -> StoredKey:
-    """The key with ``fields`` changed, which are as for `draft_key`. Of ``limits`` those that are
-    named are changed: null is no limit, and "default" that of all keys. Raises KeyFault."""
+    """The key with ``fields`` changed, which are as for `draft_key`. Of ``limits`` only the named
+    ones change: null is no limit, and "default" that of all keys. Raises KeyFault."""
     for name in fields:
         if name not in _CHANGEABLE:
             raise KeyFault(name, f"cannot be changed; {', '.join(_CHANGEABLE)} can")
@@ -78,7 +78,7 @@ def redraft_key(old: StoredKey, fields: Mapping[str, Any], now: float) -> Stored
 
 
 def _check_parameters(limits: object) -> None:
-    """Those of a key that is well-formed. Raises KeyFault."""
+    """For a key that is otherwise valid. Raises KeyFault."""
     rules = limits.get("parameters") if isinstance(limits, Mapping) else None
     if not isinstance(rules, dict):
         return
@@ -90,7 +90,7 @@ def _check_parameters(limits: object) -> None:
 
 def parse_when(value: object, now: float) -> float | None:
     """``30d`` from ``now``, a day or a time of ISO 8601 (UTC unless it says otherwise), seconds
-    since 1970, or ``never`` and None, which are None. Raises KeyFault."""
+    since 1970, or ``never`` and None, which give None. Raises KeyFault."""
     if value is None or value == "never":
         return None
     if isinstance(value, str):

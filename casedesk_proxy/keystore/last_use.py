@@ -1,4 +1,4 @@
-"""When keys were last used: noted at each exchange's end, written once in a while."""
+"""When keys were last used: noted at each exchange's end, written at intervals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LastUse:
             self._used[outcome.key] = self._now()
 
     def flush(self) -> Future[None] | None:
-        """Hand over what was noted. None: nothing was."""
+        """Hand over what was noted. None if there was nothing."""
         if not self._used:
             return None
         used, self._used = self._used, {}
@@ -44,7 +44,7 @@ class LastUse:
         return self._store.perform(write)
 
     async def keep_written(self, pause_s: float = _PAUSE_S) -> None:
-        """For ever, until cancelled. What a file at fault does not take is not tried again."""
+        """Runs until cancelled. What a faulty file does not accept is not tried again."""
         while True:
             await asyncio.sleep(pause_s)
             if (written := self.flush()) is not None:

@@ -1,4 +1,4 @@
-"""Keys as they stand in the state file: by the SHA-256 of each, never the key itself."""
+"""Keys as rows of the state file: by the SHA-256 of each, never the key itself."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = [
     "read_version",
 ]
 
-#: Of keys that opened something once, this many of the latest are remembered for error messages.
+#: How many former keys, the latest, are remembered for error messages.
 _MAX_ENDED_KEYS = 1000
 
 
 @record
 class StoredKey:
     """``limits`` is the section of that name as JSON. Times in seconds since 1970: ``used`` the
-    last time, to a minute or so; from ``expires`` on it is not valid; ``ended``: when it
+    last time, accurate to a minute; ``expires``: from then on it is not valid; ``ended``: when it
     was revoked. None: not yet. ``replaced``: rotated, and still valid for a while."""
 
     name: str
@@ -51,7 +51,7 @@ class StoredKey:
 
 @record
 class AuditEntry:
-    """Who (``actor``) did what to the key of that name, and when."""
+    """What ``actor`` did to the key of that name, and when."""
 
     at: float
     actor: str
@@ -60,14 +60,14 @@ class AuditEntry:
     detail: str
 
 
-#: The name of that number in the file.
+#: The name of the version number in the file.
 _VERSION = "keys"
 #: In the order in which `make_key` takes them.
 COLUMNS = "name, sha256, deployments, note, admin, limits, created, used, expires, ended, replaced"
 
 
 def read_version(connection: sqlite3.Connection) -> int:
-    """Another number after each change of the keys. Times of last use do not count."""
+    """A number that differs after each change of the keys. Times of last use do not count."""
     return read_number(connection, _VERSION)
 
 
@@ -77,8 +77,8 @@ def change_version(connection: sqlite3.Connection) -> None:
 
 
 def read_keys(connection: sqlite3.Connection, most_ended: int = _MAX_ENDED_KEYS) -> list[StoredKey]:
-    """All that were not revoked, by name, each with the ones that it replaced before it; then the
-    latest of the revoked."""
+    """All keys that were not revoked, by name, each after the ones that it replaced; then the
+    latest revoked ones."""
     return [
         *_read(connection, "ended IS NULL ORDER BY name, id"),
         *_read(connection, f"ended IS NOT NULL ORDER BY ended DESC, id LIMIT {most_ended:d}"),
@@ -102,7 +102,7 @@ def make_key(row: tuple[Any, ...]) -> StoredKey:
 
 
 def describe_key(key: StoredKey) -> dict[str, object]:
-    """For programs. The hash is none of their business."""
+    """For programs. They do not need the hash."""
     shown = asdict(key)
     del shown["sha256"]
     return {**shown, "limits": json.loads(key.limits)}

@@ -1,4 +1,4 @@
-"""The keys of the state file as admission looks at them."""
+"""The keys of the state file in the form that admission uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_table(
     keys: Iterable[StoredKey], now: float, defaults: LimitDefaults = _NO_DEFAULTS
 ) -> KeyTable:
     """The keys that are valid at ``now``, and why others are not. ``keys``: the revoked last, so
-    that they never hide one that is valid. ``defaults``: the limits of keys that have none. Raises
+    that they never hide a valid key. ``defaults``: the limits of keys without their own. Raises
     ValueError for limits that cannot be read."""
     valid: list[tuple[str, Principal]] = []
     ended: list[tuple[str, str]] = []
@@ -37,7 +37,7 @@ def make_table(
 
 
 def next_expiry(keys: Sequence[StoredKey], now: float) -> float:
-    """When the table of ``now`` has to be made anew."""
+    """When the table made at ``now`` must be made again."""
     times = [one.expires for one in keys if one.expires is not None and one.opens(now)]
     return min(times, default=NO_CHANGE)
 

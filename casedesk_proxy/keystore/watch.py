@@ -1,8 +1,8 @@
-"""Looks at the keys in the state file, so that a change counts on all instances within a second.
+"""Checks the keys in the state file, so that a change applies on all instances within a second.
 
 It runs in a thread of its own, so the loop never waits for the file. A number in the file shows
 that it has changed; one call passes the change on. Code of this process that has changed the file
-asks for a look at once. If the file cannot be read, the keys stay as they were.
+requests a check at once. If the file cannot be read, the keys stay as they were.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["KeyWatch"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks. Each is one row of a file that is in memory.
+#: Seconds between two checks. Each reads one row of a file that is in memory.
 _LOOK_S = 0.25
-#: Names that one log line has.
+#: How many names one log line contains.
 _MAX_LISTED_NAMES = 10
 
 
@@ -46,9 +46,9 @@ class KeyWatch:
         now: Callable[[], float] = time.time,
         look_s: float = _LOOK_S,
     ) -> None:
-        """``publish`` is called in the thread that looks, with each new table. ``defaults``: the
-        limits of keys that have none, as the configuration in force has them. ``now``: seconds
-        since 1970."""
+        """``publish`` is called in the checking thread, with each new table. ``defaults``: the
+        limits of keys without their own, in the active configuration. ``now``: seconds since
+        1970."""
         self.fault = ""
         self._path = path
         self._publish = publish
@@ -63,15 +63,15 @@ class KeyWatch:
         self._keys: list[StoredKey] = []
         self._last, self._expiry = 0.0, NO_CHANGE
         self._is_stopping = False
-        #: Set to look at once; who waits for a look that begins from now on.
+        #: Set to check at once; the callers that wait for a check that begins from now on.
         self._bell = threading.Event()
         self._hurried: deque[Callable[[], None]] = deque()
-        #: Set once there was a first look, whatever it found.
+        #: Set after the first check, whatever its result.
         self.looked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keys", daemon=True)
 
     def start(self) -> None:
-        """Look from then on."""
+        """Check from then on."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -80,13 +80,13 @@ class KeyWatch:
         self._bell.set()
 
     def hurry(self, looked: Callable[[], None]) -> None:
-        """Look at once; ``looked`` is called after that, in the thread that looks. From any
-        thread."""
+        """Check at once; ``looked`` is called after that, in the checking thread. May be called
+        from any thread."""
         self._hurried.append(looked)
         self._bell.set()
 
     def look(self) -> bool:
-        """Look once; returns whether a table was published. Called from one thread."""
+        """Check once; returns whether a table was published. Called from one thread."""
         try:
             found = self._read()
         except (StoreError, sqlite3.Error, OSError, ValueError) as error:
@@ -114,7 +114,7 @@ class KeyWatch:
 
     def _run(self) -> None:
         while not self._is_stopping:
-            # In this order: who rings meanwhile has another look.
+            # In this order: a caller that sets it meanwhile gets another check.
             self._bell.clear()
             hurried = [self._hurried.popleft() for _ in range(len(self._hurried))]
             self.look()
@@ -125,7 +125,7 @@ class KeyWatch:
         self._close()
 
     def _read(self) -> list[StoredKey] | None:
-        """None: nothing has changed."""
+        """None if nothing has changed."""
         found = os.stat(self._path)
         identity = found.st_dev, found.st_ino
         if self._connection is None or self._seen is None or self._seen[0] != identity:
@@ -146,7 +146,7 @@ class KeyWatch:
         return keys
 
     def _log_names(self, found: list[StoredKey]) -> None:
-        """Names only, and not those of the first look."""
+        """Names only, and not those of the first check."""
         if not self._last:
             return
         old, new = ({one.sha256: one for one in keys} for keys in (self._keys, found))

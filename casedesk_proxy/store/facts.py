@@ -1,4 +1,4 @@
-"""What the state file says of itself, by name: where it comes from, and numbers that only grow."""
+"""Facts about the state file itself, by name: its origin, and numbers that only grow."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def read_origin(connection: sqlite3.Connection) -> str:
 
 
 def read_number(connection: sqlite3.Connection, name: str) -> int:
-    """0: it was never written."""
+    """0 if it was never written."""
     found = connection.execute(_READ, (name,)).fetchone()
     return int(found[0]) if found else 0
 
 
 def count_up(connection: sqlite3.Connection, name: str) -> None:
-    """Make it another number, so that who has read the former one looks again."""
+    """Increase it, so that a reader of the former number reads the rest again."""
     connection.execute(_COUNT_UP, (name,))
 
 
 def raise_number(connection: sqlite3.Connection, name: str, value: int) -> None:
-    """What is written later but is less changes nothing."""
+    """A later but smaller value changes nothing."""
     connection.execute(_RAISE, (name, str(value)))

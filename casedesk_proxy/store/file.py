@@ -1,4 +1,4 @@
-"""The state file: where it lies and how it is opened."""
+"""The state file: its place, and how it is opened."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from casedesk_proxy.store.schema import MIGRATIONS, StoreError, check_form, migr
 __all__ = ["FILE_NAME", "explain", "find_directory", "open_reader", "open_writer"]
 
 FILE_NAME = "state.db"
-#: Seconds that a writer waits for another process, which holds the file for milliseconds.
+#: Seconds for which a writer waits for another process, which locks the file for milliseconds.
 _BUSY_S = 5.0
 
 
 def find_directory(configured: str | None, environ: Mapping[str, str]) -> Path | None:
-    """Where the state file lies: as ``server.state_directory`` says, else in systemd's
-    StateDirectory, else in the user's. None: there is no such place."""
+    """The directory of the state file: ``server.state_directory``, else systemd's StateDirectory,
+    else the user's. None if there is none."""
     if configured is not None:
         return Path(configured)
     if given := environ.get("STATE_DIRECTORY"):
@@ -32,7 +32,7 @@ def find_directory(configured: str | None, environ: Mapping[str, str]) -> Path |
 
 
 def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
-    """The file, made where it is missing, in the newest form. Transactions are the caller's.
+    """The file, created if it is missing, in the newest form. Transactions are the caller's.
     ``busy_s``: how long it waits for other processes that write.
 
     Raises StoreError, OSError and sqlite3.Error.
@@ -48,7 +48,8 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
                 "its file system does not support SQLite's locking; set state_directory to a"
                 " local directory"
             )
-        # A crash of the process loses nothing that was committed; a power cut the last batches.
+        # A crash of the process loses nothing that was committed; a power failure loses the last
+        # batches.
         connection.execute("PRAGMA synchronous = NORMAL")
         migrate(connection)
     except BaseException:
@@ -58,17 +59,17 @@ def open_writer(path: Path, busy_s: float = _BUSY_S) -> sqlite3.Connection:
 
 
 def _make(path: Path) -> None:
-    """The file, where there is none. One that is there is not opened: to close it again would drop
-    all locks that this process has on it (fcntl(2)), and with them what tells other processes that
-    it is in use; the last of those would then delete the write-ahead log under our feet."""
+    """Create the file if there is none. An existing file is not opened: closing it again would
+    release all locks that this process has on it (fcntl(2)), which show other processes that it is
+    in use; the last of those would then delete the write-ahead log."""
     try:
-        # Who used what is nobody else's business, whatever the umask.
+        # Others must not read who used what, whatever the umask is.
         made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         return
     os.close(made)
     if os.geteuid() == 0:
-        # Made by root for a service that has the directory.
+        # Created by root for a service that owns the directory.
         os.chown(path, *_owners(path.parent))
 
 
@@ -80,7 +81,7 @@ def _owners(path: Path) -> tuple[int, int]:
 def open_reader(path: Path) -> closing[sqlite3.Connection]:
     """A connection that reads while others write, in a context manager that closes it.
 
-    Raises StoreError, also where there is no such file or it is older than this program.
+    Raises StoreError, also if there is no such file or it is older than this program.
     """
     if not path.exists():
         raise StoreError("does not exist; the proxy creates it when it starts")
@@ -106,10 +107,10 @@ def open_reader(path: Path) -> closing[sqlite3.Connection]:
 
 
 def explain(error: Exception) -> str:
-    """Why the file cannot be used, and what helps, without its name."""
+    """Why the file cannot be used, and what to do, without its name."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     if type(error) is sqlite3.DatabaseError:
-        # Those that pass by themselves, as a lock or a full disk does, are of other classes.
+        # Temporary errors, such as a lock or a full disk, have other classes.
         return f"{error}; restore a copy of it, or move it away and a new one is made"
     return str(error)

@@ -1,7 +1,7 @@
-"""The tables of the state file, and how an older file gets them.
+"""The tables of the state file, and the migrations of older files.
 
-A file's ``user_version`` is the number of migrations that it has been through. To change a table,
-append a migration; what is here stays as it is, for the files that have been through it.
+A file's ``user_version`` is the number of migrations that were applied to it. To change a table,
+append a migration; existing migrations never change, since files have already applied them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["MIGRATIONS", "StoreError", "check_form", "migrate"]
 #: Marks a SQLite file as ours.
 _MARK = int.from_bytes(b"CDPx")
 
-#: One tuple of statements a migration. Times are seconds since 1970, spans seconds.
+#: One tuple of statements for each migration. Times are seconds since 1970, durations seconds.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # What the file says of itself. ``origin`` names it among the files of several hosts.
+        # Facts about the file itself. ``origin`` names it among the files of several hosts.
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-        # One row for each exchange. An id is never given twice; NULL: not known.
+        # One row for each exchange. An id is never used twice; NULL: not known.
         """CREATE TABLE exchanges (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             request TEXT NOT NULL, ended REAL NOT NULL,
@@ -32,7 +32,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             first_byte REAL, duration REAL NOT NULL, queued REAL NOT NULL
         )""",
         "CREATE INDEX exchanges_by_time ON exchanges (ended)",
-        # What pruned exchanges came to. A day is UTC's, as YYYY-MM-DD.
+        # The sums of pruned exchanges. A day is UTC's, as YYYY-MM-DD.
         """CREATE TABLE days (
             day TEXT NOT NULL, key TEXT NOT NULL, deployment TEXT NOT NULL, model TEXT NOT NULL,
             exchanges INTEGER NOT NULL, failed INTEGER NOT NULL, estimated INTEGER NOT NULL,
@@ -43,7 +43,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (
         # Keys by their SHA-256 in hex. ``deployments`` is a JSON list, ``limits`` the section of
-        # that name as JSON. Revoked ones (``ended``) stay: the ledger has their names.
+        # that name as JSON. Revoked keys (``ended``) stay: the ledger contains their names.
         """CREATE TABLE keys (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             name TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE, deployments TEXT NOT NULL,
@@ -52,7 +52,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             replaced INTEGER NOT NULL DEFAULT 0
         )""",
         """CREATE UNIQUE INDEX keys_by_name ON keys (name) WHERE ended IS NULL AND NOT replaced""",
-        # Who did what to which key.
+        # Who changed which key, and how.
         """CREATE TABLE key_audit (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             at REAL NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, name TEXT NOT NULL,
@@ -60,7 +60,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     (
-        # What other hosts used of late, out of the database that they share with this one.
+        # What other hosts used recently, from the database that they share with this one.
         """CREATE TABLE elsewhere (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             request TEXT NOT NULL, key TEXT NOT NULL, deployment TEXT NOT NULL,
@@ -70,10 +70,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX elsewhere_by_time ON elsewhere (ended)",
     ),
     (
-        # What clients uploaded; contents lie in a directory, by id. ``owner`` is a key's name,
-        # ``chosen`` the id that a client chose. Before ``sha256`` there is only an upload: ``size``
-        # is what it may come to, ``declared`` what its client said it would, ``permit`` the
-        # SHA-256 of the secret that permits a client to continue it.
+        # Files that clients uploaded; contents are in a directory, by id. ``owner`` is a key's
+        # name, ``chosen`` the id that a client chose. Without ``sha256`` it is an unfinished
+        # upload: ``size`` is its largest size, ``declared`` the size that its client announced,
+        # ``permit`` the SHA-256 of the secret that lets a client continue it.
         """CREATE TABLE files (
             id TEXT PRIMARY KEY, owner TEXT NOT NULL, name TEXT NOT NULL,
             mime_type TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT,
@@ -86,21 +86,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX files_by_expiry ON files (expires) WHERE expires IS NOT NULL",
     ),
     (
-        # Who is signed in to the console, by the SHA-256 of the session's id in hex. ``proof`` is
-        # that of what was shown, so that a session ends with it.
+        # Sessions of the console, by the SHA-256 of the session's id in hex. ``proof`` is that of
+        # the credential that was shown, so that a session ends with it.
         """CREATE TABLE sessions (
             digest TEXT PRIMARY KEY, name TEXT NOT NULL, way TEXT NOT NULL, proof TEXT NOT NULL,
             made REAL NOT NULL, seen REAL NOT NULL, expires REAL NOT NULL
         ) WITHOUT ROWID""",
-        # Who may sign in by name. ``deployments`` and ``limits`` are as those of keys.
+        # Users who may sign in by name. ``deployments`` and ``limits`` are as those of keys.
         """CREATE TABLE users (
             name TEXT PRIMARY KEY, password TEXT NOT NULL, deployments TEXT NOT NULL,
             admin INTEGER NOT NULL, note TEXT NOT NULL, limits TEXT NOT NULL, made REAL NOT NULL
         ) WITHOUT ROWID""",
     ),
     (
-        # From where and by which names people failed to sign in, shortened so that nobody reads
-        # them there: how often, and when the last time.
+        # From where and with which names signing in failed, shortened so that they cannot be read
+        # here: how often, and when last.
         """CREATE TABLE sign_in_failures (
             who TEXT PRIMARY KEY, count INTEGER NOT NULL, last REAL NOT NULL
         ) WITHOUT ROWID""",
@@ -116,9 +116,9 @@ class StoreError(Exception):
 def migrate(
     connection: sqlite3.Connection, migrations: Sequence[tuple[str, ...]] = MIGRATIONS
 ) -> None:
-    """Bring the file to the newest form, in one transaction; several processes may try at once.
+    """Migrate the file to the newest form, in one transaction; several processes may try at once.
 
-    Raises StoreError, and sqlite3.Error where the file cannot be used.
+    Raises StoreError, and sqlite3.Error if the file cannot be used.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -137,9 +137,8 @@ def migrate(
 
 
 def check_form(connection: sqlite3.Connection, known: int = len(MIGRATIONS)) -> int:
-    """How many migrations the file has been through. Raises StoreError for the file of another
-    program, and for one that a newer version, with more migrations than are ``known``, has
-    written."""
+    """The number of migrations that were applied to the file. Raises StoreError for the file of
+    another program, and for a file of a newer version, with more migrations than are ``known``."""
     (mark,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if mark != _MARK and tables:

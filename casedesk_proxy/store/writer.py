@@ -1,8 +1,8 @@
-"""Writes the state file, without anybody waiting for its disk.
+"""Writes the state file without making any code wait for its disk.
 
 A disk may be full or slow, the file locked by another program, deleted, or damaged. So one thread
 writes, in batches. Code that has something to write hands it over and does not wait. What cannot be
-written is kept, up to a bound, and written when that becomes possible.
+written is kept, up to a limit, and written when that becomes possible.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds for which rows wait for others to share their transaction: what is lost where the process
-#: is killed. On a busy server hundreds come in that time, and with 0.02 a row took a third more.
+#: Seconds for which rows wait for others to share their transaction: a killed process loses them.
+#: On a busy server hundreds of rows arrive in that time; with 0.02 a row cost a third more.
 _GATHER_S = 0.1
-#: Seconds until a file that could not be written is tried again.
+#: Seconds after which a failed write is tried again.
 _RETRY_S = 1.0
-#: Rows that wait for the file; some hundred bytes each. What comes then is dropped.
+#: The most rows that wait for the file; each has some hundred bytes. Further rows are dropped.
 _MAX_WAITING_ROWS = 200_000
 #: Rows of one transaction, so that other processes get their turn.
 _MAX_BATCH_ROWS = 2_000
-#: What says that the file or its disk is at fault, and what of it that a row is.
+#: Errors of the file or its disk, and errors of a single row.
 _FILE_FAULTS = (sqlite3.DatabaseError, OSError, StoreError)
 _ROW_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
@@ -48,12 +48,13 @@ class Entry(Protocol):
     """Rows of one kind."""
 
     def enter(self, connection: sqlite3.Connection, items: Sequence[Any]) -> None:
-        """Put what was handed over into the file, within a transaction: in the writer's thread."""
+        """Write what was handed over into the file, within a transaction: in the writer's
+        thread."""
 
 
 @record
 class Insert:
-    """Rows of one kind: ``statement`` has a place for each value of what ``row`` makes of an
+    """Rows of one kind: ``statement`` has a placeholder for each value that ``row`` returns for an
     item, in the writer's thread."""
 
     statement: str
@@ -64,8 +65,8 @@ class Insert:
 
 
 class StoreWriter:
-    """``fault`` says why the file cannot be written now; empty while it can. ``failures`` counts
-    the batches that could not be written at once, ``written`` the rows that were."""
+    """``fault``: why the file cannot be written now; empty while it can. ``failures`` counts the
+    batches that could not be written at once, ``written`` the rows that were."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class StoreWriter:
         self._open_file = open_file
         self._overflown = self._refused = 0
         self._items: deque[tuple[Entry, Any]] = deque()
-        #: The batch that is being written, and is tried again.
+        #: The batch that is being written, and is tried again after a failure.
         self._batch: list[tuple[Entry, Any]] = []
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
@@ -98,15 +99,15 @@ class StoreWriter:
         self._thread = threading.Thread(target=self._run, name="state file", daemon=True)
 
     def start(self) -> None:
-        """Open the file, or make it. Raises StoreError where a file of ours can never be there;
-        one that is locked or damaged, or whose disk is full, is tried again and again."""
+        """Open the file, or create it. Raises StoreError if that can never succeed there; if the
+        file is locked or damaged, or its disk is full, tries again and again."""
         try:
             self._open()
         except OSError as error:
             raise StoreError(explain(error)) from error
         except sqlite3.Error as error:
             self._note_fault(error)
-        # SQLite's connections are for the thread that made them.
+        # SQLite's connections belong to the thread that made them.
         self._close_file()
         self._thread.start()
 
@@ -117,12 +118,12 @@ class StoreWriter:
 
     @property
     def dropped(self) -> int:
-        """How many rows were lost: too many waited, or they could not stand in a table."""
+        """How many rows were lost: too many waited, or they violated a table's rules."""
         return self._overflown + self._refused
 
     def write(self, entry: Entry, item: Any) -> None:
-        """Hand over a row: in the file within 0.2 s, behind those that were there before. Never
-        waits and never raises. From one thread at a time."""
+        """Hand over a row: written within 0.2 s, after those handed over before. Never waits and
+        never raises. Call from one thread at a time."""
         if len(self._items) >= self._max_waiting_rows:
             self._overflown += 1
             return
@@ -132,10 +133,10 @@ class StoreWriter:
             self._bell.put(None)
 
     def perform(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
-        """Do ``work`` in a transaction of its own, behind all rows that were handed over before:
-        it is in the file once the future has its result. The future raises StoreError where the
-        file cannot be written, or what ``work`` raises; nothing of it is in the file then. From
-        any thread; in a coroutine, ``await asyncio.wrap_future(...)``."""
+        """Perform ``work`` in a transaction of its own, after all rows that were handed over
+        before: it is in the file once the future has its result. The future raises StoreError if
+        the file cannot be written, or what ``work`` raises; nothing of it is then in the file. May
+        be called from any thread; in a coroutine, ``await asyncio.wrap_future(...)``."""
         future: Future[T] = Future()
         if self._is_closing:
             future.set_exception(StoreError("the proxy is stopping"))
@@ -145,7 +146,7 @@ class StoreWriter:
         return future
 
     def close(self, within_s: float) -> None:
-        """Write what waits, for as long as that, and close the file."""
+        """Write what waits, for so many seconds at most, and close the file."""
         self._is_closing = True
         self._bell.put(None)
         if self._thread.is_alive():
@@ -153,7 +154,7 @@ class StoreWriter:
         if lost := self.waiting:
             log.error("%s: %d rows could not be written before the proxy stopped", self.path, lost)
 
-    # What the thread does.
+    # In the thread.
 
     def _run(self) -> None:
         while not self._is_closing or (self.waiting and not self.fault) or self._jobs:
@@ -161,7 +162,7 @@ class StoreWriter:
                 with contextlib.suppress(Empty):
                     self._bell.get(timeout=self._retry_s if self.fault and self.waiting else None)
             if not self._jobs and not self._is_closing:
-                # Nobody rings while rows keep coming, but for jobs and the end.
+                # Rows that keep coming wake it only for jobs and the end.
                 with contextlib.suppress(Empty):
                     self._bell.get(timeout=self._gather_s)
             if not self._items or self.fault:
@@ -171,9 +172,8 @@ class StoreWriter:
         self._close_file()
 
     def _write_waiting(self) -> None:
-        """What waits now. Rows that come meanwhile wait for others, as those did: where each
-        transaction is followed by one of what came in its time, a busy server has one of some rows
-        after another."""
+        """Write what waits now. Rows that arrive meanwhile wait for others again: otherwise a busy
+        server would make one small transaction after another."""
         due = self.waiting
         while due > 0:
             room = min(_MAX_BATCH_ROWS, due) - len(self._batch)
@@ -195,7 +195,7 @@ class StoreWriter:
             entry.enter(connection, [item for _, item in group])
 
     def _write_singly(self) -> None:
-        """One of the batch cannot stand in its table. What the file refuses meanwhile is lost."""
+        """One row of the batch violates a table's rules. Rows that the file refuses are lost."""
         batch, good = self._batch, []
         for one in batch:
             self._batch = [one]
@@ -239,8 +239,8 @@ class StoreWriter:
         return result
 
     def _usable(self) -> sqlite3.Connection:
-        """The file, opened anew where it was replaced or deleted: what is written to a deleted
-        one is nowhere."""
+        """The file, opened again if it was replaced or deleted: what is written to a deleted file
+        is lost."""
         if self._connection is not None and _identify(self.path) != self._identity:
             log.warning("%s was deleted or replaced: keys, use and files that only the former one"
                         " had are gone", self.path)  # fmt: skip
@@ -253,7 +253,7 @@ class StoreWriter:
         return self._connection
 
     def _drop_file(self) -> None:
-        """Open it anew the next time: an operator who repairs it may replace the file."""
+        """Open it again next time: an operator who repairs it may replace the file."""
         with contextlib.suppress(sqlite3.Error):
             self._close_file()
         self._connection = None
