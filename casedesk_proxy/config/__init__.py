@@ -1,1 +1,1 @@
-"""The YAML file, its schema and its complaints; no I/O."""
+"""The YAML file, its schema and its complaints; without I/O."""

@@ -1,8 +1,8 @@
-"""Another name for a model, and rules for what is changed in requests: in those that ask for it by
-that name, or, as a key has them, in all of the key's.
+"""Another name for a model, and rules for changes in requests: in those that use this name or, if a
+key has the rules, in all of the key's requests.
 
-An alias is written as the model's name alone, or as a section. What rules may say is checked in
-`parameter_checks`, which knows the fields of every protocol.
+An alias is written as the model's name alone, or as a section. `parameter_checks`, which knows the
+fields of every protocol, checks the rules.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["FORMS", "RULES", "SECTIONS", "Alias", "AliasOrName", "ParameterRules
 
 #: The rules, in the order in which they are applied.
 RULES = ("remove", "default", "map", "cap", "set")
-#: The protocols that may have rules of their own.
+#: The protocols that can have their own rules.
 SECTIONS = ("gemini", "anthropic", "openai", "responses", "ollama")
-#: What is not a conversation, and has rules of its own alone: as a form, above all.
+#: Requests other than conversations, which only have their own rules; usually forms.
 FORMS = ("transcriptions", "images")
 
 _OWN_RULES = {
@@ -38,7 +38,7 @@ OwnRules = Annotated[dict[StrictStr, Any], WithJsonSchema(_OWN_RULES)]
 
 
 class ParameterRules(Section):
-    """What is changed in requests."""
+    """The changes in requests."""
 
     set: Fields = setting("Values that every request gets, whatever its client says.", {})
     default: Fields = setting("Values used where the client gives none.", {})
@@ -67,7 +67,7 @@ class ParameterRules(Section):
     )
 
     def rules(self, section: str = "") -> dict[str, Any]:
-        """What is written of `RULES`: for a protocol, or in the names that all of them share."""
+        """The written rules of `RULES`: for a protocol, or with shared names."""
         if section:
             return dict(getattr(self, section))
         return {name: value for name in RULES if (value := getattr(self, name))}
@@ -78,7 +78,7 @@ class _Name(Section):
     description: StrictStr = setting("Shown in the catalogue.", "")
 
 
-#: The name's settings come first where settings are listed: the last base's are the first.
+#: Lists of settings begin with the name's: the last base's come first.
 class Alias(ParameterRules, _Name):
     """A name for a model, and the parameters that go with it."""
 
@@ -88,7 +88,7 @@ def _read(value: Any) -> Any:
         if not is_model_name(value):
             raise complain("is not a model name", "write it as the node lists it, without spaces")
         return {"model": value}
-    # A name with a space behind its colon becomes a mapping of one key that nobody knows.
+    # A name with a space after its colon becomes a mapping with one unknown key.
     slip = len(value) == 1 and next(iter(value)) not in Alias.model_fields if _is_map(value) else 1
     if slip and not isinstance(value, Alias):
         raise PydanticKnownError("string_type")

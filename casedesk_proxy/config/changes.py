@@ -1,4 +1,4 @@
-"""What changed between two configurations, and what of it a running proxy cannot take."""
+"""The differences between two configurations, and which of them a running proxy cannot apply."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Kind = Literal["added", "removed", "changed"]
 class Change:
     """One setting, or a whole node, deployment or key. Values are left out: some are secrets.
 
-    ``where`` names an entry of ``keys`` by its name. ``reload``: whether a running proxy takes
+    ``where`` names an entry of ``keys`` by its name. ``reload``: whether a running proxy applies
     the change.
     """
 
@@ -29,7 +29,7 @@ class Change:
 
     @property
     def path(self) -> str:
-        """The place as complaints spell it."""
+        """The path in the form of complaints."""
         return spell(self.where)
 
 
@@ -69,7 +69,7 @@ def _compare(path: Path, old: Any, new: Any) -> Iterator[Change]:
             yield from _compare((*path, name), getattr(old, name), getattr(new, name))
     elif isinstance(old, dict) and len(path) == 1:
         yield from _compare_entries(path, old, new)
-    # The order of aliases has a meaning, which == between dicts passes over.
+    # The order of aliases has a meaning, which == between dicts ignores.
     elif old != new or (isinstance(old, dict) and list(old) != list(new)):
         yield Change(path, "changed", takes_reload(path))
 

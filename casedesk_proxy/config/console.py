@@ -1,4 +1,4 @@
-"""The sections about the console and the people who sign in to it."""
+"""The sections about the console and its users."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from casedesk_proxy.config.values import Name, Pause, Switch, complain
 
 __all__ = ["Console", "PasswordHash", "User", "is_password_hash"]
 
-#: As `casedesk-proxy user hash` makes it: the costs, the salt and the hash, the latter in base64.
+#: The form that `casedesk-proxy user hash` prints: the costs, the salt and the hash, the last two
+#: in base64.
 _HASH = re.compile(r"scrypt:\d{1,2}:\d{1,2}:\d{1,2}:[A-Za-z0-9_-]{16,64}:[A-Za-z0-9_-]{32,128}")
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,64}")
 

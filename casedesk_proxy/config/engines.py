@@ -15,5 +15,5 @@ else:
     EngineName = StrEnum("EngineName", {name: name for name in ENGINES}, module=__name__)
     EngineName.__doc__ = "What a node runs. ``auto`` is recognised by asking the node."
 
-#: What people write, and the name that they mean.
+#: Names that people write, and the engine's real name.
 OTHER_NAMES = {other: one.name for one in ENGINES.values() for other in one.other_names}

@@ -1,4 +1,4 @@
-"""The section about addresses in requests whose contents the proxy fetches itself."""
+"""The section about URLs in requests whose content the proxy itself fetches."""
 
 from __future__ import annotations
 

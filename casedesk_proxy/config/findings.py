@@ -1,4 +1,4 @@
-"""What a check of a file's plain values finds wrong, before it is placed in the file."""
+"""Faults that a check finds in a file's plain values, before their place in the file is known."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["Finding"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``warns``: the file may be used all the same. ``at_key``: the name is at fault, not its
-    value."""
+    """``warns``: the file can be used nevertheless. ``at_key``: the fault is in the name, not in
+    its value."""
 
     path: Path
     message: str

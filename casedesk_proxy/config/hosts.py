@@ -1,4 +1,4 @@
-"""Field types for who stands before the proxy: names that it is called by, proxies it believes."""
+"""Field types for host names of the proxy, and for trusted proxies in front of it."""
 
 from __future__ import annotations
 

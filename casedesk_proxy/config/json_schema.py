@@ -1,4 +1,4 @@
-"""The schema of the file for editors: completion, descriptions, red lines."""
+"""The JSON schema of the file for editors: completion, descriptions, error marks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def config_schema() -> dict[str, Any]:
-    """JSON Schema, draft 2020-12. What it accepts may still be refused by `load_config`, which
-    also checks names against each other; what it refuses is refused there too, but for ``yes``
-    and ``no`` as truth values, which YAML 1.2 editors take for text.
-    """
+    """JSON Schema, draft 2020-12. A file that it accepts may still be refused by `load_config`,
+    which also checks names against each other; a file that it refuses is refused there too, except
+    for ``yes`` and ``no`` as truth values, which YAML 1.2 editors read as text."""
     schema = Config.model_json_schema()
     _drop_titles(schema)
     secret = schema["$defs"]["Secret"]
@@ -38,7 +37,8 @@ def config_schema() -> dict[str, Any]:
 
 
 def _drop_titles(schema: Any) -> None:
-    """pydantic titles every key with its own name, which editors show instead of the text."""
+    """pydantic gives every key its own name as title, which editors show in place of the
+    description."""
     if isinstance(schema, dict):
         if isinstance(schema.get("title"), str):
             del schema["title"]

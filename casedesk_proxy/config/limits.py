@@ -1,7 +1,7 @@
 """The sections about limits: how much a key, or a deployment, may use, and until when.
 
-A number is a hard limit: what comes beyond it is refused. ``{soft: 80000, hard: 100000}`` also
-warns from the soft one on, in a header and in the log; either may be left out.
+A number is a hard limit: requests beyond it are refused. ``{soft: 80000, hard: 100000}`` also warns
+from the soft one on, in a header and in the log; either may be left out.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ __all__ = [
     "parse_zone",
 ]
 
-#: More than anybody uses in a month: a slip of the pen.
+#: A larger amount is a mistake.
 _MAX_AMOUNT_TOKENS = 10**15
 _FORMS = "write a number of at least 1, or {soft: …, hard: …}"
 
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """``hard``: the use at which requests are refused; ``soft``: at which they are warned of. None:
-    at none."""
+    """``hard``: the use at which requests are refused; ``soft``: the use at which a warning is
+    given. None: no such limit."""
 
     hard: int | None = None
     soft: int | None = None
 
 
 def parse_expiry(text: str) -> datetime:
-    """Without an offset it is in ``limits.time_zone``. Raises PydanticCustomError."""
+    """A time without an offset is in ``limits.time_zone``. Raises PydanticCustomError."""
     try:
         return datetime.fromisoformat(text)
     except ValueError:
@@ -52,7 +52,7 @@ def parse_expiry(text: str) -> datetime:
 
 
 def parse_zone(text: str) -> tzinfo:
-    """UTC needs no file of the machine's. Raises PydanticCustomError."""
+    """UTC does not need the machine's time zone files. Raises PydanticCustomError."""
     try:
         return UTC if text == "UTC" else ZoneInfo(text)
     except (ValueError, OSError, LookupError):
@@ -76,7 +76,7 @@ def _read_bound(value: object) -> Bound:
 
 
 def _read_amount(value: object) -> int | None:
-    """As it stands in a file, or in JSON that this program wrote."""
+    """From a file, or from JSON that this program wrote."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -116,7 +116,7 @@ TimeZone = Annotated[StrictStr, AfterValidator(_check_zone)]
 
 
 class UseLimits(Section):
-    """What keys and deployments have in common. None: no limit."""
+    """The limits that keys and deployments share. None: no limit."""
 
     requests_per_minute: Amount | None = setting("Requests to nodes within 60 seconds.", None)
     tokens_per_minute: Amount | None = setting("Tokens within 60 seconds.", None)
@@ -129,11 +129,11 @@ class UseLimits(Section):
 
 
 class DeploymentLimits(UseLimits):
-    """Of all who use a deployment together."""
+    """The limits of all users of a deployment together."""
 
 
 class KeyLimits(UseLimits):
-    """Of one key. What it leaves out is as ``limits.keys`` says; null: no limit all the same."""
+    """The limits of one key. A missing limit is the one of ``limits.keys``; null: no limit."""
 
     models: tuple[ModelName, ...] | None = setting(
         "Models that the key may use: clients' names, nodes' names or patterns; null: all.", None
@@ -144,12 +144,12 @@ class KeyLimits(UseLimits):
     )
 
     def within(self, defaults: KeyLimits) -> KeyLimits:
-        """With what ``defaults`` say where this says nothing."""
+        """With the values of ``defaults`` for missing limits."""
         return defaults.model_copy(update={n: getattr(self, n) for n in self.model_fields_set})
 
 
 class LimitDefaults(Section):
-    """What all limits have in common, and those of keys that have none of their own."""
+    """What all limits share, and the limits of keys without their own."""
 
     time_zone: TimeZone = setting("Time zone whose midnight ends days and months.", "UTC")
     keys: KeyLimits = setting("Limits of each key that does not set its own.", KeyLimits())

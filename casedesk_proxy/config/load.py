@@ -1,4 +1,4 @@
-"""YAML text to a Config, or every complaint about it at once. Reading files is the caller's."""
+"""YAML text to a Config, or every complaint about it at once. The caller reads the file."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ __all__ = ["LoadedConfig", "load_config"]
 
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
-    """``warnings`` are what an operator should know about a file that can be used. ``unopened``:
-    by deployment, that no key of the file opens it, though one of the state file may."""
+    """``warnings`` are what an operator should know about a file that can be used. ``unopened``: by
+    deployment, a warning that no key of the file grants access to it, though one of the state file
+    may."""
 
     config: Config
     warnings: list[Complaint]
@@ -30,7 +31,7 @@ class LoadedConfig:
 
 
 def load_config(text: str, file: str) -> LoadedConfig:
-    """``file`` is only named in complaints. Raises ConfigError with all of them, in file order.
+    """``file`` is only the name in complaints. Raises ConfigError with all of them, in file order.
 
     No complaint repeats a value that may be a secret.
     """
@@ -45,7 +46,7 @@ def load_config(text: str, file: str) -> LoadedConfig:
     config, findings = _validate(data)
     findings += [*cross_check(data), *find_old_names(tree.value)]
     wrong = _place(tree, file, [one for one in findings if not one.warns])
-    # What the reader has complained of it has also left out: no second word about the gap.
+    # The reader left out what it complained of: no second complaint about the gap.
     places = {(one.line, one.column) for one in tree.complaints}
     complaints = tree.complaints + [one for one in wrong if (one.line, one.column) not in places]
     if complaints or config is None:
@@ -73,7 +74,7 @@ def _validate(data: dict[str, Any]) -> tuple[Config | None, list[Finding]]:
     return None, [
         _find(one["type"], one["loc"], one.get("input"), one.get("ctx", {}))
         for one in errors
-        # Said already of the setting that stands in its place.
+        # There is a complaint about the setting with the old name already.
         if one["type"] != "missing" or one["loc"] not in renamed
     ]
 
@@ -95,7 +96,7 @@ def _place(tree: Tree, file: str, findings: list[Finding]) -> list[Complaint]:
     for finding in findings:
         path = spell_old(finding.path, tree.value)
         mark = _mark(tree, path, finding.at_key)
-        if path[-1:] == ("[key]",):  # pydantic's way to point at a mapping's key
+        if path[-1:] == ("[key]",):  # pydantic's notation for a mapping's key
             path = path[:-1]
         placed.append(
             Complaint(spell(path), finding.message, file, mark.line, mark.column, finding.remedy)
@@ -104,11 +105,11 @@ def _place(tree: Tree, file: str, findings: list[Finding]) -> list[Complaint]:
 
 
 def _mark(tree: Tree, path: Path, at_key: bool = False) -> Mark:
-    """Where to look; for what is missing, at the section that lacks it."""
+    """The place in the file; for something missing, the section that lacks it."""
     if path[-1:] == ("[key]",):
         path, at_key = path[:-1], True
     value, key = tree.values.get(path), tree.keys.get(path)
-    # A section begins at its name: its first key is nobody's fault.
+    # A section is marked at its name: its first key is not at fault.
     if key is not None and (at_key or _is_section(tree, path)):
         return key
     if value is not None:

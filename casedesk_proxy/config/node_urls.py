@@ -13,19 +13,19 @@ from casedesk_proxy.config.values import Address, complain, parse_listen
 
 __all__ = ["ON_SOCKET", "NodeUrl", "socket_path", "without_endpoint"]
 
-#: Where requests to a node on a Unix socket go: each engine takes that name for its own.
+#: The URL of requests to a node on a Unix socket: each engine accepts that name as its own.
 ON_SOCKET = "http://localhost"
 _UNIX = "http+unix:"
 _EXAMPLE = "http+unix:///run/llama.sock"
 
-#: What a text processor makes of quotes.
+#: Typographic quotes, as text processors make them.
 _CURLY = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-#: URLs without a scheme, and with an IPv6 address as it stands in other places.
+#: URLs without a scheme, and with an IPv6 address in its usual form.
 _BARE = re.compile(r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}/?", re.ASCII)
 _COLONS = re.compile(r"(https?://)([0-9a-fA-F.]*:[0-9a-fA-F:.]*:[0-9a-fA-F.]*):(\d{1,5})/?")
 
 
-#: How the addresses of engines' requests end, below the url that is wanted.
+#: The ends of engines' request URLs, which do not belong to a node's URL.
 _ENDPOINT = re.compile(
     r"(?i)/(?:(?:v1[a-z0-9]*|api|openai)/)*(?:"
     r"chat/completions|completions?|messages(?:/count_tokens)?|embeddings?|embed|responses|rerank"
@@ -110,7 +110,7 @@ def _url(path: str) -> str:
 
 
 def _mend_socket(path: str) -> tuple[str, str]:
-    """What is wrong with a socket's URL that has too few slashes or too many, and the remedy."""
+    """The fault of a socket's URL with too few or too many slashes, and the remedy."""
     plain = re.sub(r"^/+", "/", path)
     if not plain.startswith("/"):
         return "needs the absolute path of a Unix socket", f"write for example {_EXAMPLE}"
@@ -128,7 +128,7 @@ def _mend_characters(text: str) -> str:
 
 
 def _mend_port(text: str) -> str:
-    """For what has an http URL's form but no port."""
+    """For an http URL without a port."""
     if (bare := _COLONS.fullmatch(text)) is not None:
         return f"put an IPv6 address in brackets: {bare[1]}[{bare[2]}]:{bare[3]}"
     return "write http://host:port, the port a number up to 65535"

@@ -84,5 +84,5 @@ class Node(Section):
 
     @property
     def dialects(self) -> tuple[Dialect, ...]:
-        """What it speaks: as configured, else as its engine is known to."""
+        """The protocols that it speaks: as configured, else those of its engine."""
         return find_engine(self.engine).speaks if self.speaks is None else self.speaks

@@ -1,6 +1,6 @@
-"""Settings that had other names once: files that use those are read as before, with a warning.
+"""Settings that were renamed: files with the old names are read as before, with a warning.
 
-A person's credential was called a token; now a **key** is a person's, a **token** a model's.
+A person's credential used to be called a token; now a **key** is a person's, a **token** a model's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _OLD, _NEW = "tokens", "keys"
 
 
 def take_new_names(data: dict[str, Any]) -> dict[str, Any]:
-    """The file's values under the names of today. ``data`` is left as it is."""
+    """The file's values under today's names. ``data`` is not changed."""
     new = {name: one for name, one in data.items() if name != _OLD}
     if _OLD in data:
         new.setdefault(_NEW, data[_OLD])
@@ -27,7 +27,7 @@ def take_new_names(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_old_names(data: dict[str, Any]) -> list[Finding]:
-    """A warning for each old name in the file, by its old path."""
+    """A warning for each old name in the file, with its old path."""
     found = []
     if _OLD in data and _NEW in data:
         message, remedy = (
@@ -48,7 +48,7 @@ def find_old_names(data: dict[str, Any]) -> list[Finding]:
 
 
 def spell_old(path: Path, data: dict[str, Any]) -> Path:
-    """A place among the new names, as the file has it."""
+    """The path in the file for a path with new names."""
     renamed = path[:1] == (_NEW,) and _NEW not in data and _OLD in data
     return (_OLD, *path[1:]) if renamed else path
 

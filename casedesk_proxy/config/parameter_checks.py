@@ -1,9 +1,9 @@
-"""Whether the rules of an alias or a key can be kept: names of fields, types of values, what
-excludes what.
+"""Checks the rules of an alias or a key: names of fields, types of values, rules that exclude each
+other.
 
-Works on the plain values of a file, as `references` does. A name that no protocol shares is an
-error, as nobody knew where to put it; an unknown field of one protocol is a warning, since engines
-have fields of their own, and the node gets it.
+Works on the plain values of a file, as `references` does. A name that is not shared is an error,
+since its place is not known; an unknown field of one protocol is a warning, since engines have
+fields of their own, and the node gets it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def check_parameters(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def check_rules(path: Path, rules: dict[str, Any]) -> Iterator[Finding]:
-    """Of one alias, or of a key's ``parameters``."""
+    """For one alias, or for a key's ``parameters``."""
     yield from _check_rules(path, "", {name: rules.get(name) for name in RULES})
     for section in (*SECTIONS, *FORMS):
         own = rules.get(section)

@@ -3,8 +3,8 @@ protocol's own.
 
 A shared name is written as OpenAI writes it and means the same field everywhere; `SHARED` says
 where it is in each protocol. Own fields are dotted paths: ``generationConfig.topK``. They are
-known so that a slip of the pen is noticed, and the wrong type of a value; others are passed on all
-the same, as engines have many of their own. Sources: OpenAI's, Anthropic's and Google's
+listed so that a misspelt name, or a value of the wrong type, is noticed; unknown fields are passed
+on nevertheless, as engines have many of their own. Sources: OpenAI's, Anthropic's and Google's
 references; for further fields of chats vLLM 0.32, SGLang 0.5.23 and llama-server b11549.
 """
 
@@ -54,7 +54,7 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-#: Efforts of thinking, from none to the greatest that any protocol knows.
+#: Efforts of thinking, from none to the highest of any protocol.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 _SEED = Kind("a whole number", lambda value: type(value) is int, number=True)
@@ -86,7 +86,7 @@ _SHARED_KINDS = {
 
 _CONFIG, _THINKING = "generationConfig", "generationConfig.thinkingConfig"
 _CHAT = {name: name for name in _SHARED_KINDS if name not in ("effort", "thinking_budget")}
-#: For each protocol, where it has what the shared names say; what it lacks is missing.
+#: For each protocol, the field of each shared name; missing if it has none.
 SHARED: Mapping[str, Mapping[str, str]] = {
     "gemini": {
         "max_tokens": f"{_CONFIG}.maxOutputTokens",
@@ -120,7 +120,7 @@ SHARED: Mapping[str, Mapping[str, str]] = {
     },
 }
 
-#: What an alias must not change, as the request would be another one, or its reply.
+#: Fields that an alias must not change, since the request or its reply would become another one.
 PROTECTED: Mapping[str, frozenset[str]] = {
     "gemini": frozenset({"model", "contents", "requests", "generateContentRequest"}),
     "anthropic": frozenset({"model", "messages", "stream"}),
@@ -131,7 +131,7 @@ PROTECTED: Mapping[str, frozenset[str]] = {
     "images": frozenset({"model", "image", "image[]", "mask", "prompt", "stream"}),
 }
 
-#: Objects in which any field may stand.
+#: Objects in which any field is allowed.
 OPEN_OBJECTS: Mapping[str, tuple[str, ...]] = {
     "gemini": ("labels", f"{_CONFIG}.imageConfig"),
     "anthropic": ("metadata",),
@@ -188,7 +188,7 @@ _OPENAI: Mapping[str, Kind] = {
     "top_logprobs": _COUNT,
     "max_tokens": _TOKENS,
     "stop": _STOP,
-    # Of the engines: vLLM, SGLang, then llama-server.
+    # Fields of engines: vLLM, SGLang, then llama-server.
     **dict.fromkeys(("repetition_penalty", "length_penalty", "priority"), _ANY_NUMBER),
     **dict.fromkeys(("ignore_eos", "skip_special_tokens", "include_stop_str_in_output"), _FLAG),
     **dict.fromkeys(("add_generation_prompt", "continue_final_message", "use_beam_search"), _FLAG),
@@ -231,7 +231,7 @@ _OLLAMA: Mapping[str, Kind] = {
     "tools": _LIST,
     "top_logprobs": _COUNT,
     "options": _OBJECT,
-    # -1: without an end.
+    # -1: without a limit.
     "options.num_predict": _integer(-2),
     "options.num_ctx": _TOKENS,
     "options.stop": _STOP,
@@ -253,7 +253,7 @@ _IMAGES: Mapping[str, Kind] = {
     **dict.fromkeys(("output_format", "response_format", "input_fidelity"), _TEXT),
     **dict.fromkeys(("output_compression", "partial_images"), _COUNT),
     "n": _TOKENS,
-    # Of engines that make images.
+    # Fields of engines that make images.
     **dict.fromkeys(("negative_prompt", "scheduler"), _TEXT),
     **dict.fromkeys(("num_inference_steps", "steps"), _TOKENS),
     **dict.fromkeys(("guidance_scale", "strength"), _ANY_NUMBER),
@@ -265,7 +265,7 @@ def _with_shared(protocol: str, own: Mapping[str, Kind]) -> Mapping[str, Kind]:
     return {**{path: _SHARED_KINDS[name] for name, path in SHARED[protocol].items()}, **own}
 
 
-#: The fields that are known of each protocol, "" for the shared names.
+#: The known fields of each protocol, "" for the shared names.
 OWN: Mapping[str, Mapping[str, Kind]] = {
     "": _SHARED_KINDS,
     "gemini": _with_shared("gemini", _GEMINI),
@@ -279,7 +279,7 @@ OWN: Mapping[str, Mapping[str, Kind]] = {
 
 
 def kind_of(section: str, name: str) -> Kind | None:
-    """What the field holds, which may stand in an open object; None: it is not known."""
+    """The type of the field, which may be inside an open object; None: unknown."""
     found = OWN[section].get(name)
     inside = any(name.startswith(f"{one}.") for one in OPEN_OBJECTS.get(section, ()))
     return found or (_ANY if inside else None)

@@ -1,7 +1,7 @@
-"""What the settings of a file say about each other: names that must exist, slips worth a word.
+"""Checks between the settings of a file: names that must exist, and likely mistakes.
 
-Works on the plain values of a file, right or wrong, so that its findings are reported together
-with those of the schema. What has the wrong type is passed over: the schema complains of it.
+Works on the plain values of a file, valid or not, so that its findings are reported together with
+those of the schema. Values of the wrong type are skipped: the schema complains of them.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def cross_check(data: dict[str, Any]) -> list[Finding]:
 
 
 def find_unopened(data: dict[str, Any]) -> dict[str, Finding]:
-    """Warnings by deployment: it requires keys, but no key of the configuration opens it. A key of
-    the state file may open it, so the caller has to look there before it warns."""
+    """Warnings by deployment: it requires keys, but no key of the configuration grants access to
+    it. A key of the state file may, so the caller must check there before it warns."""
     opened = {
         name
         for key in _list(data.get("keys"))
@@ -103,7 +103,7 @@ def _check_url(name: str, url: str, engine: Any, seen: dict[str, str]) -> Iterat
     end = parts.path.rpartition("/")[2].lower()
     if not parts.hostname:
         return
-    # /api is Ollama's own; elsewhere (OpenRouter, Open WebUI) it is where /v1 begins.
+    # /api is Ollama's own; for other servers (OpenRouter, Open WebUI) it precedes /v1.
     known = ENGINES.get(engine) if isinstance(engine, str) else None
     if end in ("v1", "v1beta") or (known is not None and end in known.url_ends):
         message = f"ends in /{end}, which the proxy adds itself"
@@ -114,8 +114,8 @@ def _check_url(name: str, url: str, engine: Any, seen: dict[str, str]) -> Iterat
 
 
 def _check_own_address(data: dict[str, Any]) -> Iterator[Finding]:
-    """llama-server's usual port is ours, too. Only a warning: under socket activation ``listen``
-    is not where the proxy is."""
+    """llama-server's usual port is the proxy's, too. Only a warning: under socket activation the
+    proxy does not listen on ``listen``."""
     listen = _address(_mapping(data, "server").get("listen", _LISTEN))
     for name, node in _sections(data, "nodes"):
         there = _place_of(node.get("url"))

@@ -1,6 +1,6 @@
-"""The configuration as values: every setting, its type, its default and what it is for.
+"""The configuration as values: every setting, its type, its default and its purpose.
 
-What all of it has in common: see `section`.
+For the common part of all sections see `section`.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class Deployment(Section):
 
 
 class Key(Section):
-    """A client's credential, known here by its hash alone."""
+    """A client's credential, known here only by its hash."""
 
     name: Name = setting("Name of the holder, as the log shows it.")
     sha256: Sha256 = setting("SHA-256 of the key, 64 hexadecimal digits.")

@@ -1,4 +1,4 @@
-"""Where a secret lies that the file needs and should not hold."""
+"""Where a secret is that the file needs and should not contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ __all__ = ["Secret"]
 
 
 class Secret(Section):
-    """Where a key lies: one of env, file and credential, or, with a warning, itself."""
+    """Where a key is: exactly one of env, file and credential or, with a warning, the key
+    itself."""
 
     env: StrictStr | None = setting("Name of the environment variable that holds it.", None)
     file: AbsolutePath | None = setting("Absolute path of a file that holds nothing else.", None)

@@ -1,7 +1,7 @@
-"""The map of all settings, drawn from the schema: what may stand where, what a reload takes.
+"""The map of all settings, made from the schema: what is allowed where, and what a reload applies.
 
-A *path* is the sequence of names and indices to a place in a file, e.g.
-``("nodes", "gpu0", "url")``; a *pattern* is the same with ``*`` for chosen names and indices.
+A *path* is the sequence of names and indices to a place in a file, such as ``("nodes", "gpu0",
+"url")``; a *pattern* is the same with ``*`` for chosen names and indices.
 """
 
 from __future__ import annotations
@@ -34,29 +34,29 @@ Pattern = tuple[str, ...]
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}", re.ASCII)
 
 
-#: How the keys of providers, and our own keys, begin.
+#: The beginnings of providers' keys, and of our own.
 _PREFIXED = re.compile(
     r"(?:sk|pk|rk|r8|cdp|hf|gsk|tgp|xai|nvapi|fw|pplx|gh[a-z]|github_pat|glpat|xox[a-z]|key|token)"
     r"[-_][\w.-]{8,}|AIza[\w-]{10,}|AKIA\w{8,}|ya29\.\S+|eyJ[\w-]+\.\S+|bearer\s+\S+",
     re.IGNORECASE | re.ASCII,
 )
-#: Letters and digits in such a run are nobody's word; names of models have shorter ones.
+#: Such a run of letters and digits is not a word; names of models have shorter ones.
 _RANDOM = re.compile(r"(?=[A-Za-z]*\d)(?=\d*[A-Za-z])[A-Za-z0-9]{20,}", re.ASCII)
 
 
 def looks_secret(text: str) -> bool:
-    """Whether a text that stands in the wrong place may be a key. A guess: names of
-    nodes and models do not look so."""
+    """Whether a text in the wrong place may be a key. A guess: names of nodes and models do not
+    look like keys."""
     return bool(_PREFIXED.search(text) or _RANDOM.search(text))
 
 
 def show(text: str) -> str:
-    """A text out of the file as complaints repeat it: short, and no secret."""
+    """A text of the file in the form for complaints: short, and without a secret."""
     return "***" if looks_secret(text) else _shorten(text)
 
 
 def spell(path: Sequence[str | int]) -> str:
-    """The path as people read it: ``keys[1].sha256``, ``nodes["a.b"].url``."""
+    """The path for people: ``keys[1].sha256``, ``nodes["a.b"].url``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -69,7 +69,7 @@ def spell(path: Sequence[str | int]) -> str:
 
 
 def section_at(path: Path) -> type[BaseModel] | None:
-    """The section (a pydantic model) whose settings stand below this path."""
+    """The section (a pydantic model) whose settings are below this path."""
     found = _annotation_at(path)
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
@@ -84,7 +84,7 @@ def find_field(path: Path) -> FieldInfo | None:
 
 
 def takes_reload(path: Path) -> bool:
-    """Whether a running proxy takes a change at this path."""
+    """Whether a running proxy applies a change at this path."""
     field = find_field(path)
     extra = field.json_schema_extra if field is not None else None
     return bool(extra.get("reload", True)) if isinstance(extra, dict) else True
@@ -120,7 +120,7 @@ def _annotation_at(path: Path) -> Any:
 
 
 def _element(annotation: Any) -> Any:
-    """What a mapping or list of the schema holds; None for anything else."""
+    """The type of a mapping's or list's elements in the schema; None for other types."""
     if get_origin(annotation) not in (dict, tuple):
         return None
     arguments = get_args(annotation)

@@ -1,4 +1,4 @@
-"""PyYAML's syntax errors in words that help."""
+"""Explains PyYAML's syntax errors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["TOO_DEEP", "describe"]
 #: The problem of a text that is refused for its nesting.
 TOO_DEEP = "nested too deeply"
 
-#: A part of PyYAML's message → what to say, what to do.
+#: A part of PyYAML's message → message, remedy.
 _WORDS = (
     ("'\\t'", "tabs are not allowed for indentation in YAML", "indent with spaces"),
     (
@@ -51,7 +51,7 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
         return Complaint("", message, file, line, column, "remove it")
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    # That is no slip, and PyYAML takes minutes to look through such a text.
+    # Such nesting is not a mistake, and PyYAML takes minutes to read such a text.
     if getattr(error, "problem", "") != TOO_DEEP:
         cause = _find_open_quote(error, text, file) or _find_missing_space(error, text, file, line)
         if cause is not None:
@@ -66,8 +66,8 @@ def describe(error: Exception, text: str, file: str) -> Complaint:
 
 
 def _find_open_quote(error: Exception, text: str, file: str) -> Complaint | None:
-    """A quote that is not closed takes in what follows, up to the next quote or the end: reading
-    fails there, at a line that is right."""
+    """A quote that is not closed includes what follows, up to the next quote or the end: reading
+    fails there, at a correct line."""
     context, mark = getattr(error, "context", None) or "", getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or ""
     remedy = "add the closing quote"
@@ -81,7 +81,7 @@ def _find_open_quote(error: Exception, text: str, file: str) -> Complaint | None
             if quoted and token.start_mark.line != token.end_mark.line:
                 long = token
     except (yaml.YAMLError, ValueError, OverflowError):
-        pass  # the error that is to be explained
+        pass  # the error that is being explained
     if long is None:
         return None
     start, end = long.start_mark, long.end_mark
@@ -92,11 +92,11 @@ def _find_open_quote(error: Exception, text: str, file: str) -> Complaint | None
 #: A whole line that YAML reads as one text although its author meant key: value.
 _GLUED = re.compile(r"\s*(?:- )?([^\s:#'\"{}\[\],&*!|>%@`][^\s:]*):[^\s:](?:(?!: ).)*")
 
-#: The same with a name in quotes, after which YAML reads no text.
+#: The same with a name in quotes, after which YAML does not accept text.
 _GLUED_QUOTED = re.compile(r"""\s*(?:- )?("(?:[^"\\]|\\.)*"|'[^']*'):[^\s:]""")
 _SPACE = "put a space after the colon between name and value"
 
-#: How PyYAML notices it, a line or more later.
+#: How PyYAML reports it, a line or more later.
 _NOTICED = ("mapping values", "could not find expected ':'", "expected <block end>")
 
 
@@ -125,7 +125,7 @@ def _is_blank(line: str) -> bool:
 
 
 def _opened(error: Exception, line: int) -> str:
-    """What is not closed is noticed lines later, at a key that is right."""
+    """An unclosed bracket is noticed lines later, at a correct key."""
     context, mark = getattr(error, "context", None), getattr(error, "context_mark", None)
     if not context or mark is None or mark.line + 1 == line:
         return ""

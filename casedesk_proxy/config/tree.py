@@ -27,7 +27,7 @@ __all__ = ["Mark", "Tree", "read_tree"]
 
 MAX_TEXT_CHARS = 2**22
 MAX_DEPTH = 30
-#: Values in all, aliases counted each time they are used.
+#: Values in total, aliases counted at each use.
 MAX_VALUES = 200_000
 
 _TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
@@ -38,7 +38,7 @@ _MERGE = f"{_TAG}merge"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in the text; both count from 1."""
+    """A place in the text; line and column start at 1."""
 
     line: int
     column: int
@@ -46,7 +46,7 @@ class Mark:
 
 @dataclass(slots=True)
 class Tree:
-    """``value`` is None for an empty file. ``keys`` and ``values`` tell where each path stands."""
+    """``value`` is None for an empty file. ``keys`` and ``values`` give the place of each path."""
 
     value: Any = None
     keys: dict[Path, Mark] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Tree:
 
 
 def read_tree(text: str, file: str) -> Tree:
-    """Never raises: what is wrong stands in ``complaints``, and ``value`` holds what is right."""
+    """Never raises: faults are in ``complaints``, and ``value`` has the valid part."""
     tree = Tree()
     if len(text) > MAX_TEXT_CHARS:
         tree.complaints = [
@@ -65,7 +65,7 @@ def read_tree(text: str, file: str) -> Tree:
     try:
         root = _compose(text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        # PyYAML lets ValueError and OverflowError through for \U escapes beyond Unicode.
+        # PyYAML raises ValueError and OverflowError for \U escapes beyond Unicode.
         tree.complaints = [describe(error, text, file)]
         return tree
     if root is not None:
@@ -78,13 +78,14 @@ def read_tree(text: str, file: str) -> Tree:
 
 
 def _compose(text: str) -> yaml.Node | None:
-    """By libyaml, where PyYAML has it: four times as fast as in Python. What it refuses is read
-    again by PyYAML's own parser, whose errors `syntax` knows, and which may yet take it."""
+    """Parsed with libyaml if PyYAML has it: four times as fast as in Python. A text that libyaml
+    refuses is parsed again by PyYAML's own parser, whose errors `syntax` explains, and which may
+    accept it."""
     if _FastLoader is not None:
         try:
             return _compose_by(_FastLoader, text)
         except yaml.MarkedYAMLError as error:
-            # PyYAML would look for the end of each bracket first, again and again.
+            # PyYAML would search for the end of each bracket first, again and again.
             if error.problem in (TOO_DEEP, _TOO_DEEP_FOR_LIBYAML):
                 raise yaml.MarkedYAMLError(
                     problem=TOO_DEEP, problem_mark=error.problem_mark
@@ -104,7 +105,7 @@ class _TooLargeError(Exception):
 
 
 class _Composer(Composer):
-    """With a limit on nesting."""
+    """Composes nodes with a limit on nesting."""
 
     _depth = 0
 
@@ -119,7 +120,7 @@ class _Composer(Composer):
 
 
 class _Scalars(BaseResolver):
-    """With fewer guesses about scalars than YAML makes."""
+    """Resolves scalars with fewer guesses than YAML."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own mechanism
 
@@ -133,7 +134,7 @@ class _Loader(Reader, Scanner, Parser, _Composer, _Scalars):
         _Scalars.__init__(self)
 
 
-#: What a plain scalar is read as: tag, form, first characters. Anything else is text.
+#: Types of plain scalars: tag, form, first characters. All others are text.
 _SCALARS = (
     ("bool", r"(?i:yes|no|true|false|on|off)", "yYnNtTfFoO"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -149,7 +150,7 @@ def _make_fast_loader() -> Any:
     parser: Any = vars(cyaml)["CParser"]
 
     class FastLoader(_Composer, _Scalars, parser):  # type: ignore[misc]
-        """Events by libyaml; nodes, limits and scalars as `_Loader`'s."""
+        """Events by libyaml; nodes, limits and scalars as in `_Loader`."""
 
         def __init__(self, stream: str) -> None:
             parser.__init__(self, stream)
@@ -159,13 +160,13 @@ def _make_fast_loader() -> Any:
     return FastLoader
 
 
-#: None where PyYAML was built without libyaml.
+#: None if PyYAML was built without libyaml.
 _FastLoader = _make_fast_loader() if yaml.__with_libyaml__ else None
 _TRUTH = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
 
 
 class _Reader:
-    """Walks the node graph once, aliases each time they are used."""
+    """Walks the node graph once, aliases at each use."""
 
     def __init__(self, tree: Tree, file: str) -> None:
         self.tree = tree
@@ -175,7 +176,7 @@ class _Reader:
 
     def read(self, node: yaml.Node, path: Path) -> Any:
         self.count += 1
-        # Recursion through an alias is met here too: its depth or its number has no end.
+        # This also stops recursion through an alias, whose depth or number is unlimited.
         if self.count > MAX_VALUES or len(path) > MAX_DEPTH or id(node) in self.open:
             message = "expands too much through its YAML aliases"
             raise _TooLargeError(self._complaint(node, path, message, "write the values out"))
@@ -215,7 +216,7 @@ class _Reader:
         return found
 
     def _merge(self, found: dict[str, Any], node: yaml.Node, path: Path) -> None:
-        """``<<:`` gives what the mapping itself does not; of several, the first wins."""
+        """``<<:`` adds what the mapping itself lacks; of several, the first counts."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
@@ -262,7 +263,7 @@ class _Reader:
             if node.tag == f"{_TAG}float":
                 return float(text)
         except (KeyError, ValueError):
-            pass  # only an explicit tag can promise what the text does not hold
+            pass  # only an explicit tag can require a type that the text does not have
         self._complain(node, path, *_TAGGED)
         return None
 

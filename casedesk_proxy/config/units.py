@@ -1,6 +1,6 @@
 """Sizes and durations as people write them: ``32MiB``, ``10m``, ``1h30m``, ``500ms``.
 
-Both raise ValueError with a message that says what is wrong and shows a right form.
+Both functions raise ValueError with a message that says what is wrong and shows a valid form.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from decimal import Decimal
 
 __all__ = ["MAX_DURATION_S", "parse_duration", "parse_size"]
 
-#: Seconds in a year; longer timers overflow uvloop's milliseconds or are slips of the pen.
+#: Seconds in a year; longer timers overflow uvloop's milliseconds or are mistakes.
 MAX_DURATION_S = 365 * 86400.0
-#: Largest size in bytes that is not a slip of the pen: 1 TiB.
+#: The largest size in bytes that is not a mistake: 1 TiB.
 MAX_SIZE_BYTES = 2**40
 
 SIZE_UNITS = {
@@ -22,7 +22,7 @@ SIZE_UNITS = {
 }  # fmt: skip
 MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
-# Bounded digits keep hostile numbers from costing time.
+# Limited digits, so that hostile numbers cost no time.
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?) ?([A-Za-z]*)", re.ASCII)
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(ms|s|m|h|d)", re.ASCII)
 _PLAIN = re.compile(r"\d{1,12}(?:\.\d{1,12})?", re.ASCII)
@@ -57,7 +57,7 @@ def _read_size(text: str) -> int:
     number, unit = match.groups()
     factor = SIZE_UNITS.get(unit.lower())
     if factor is None:
-        # nginx's "m" is binary, a shell's decimal: asking is better than guessing.
+        # "m" is binary in nginx, decimal in a shell: an error is better than a guess.
         raise ValueError(f"has an unknown unit {unit!r}: use B, kB, MB, GB, KiB, MiB or GiB")
     return int(Decimal(number) * factor)
 

@@ -1,9 +1,9 @@
-"""Field types of the schema that YAML has no word for: sizes, durations, addresses, names.
+"""Field types of the schema that YAML does not have: sizes, durations, addresses, names.
 
-Each takes what stands in the file and returns the value the program uses, or raises a
-``PydanticCustomError`` of type ``complaint`` with a message that reads on from the key
-("nodes.gpu0.url: must …") and, in its context, a ``remedy``. No message repeats a value that
-may be a secret.
+Each takes the value in the file and returns the value that the program uses, or raises a
+``PydanticCustomError`` of type ``complaint`` with a message that continues after the key
+("nodes.gpu0.url: must …") and, in its context, a ``remedy``. No message repeats a value that may be
+a secret.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 def complain(message: str, remedy: str = "") -> PydanticCustomError:
-    """An error that the loader turns into a Complaint as it is."""
+    """An error that the loader turns into a Complaint unchanged."""
     return PydanticCustomError("complaint", "{message}", {"message": message, "remedy": remedy})
 
 
@@ -54,7 +54,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def clashes_with(self, other: Address) -> bool:
-        """Whether both cannot be bound at once. Port 0 asks the system for a free one."""
+        """Whether both cannot be bound at once. Port 0 asks the system for a free port."""
         if self.path is not None or other.path is not None:
             return self.path == other.path
         if self.port != other.port or self.port == 0:
@@ -128,7 +128,7 @@ def _matching(pattern: str, what: str, remedy: str) -> Callable[[str], str]:
 
 
 def is_model_name(text: str) -> bool:
-    """Whether a configuration may name a model so."""
+    """Whether a configuration may use the text as a model's name."""
     return 0 < len(text) <= 512 and text.isprintable() and text == text.strip()
 
 
@@ -192,7 +192,7 @@ Listen = Annotated[
 AbsolutePath = Annotated[StrictStr, AfterValidator(_check_path), _text(r"^/")]
 Sha256 = Annotated[StrictStr, AfterValidator(_check_sha256), _text(r"^[0-9a-fA-F]{64}$")]
 ModelName = Annotated[StrictStr, AfterValidator(_check_model)]
-#: Names of nodes, deployments and keys: they stand in URLs, logs and metrics as they are.
+#: Names of nodes, deployments and keys: they are used unchanged in URLs, logs and metrics.
 Name = Annotated[
     StrictStr,
     AfterValidator(

@@ -1,6 +1,6 @@
-"""What pydantic found wrong, in words for people: a message and a remedy for each error.
+"""Messages and remedies for the errors that pydantic found.
 
-Values are repeated only where they cannot be secrets.
+Values are repeated only if they cannot be secrets.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from casedesk_proxy.config.settings import (
 
 __all__ = ["KEY_NAMES", "is_secret", "nearest", "word"]
 
-#: What people write for a key's ``sha256``.
+#: What people write in place of a key's ``sha256``.
 KEY_NAMES = frozenset({"token", "key", "api_key", "secret", "value", "hash", "sha", "password"})
 _HASH = (
     "write sha256: HASH; `casedesk-proxy key new --yaml` creates one and prints the lines to paste"
 )
 
-#: Where a value in the file may be a secret, or be mistaken for one.
+#: Settings whose value in the file may be a secret, or be mistaken for one.
 _SECRET_KEYS = ("api_key", "sha256", "access_key", "secret_key")
 #: What people write for a choice that has another name here.
 _OTHER_NAMES = {**OTHER_NAMES, "off": "none"}
@@ -54,7 +54,7 @@ def is_secret(path: Path) -> bool:
 
 
 def word(kind: str, path: Path, value: Any, context: Mapping[str, Any]) -> tuple[str, str]:
-    """Message and remedy for pydantic's error type ``kind`` at ``path``, where ``value`` stood."""
+    """Message and remedy for pydantic's error type ``kind`` at ``path``, where ``value`` was."""
     if kind == "complaint":
         return context["message"], context["remedy"]
     if kind == "extra_forbidden":
@@ -78,7 +78,7 @@ def word(kind: str, path: Path, value: Any, context: Mapping[str, Any]) -> tuple
 
 
 def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
-    """For a list or mapping that is neither."""
+    """For a value that should be a list or mapping."""
     listed = kind == "tuple_type"
     wanted = "a list" if listed else "a mapping (key: value lines)"
     message = f"is {_name_kind(value)}, but must be {wanted}"
@@ -162,7 +162,7 @@ def _word_text(path: Path, value: Any) -> tuple[str, str]:
 
 
 def _show(value: float) -> str:
-    # A float may have been written otherwise (1.10); a whole number may not.
+    # A float may have been written in another form (1.10); a whole number may not.
     return f': "{value}"' if isinstance(value, int) else ""
 
 
