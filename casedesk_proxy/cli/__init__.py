@@ -11,17 +11,18 @@ from casedesk_proxy.cli import report
 
 __all__ = ["main"]
 
-#: Each is in the module of its name, with underscores for dashes, and is called so there.
+#: Each is in the module of its name, with underscores for dashes, in an object of the same name.
 _COMMANDS = (
     "check", "demo", "doctor", "init", "install-service", "key", "openapi", "schema", "serve",
     "status", "token", "top", "usage", "user",
 )  # fmt: skip
-#: But for what a command was called before.
+#: The module of a command's former name.
 _ELSEWHERE = {"token": "key"}
 
 
 class _Commands(click.Group):
-    """A command's module is imported when it is asked for: all of them take a second of CPU."""
+    """A command's module is imported when the command is used: importing all takes a second of
+    CPU."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)

@@ -1,4 +1,4 @@
-"""Asking the admin listener of a running proxy: where it is, and what it says."""
+"""Requests to the admin listener of a running proxy: its address, and its answers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def find_admin(file: Path, admin: str | None) -> str:
-    """The address to ask: ``admin``, as somebody typed it, else what ``file`` names. Raises
-    ConfigError; ends the command if that is not an address, or the file says that there is none."""
+    """The address to ask: ``admin``, as the user typed it, else the one in ``file``. Raises
+    ConfigError; ends the command if that is not an address, or the file turns the listener off."""
     address = admin or read_config(file).config.server.admin
     if address is None:
         fail(
@@ -44,8 +44,8 @@ def find_admin(file: Path, admin: str | None) -> str:
 
 
 def ask(address: str, path: str, method: str = "GET", key: str = "") -> tuple[int, Any]:
-    """Status and JSON. Raises OSError where nobody answers, HTTPException or ValueError for what
-    is no JSON."""
+    """Status and JSON. Raises OSError if nothing answers, HTTPException or ValueError if the answer
+    is not JSON."""
     connection = _open(address)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
@@ -64,6 +64,6 @@ def _open(address: str) -> http.client.HTTPConnection:
     if address.startswith("unix:"):
         return _UnixConnection(address[5:])
     host, _, port = address.rpartition(":")
-    # Where it listens on any address, this machine is one of them.
+    # A proxy that listens on any address also listens on this machine's.
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host.strip("[]"), host)
     return http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT_S)

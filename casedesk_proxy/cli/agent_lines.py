@@ -1,6 +1,6 @@
-"""What to type or paste so that agents use a proxy: Claude Code, gemini-cli and Codex.
+"""Lines to type or paste so that agents use a proxy: Claude Code, gemini-cli and Codex.
 
-They ask for models by their vendors' names (``AGENT_NAMES``), which a deployment has to have as
+Agents request models by their vendors' names (``AGENT_NAMES``), which a deployment must have as
 aliases.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["AGENT_NAMES", "agent_lines"]
 
-#: Patterns of the names that agents ask for unless told otherwise.
+#: Patterns of the names that agents request by default.
 AGENT_NAMES = ("claude-*", "gemini-*", "gpt-*")
 
 _LINES = """\
@@ -42,6 +42,7 @@ with these lines in ~/.codex/config.toml:
 
 
 def agent_lines(base: str, key: str) -> str:
-    """``base`` is the proxy's URL without a path. gemini-cli takes plain http for ``localhost``
-    alone; without its setting, a base URL makes it say "Invalid auth method selected" (0.61.0)."""
+    """``base`` is the proxy's URL without a path. gemini-cli accepts plain http only for
+    ``localhost``; without its setting, a base URL makes it say "Invalid auth method selected"
+    (0.61.0)."""
     return _LINES.format(base=base, local=base.replace("//127.0.0.1:", "//localhost:"), key=key)

@@ -19,8 +19,8 @@ __all__ = ["read_all_hosts"]
 
 
 def read_all_hosts(file: Path, query: Query) -> list[dict[str, Any]]:
-    """What the database of the configuration in ``file`` says. Ends the command where there is
-    none, or it cannot be read."""
+    """The result of the database in the configuration ``file``. Ends the command if there is none,
+    or it cannot be read."""
     try:
         url = read_database(read_config(file).config, file)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""``check``: would this configuration do, and what would be served?"""
+"""``check``: whether a configuration is valid, and what it would serve."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from casedesk_proxy.upstream.unix_sockets import open_session
 
 __all__ = ["check"]
 
-#: Of objects that there are none of.
+#: A name under which no object exists.
 _ASKED_KEY = "check"
-#: Of keys, in a cell of the table.
+#: How many keys a cell of the table names.
 _MAX_NAMES = 10
-#: Seconds for an answer of a node.
+#: Seconds to wait for an answer of a node.
 _PATIENCE_S = 1.0
 
 
@@ -75,7 +75,7 @@ def _try_bucket(bucket: S3Bucket, file: str) -> list[Complaint]:
 
 
 async def _ask_contexts(config: Config, secrets: dict[str, str], file: str) -> list[Complaint]:
-    """What nodes would cut prompts to. Those that do not answer at once are passed over."""
+    """To which lengths nodes would cut prompts. Nodes that do not answer at once are skipped."""
     nodes = {
         name: node for name, node in config.nodes.items()
         if _may_cut(find_engine(node.engine)) and not node.url.startswith("https:")
@@ -159,5 +159,5 @@ def _key_place(node: Node) -> str:
 
 
 def _add(table: Table, *cells: str) -> None:
-    """As plain text: a model's name in brackets is no markup."""
+    """As plain text: a model's name in brackets must not be read as markup."""
     table.add_row(*(Text(cell) for cell in cells))

@@ -1,4 +1,4 @@
-"""A client's key as a configuration has it."""
+"""A client's key in the form of a configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def key_lines(name: str, credential: Credential, deployments: tuple[str, ...]) -
 
 
 def quote(text: str) -> str:
-    """Text for YAML, in quotes unless every reader takes it for text without them."""
+    """Text for YAML, in quotes unless every parser reads it as text without them."""
     if _PLAIN.fullmatch(text) and text.lower() not in _YAML_WORDS:
         return text
     return json.dumps(text, ensure_ascii=False)

@@ -39,7 +39,7 @@ def demo(listen: str, pace: float) -> None:
     Exit code 2 if the address is invalid or in use.
     """
     obey_environment()
-    # Here and not above: the other commands start without the server and its libraries.
+    # Imported here: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon.demo import serve_demo
 
     try:

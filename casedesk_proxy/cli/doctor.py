@@ -1,4 +1,4 @@
-"""``doctor``: asks the nodes what they are, and says beforehand what will not work, and why."""
+"""``doctor``: asks the nodes what they are, and reports beforehand what will not work, and why."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from casedesk_proxy.upstream.tls import NodeContexts, make_contexts
 
 __all__ = ["doctor"]
 
-#: Of the first prompt of a coding agent: its instructions and its tools.
+#: The first prompt of a coding agent: its instructions and its tools.
 _AGENT_PROMPT_TOKENS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Findings:
-    """``troubles``: by node, what stands in the way of it, "" where nothing does."""
+    """``troubles``: by node, what is wrong with it, "" if nothing is."""
 
     snapshot: Snapshot
     troubles: Mapping[str, str]
@@ -74,7 +74,7 @@ def doctor(file: Path, tries: bool) -> None:
 
 
 class _Unchanging:
-    """A snapshot that stays in force."""
+    """A snapshot that never changes."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -94,7 +94,7 @@ async def _examine(snapshot: Snapshot) -> _Findings:
 
 
 def _report_nodes(console: Console, findings: _Findings) -> bool:
-    """Whether one is in trouble."""
+    """Returns whether a node has a problem."""
     table = Table("node", "url", "engine", "models", "state", box=None, pad_edge=False)
     for name, node in findings.snapshot.nodes.items():
         found = findings.nodes.get(name)
@@ -111,7 +111,7 @@ def _report_nodes(console: Console, findings: _Findings) -> bool:
 
 
 def _report_deployment(console: Console, findings: _Findings, name: str) -> bool:
-    """Whether it offers nothing."""
+    """Returns whether it offers no model."""
     deployment = findings.snapshot.deployments[name]
     found = list(forecast(findings.snapshot, deployment, findings.reported, findings.nodes))
     console.print()
@@ -140,7 +140,8 @@ def _report_deployment(console: Console, findings: _Findings, name: str) -> bool
 
 
 def _find_contexts(findings: _Findings, nodes: Iterable[str]) -> dict[str, int]:
-    """Tokens that each model runs with, as its nodes report it: at the node with the fewest."""
+    """The context of each model in tokens, as its nodes report it: at the node with the
+    shortest."""
     contexts: dict[str, int] = {}
     for info in (info for node in nodes for info in findings.reported.get(node, ())):
         if (tokens := info.context_length) is not None:
@@ -166,7 +167,7 @@ def _sum_up(found: Sequence[Forecast]) -> str:
 
 
 def _explain(found: Iterable[Forecast]) -> list[str]:
-    """Each reason why something does not work once, with the surfaces and models concerned."""
+    """Each reason why something does not work once, with its surfaces and models."""
     reasons: dict[tuple[str, str], dict[str, list[str]]] = {}
     for one in found:
         reason = one.reason if one.outcome == "refused" else ""
@@ -185,7 +186,7 @@ def _explain(found: Iterable[Forecast]) -> list[str]:
 def _report_tries(
     console: Console, config: Config, secrets: dict[str, str], findings: _Findings
 ) -> bool:
-    # Here and not above: it takes the server and its libraries.
+    # Imported here: it needs the server and its libraries.
     from casedesk_proxy.cli.trial import try_models
 
     console.print()

@@ -1,4 +1,4 @@
-"""Configuration files from disk: reading is I/O, so it is done here and not in config/."""
+"""Configuration files on disk: reading is I/O, so it is done here and not in config/."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["read_config", "write_new"]
 
 
 def read_config(path: Path) -> LoadedConfig:
-    """Raises ConfigError, also for a file that cannot be read or is no text."""
+    """Raises ConfigError, also for a file that cannot be read or is not text."""
     try:
         with path.open("rb") as opened:
             data = opened.read(4 * MAX_TEXT_CHARS + 1)
@@ -42,7 +42,8 @@ def write_new(path: Path, text: str, *, replace: bool) -> None:
         with path.open("x", encoding="utf-8") as opened:
             opened.write(text)
         return
-    # A rename is atomic, so nobody reads half a file; the process id keeps two writers apart.
+    # A rename is atomic, so a reader never sees half a file; the process id keeps two writers
+    # apart.
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")

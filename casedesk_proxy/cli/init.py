@@ -39,7 +39,7 @@ def _enumerate(names: Sequence[str], word: str) -> str:
     return f"{', '.join(others)} {word} {last}" if others else last
 
 
-#: Where engines listen unless told otherwise. Any of them is recognised on any port.
+#: The default URLs of engines. An engine is detected on any port.
 PLACES = tuple(
     (port, _enumerate([one.title for one in engines], "or"))
     for port, engines in usual_ports().items()
@@ -48,8 +48,8 @@ PLACES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The usual ones: of engines, each with its titles, and of the proxy's listeners.
-    ``find_running`` names those of engines that run."""
+    """The usual ports: of engines, each with its titles, and of the proxy's listeners.
+    ``find_running`` returns the ports of running engines."""
 
     places: tuple[tuple[int, str], ...] = PLACES
     listen: int = 8080
@@ -57,7 +57,7 @@ class Ports:
     find_running: Callable[[], list[int]] = find_engine_ports
 
     def find_free(self, wanted: int) -> int:
-        """The first from ``wanted`` on that is free now and no engine's usual one."""
+        """The first port from ``wanted`` on that is free now and not an engine's default."""
         usual = {port for port, _ in self.places} - {wanted}
         ports = (port for port in range(wanted, wanted + 1000) if port not in usual)
         return next((port for port in ports if _is_free(port)), wanted)
@@ -95,8 +95,8 @@ def _read_urls(
 
 
 def _read_url(text: str) -> str:
-    """As a configuration wants it. Taken, too: without a scheme, the path of a Unix socket alone,
-    and a client's base URL, which ends in /v1."""
+    """A node's URL in the configuration's form. Also accepts a URL without a scheme, only the path
+    of a Unix socket, and a client's base URL, which ends in /v1."""
     scheme = "http+unix://" if text.startswith("/") else "http://"
     whole = "://" in text or text.startswith("unix:")
     url = (text if whole else scheme + text).rstrip("/")
@@ -125,8 +125,8 @@ def init(output: Path, force: bool, urls: tuple[str, ...]) -> None:
 
 
 def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: bool) -> None:
-    """Look at ``urls``, or else at the usual ``ports``, write what is there, and say what next.
-    Ends the command where that cannot be done."""
+    """Try ``urls``, or else the usual ``ports``, write a configuration for what answers, and print
+    the next steps. Ends the command if that is not possible."""
     if output.exists() and not force:
         _refuse(output)
     places = urls or tuple(f"http://{HOST}:{port}" for port in _list_ports(ports))
@@ -162,13 +162,14 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
 
 
 def _list_ports(ports: Ports) -> list[int]:
-    """The usual ones first, then those of engines' processes."""
+    """The usual ports first, then those of engines' processes."""
     usual = [port for port, _ in ports.places]
     return [*usual, *(port for port in ports.find_running() if port not in usual)]
 
 
 def _program() -> str:
-    """This program as it can be typed: one in a virtual environment may be in no PATH."""
+    """This program in the form in which it can be typed: a virtual environment's may not be in
+    PATH."""
     name, typed = "casedesk-proxy", Path(sys.argv[0])
     return name if shutil.which(name) or typed.name != name else str(typed)
 
@@ -189,7 +190,7 @@ def _refuse(output: Path) -> None:
 
 
 def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
-    """What was looked for and what to do; ends the command."""
+    """What was tried and what to do; ends the command."""
     click.echo("error: no running node was found", err=True)
     for url in urls:
         click.echo(f"  looked at {url}", err=True)
@@ -200,7 +201,7 @@ def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
 
 
 def _report_silent(urls: Iterable[str], found: Iterable[Found]) -> None:
-    """Says which of the ``urls`` that were asked for are not in the file."""
+    """Reports which of the given ``urls`` are not in the file."""
     there = {one.url for one in found}
     for url in urls:
         if url not in there:
@@ -225,7 +226,7 @@ def _describe(node: Detected) -> str:
 
 
 def _choose_port(ports: Ports, found: Iterable[Found]) -> int:
-    """The proxy's port; says so when it is not the usual one."""
+    """The proxy's port; prints a note if it is not the usual one."""
     wanted = ports.listen
     port = ports.find_free(wanted)
     if port != wanted:
@@ -237,7 +238,7 @@ def _choose_port(ports: Ports, found: Iterable[Found]) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the proxy will bind it: a connection in TIME_WAIT does not count.
+        # The proxy binds with the same option: a connection in TIME_WAIT does not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

@@ -1,4 +1,4 @@
-"""``install-service``: systemd units for a program that is installed already, by pipx say."""
+"""``install-service``: systemd units for an already installed program, for example by pipx."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from casedesk_proxy.cli.report import fail
 
 __all__ = ["install_service"]
 
-#: In an installed package, and in a tree that is run in place.
+#: In an installed package, and in a source tree.
 _PLACES = (Path(sys.prefix, "share/casedesk-proxy"), Path(__file__).parents[2])
 
 

@@ -1,4 +1,4 @@
-"""The instances of this host, as commands see them: where to ask, and what they say together."""
+"""The instances of this host, for commands: their address, and their combined answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Status = dict[str, Any]
 
 
 def find_address(file: Path, admin: str | None, environ: Mapping[str, str]) -> str:
-    """As `find_admin`; where nobody answers there, that of an instance that runs here."""
+    """As `find_admin`; if nothing answers there, the address of a running instance."""
     address = find_admin(file, admin)
     if not admin and not _answers(address):
         directory = Path(environ.get("CASEDESK_PROXY_INSTANCES", _DIRECTORY))
@@ -33,13 +33,13 @@ def _answers(address: str) -> bool:
     except OSError:
         return False
     except (http.client.HTTPException, ValueError):
-        # Whatever it is, it is what the configuration names.
+        # Whatever it is, it is at the configured address.
         return True
     return True
 
 
 def ask_all(address: str, path: str) -> Mapping[str, Status | None] | None:
-    """What each instance says there, by name; None where the one at the address shares nothing
+    """The answer of each instance there, by name; None if the one at the address shares nothing
     with others. Raises OSError."""
     try:
         code, reply = ask(address, f"/all{path}")
@@ -50,8 +50,8 @@ def ask_all(address: str, path: str) -> Mapping[str, Status | None] | None:
 
 
 def combine(said: Mapping[str, Status | None]) -> Status:
-    """One status of all: that of the first, with what can be counted counted together. What each
-    says itself is in ``instances``."""
+    """One status of all: that of the first, with its counts summed. ``instances`` has each one's
+    own."""
     found = [one for one in said.values() if one is not None]
     total: Status = {**found[0], "instances": dict(said)}
     total["ready"] = any(one["ready"] for one in found)
@@ -73,7 +73,7 @@ def combine(said: Mapping[str, Status | None]) -> Status:
 
 
 def combine_streams(said: Mapping[str, Status | None]) -> Status:
-    """The same of what the console shows: streams of all, in one list."""
+    """The same for the console's data: the streams of all, in one list."""
     found = [one for one in said.values() if one is not None]
     total: Status = {**found[0]}
     at = _add([{node["name"]: node["in_flight"] for node in one["nodes"]} for one in found])

@@ -1,4 +1,5 @@
-"""``key``: keys for clients, made and withdrawn in the state file, at once and without a reload."""
+"""``key``: keys for clients, made and revoked in the state file, with immediate effect and without
+a reload."""
 
 from __future__ import annotations
 
@@ -209,7 +210,7 @@ def _mint_lines(name: str, deployments: tuple[str, ...]) -> None:
     _print_lines(name, deployments, mint())
 
 
-#: What the command was called before a token was a model's; it stored nothing.
+#: The command's former name; it stored nothing.
 token = click.Group("token", {"new": _mint_lines}, hidden=True, help="The old name of `key`.")
 
 key.add_command(list_keys)
@@ -224,7 +225,7 @@ def _read_limits(given: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _read_limit(name: str, value: str) -> Any:
-    """As `show_limits` writes it; what is nothing of the kind is judged with the key."""
+    """Reverses `show_limits`; other values are checked together with the key."""
     if value in ("none", "default"):
         return None if value == "none" else value
     if name == "models":
@@ -248,7 +249,7 @@ def _show(credential: Credential, more: str) -> None:
 
 
 def _read(file: Path) -> Config | None:
-    """None where there is none and none was asked for."""
+    """None if there is no file and none was requested."""
     if not file.exists() and str(file) == DEFAULT_FILE:
         return None
     try:

@@ -1,4 +1,4 @@
-"""``key list`` and ``key audit``: which keys there are, and who did what to them."""
+"""``key list`` and ``key audit``: the keys, and who changed them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _state(key: StoredKey, now: float) -> str:
 
 
 def show_limits(key: StoredKey) -> str:
-    """As `key new --limit` takes them, as far as it does."""
+    """In the form of `key new --limit`, as far as possible."""
     limits = json.loads(key.limits)
     return " ".join(f"{name}={_show_limit(value)}" for name, value in limits.items()) or "-"
 
@@ -96,7 +96,7 @@ def _show_limit(value: Any) -> str:
     if not isinstance(value, dict):
         return "none" if value is None else str(value)
     if value.keys() != {"hard", "soft"}:
-        return "…"  # What is changed in its requests.
+        return "…"  # The changes in its requests.
     hard, soft = value["hard"], value["soft"]
     return str(hard) if soft is None else f"soft:{soft}" + f",hard:{hard}" * (hard is not None)
 

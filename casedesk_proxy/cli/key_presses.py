@@ -1,4 +1,4 @@
-"""Keys as they are pressed, without Enter: a terminal in cbreak mode, given back as it was."""
+"""Single key presses, without Enter: a terminal in cbreak mode, restored at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = {
     "\x1bOA": "up", "\x1bOB": "down",
     "\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace", "\x1b": "escape",
 }  # fmt: skip
-#: A key that is more than one character begins so; else it is the character.
+#: The sequence of a key with more than one character; else one character.
 _KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
 _MAX_READ_BYTES = 1024
 
@@ -29,7 +29,7 @@ def split_keys(text: str) -> list[str]:
 
 
 class KeyPresses:
-    """Of the terminal behind a file descriptor."""
+    """The keys of the terminal behind a file descriptor."""
 
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
@@ -44,7 +44,8 @@ class KeyPresses:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, before)
 
     def wait(self, timeout: float) -> list[str]:
-        """Those that are pressed within so many seconds; [] for none. The terminal's end is q."""
+        """The keys that are pressed within so many seconds; [] for none. If the terminal ends, it
+        is q."""
         ready, _, _ = select.select([self._terminal], [], [], timeout)
         if not ready:
             return []

@@ -1,4 +1,5 @@
-"""The state file for the ``key`` commands: beside a running proxy, or before its first start."""
+"""The state file for the ``key`` commands: used beside a running proxy, or before its first
+start."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 def change_keys(path: Path, work: Callable[[sqlite3.Connection, Author], T]) -> T:
-    """``work`` in a transaction. Ends the command with what is wrong, and nothing done."""
+    """Perform ``work`` in a transaction. After an error, ends the command with nothing changed."""
     author = Author(f"command line, {_user()}", time.time())
     try:
         with closing(open_writer(path)) as connection:
@@ -31,7 +32,7 @@ def change_keys(path: Path, work: Callable[[sqlite3.Connection, Author], T]) -> 
             connection.execute("COMMIT")
             return result
     except KeyFault as fault:
-        # Of a name that was typed it goes without saying.
+        # The name was just typed, so the field need not be named.
         fail(fault.message if fault.field == "name" else str(fault))
     except (StoreError, OSError, sqlite3.Error) as error:
         fail(f"{path}: {error}")
@@ -46,7 +47,7 @@ def look_at_keys(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 
 
 def _user() -> str:
-    """For the audit table: the user who called sudo, or else the one who runs this."""
+    """For the audit table: the user who called sudo, or else the current user."""
     if name := os.environ.get("SUDO_USER"):
         return name
     try:

@@ -20,7 +20,7 @@ def openapi(api: str) -> None:
     It holds every route, and for every known field of a request whether it is mapped, ignored,
     left out or refused (x-fate).
     """
-    # Here and not above: the other commands start without it.
+    # Imported here: the other commands start without it.
     from casedesk_proxy.openapi.documents import make_document
 
     click.echo(json.dumps(make_document(api, __version__), indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""The environment's word on which tricks a process does without."""
+"""Turns off the tricks that the environment names."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["obey_environment"]
 
 
 def obey_environment() -> None:
-    """Before anything is made that could use a trick. Ends the command for a name that no trick
-    has."""
+    """Call before any object is made that could use a trick. Ends the command for an unknown
+    name."""
     try:
         off = read_plain(os.environ.get(VARIABLE, ""))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""How commands speak about trouble: one line for each complaint on stderr, exit code 2."""
+"""How commands report problems: one line for each complaint on stderr, exit code 2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
 __all__ = ["check_value", "fail", "open_console", "open_streams", "warn"]
 
-#: Where output is no terminal, nobody wants lines broken for one: wider than any table.
+#: If output is not a terminal, lines are not wrapped: wider than any table.
 _PLAIN_WIDTH_CHARS = 100_000
 _LEVELS = {"warning": "<4>", "error": "<3>"}
 
@@ -34,7 +34,8 @@ def warn(complaints: Iterable[Complaint]) -> None:
 
 
 def fail(error: ConfigError | OSError | str) -> NoReturn:
-    """End the command. For what the user can correct; anything else deserves its traceback."""
+    """End the command. For problems that the user can correct; any other exception shows its
+    traceback."""
     if isinstance(error, ConfigError):
         lines = [str(complaint) for complaint in error.complaints]
     else:
@@ -45,7 +46,7 @@ def fail(error: ConfigError | OSError | str) -> NoReturn:
 
 
 def check_value(kind: Any, value: str, typed: str) -> str:
-    """An option's value as a configuration takes it. ``kind`` is the annotated type of its key,
+    """An option's value in the configuration's form. ``kind`` is the annotated type of its key,
     ``typed`` what the user wrote. Raises BadParameter with the key's own complaint and remedy."""
     try:
         checked: str = TypeAdapter(kind).validate_python(value)
@@ -56,19 +57,19 @@ def check_value(kind: Any, value: str, typed: str) -> str:
 
 
 def _describe(error: OSError) -> str:
-    # asyncio puts the address into strerror, the plain calls put a path into filename.
+    # asyncio puts the address into strerror, plain calls put a path into filename.
     text = error.strerror or str(error) or type(error).__name__
     return f"{error.filename}: {text}" if error.filename else text
 
 
 def _say(kind: str, colour: str, text: str) -> None:
-    # journald shows the level by itself; it reads it from a prefix (sd-daemon(3)).
+    # journald shows the level itself; it reads it from a prefix (sd-daemon(3)).
     level = _LEVELS[kind] if find_destination(os.environ) is Destination.JOURNAL else ""
     try:
         click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)
     except OSError:
-        # A full disk, a reader that is gone: no reason to end a service. What Python holds back
-        # would fail once more at the exit, and turn its code into 120.
+        # A full disk, or a reader that is gone, is no reason to end a service. What Python holds
+        # back would fail once more at exit, and change its exit code to 120.
         sys.stderr = io.StringIO()
 
 
@@ -81,14 +82,14 @@ def _is_open(descriptor: int) -> bool:
 
 
 def open_streams() -> None:
-    """Standard streams that were closed lead to /dev/null: else the next file or connection would
+    """Closed standard streams are opened to /dev/null: otherwise the next file or connection would
     get their number, and with it what is written to them."""
     for number in range(3):
         if not _is_open(number):
             try:
-                os.open(os.devnull, os.O_RDWR)  # It gets the lowest number that is free.
+                os.open(os.devnull, os.O_RDWR)  # It gets the lowest free number.
             except OSError:
-                # A sandbox may forbid it; a pipe that nobody reads holds the place as well.
+                # A sandbox may forbid it; a pipe without a reader occupies the number as well.
                 os.dup2(os.pipe()[1], number)
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115

@@ -1,7 +1,7 @@
-"""Engines that run on this machine at other ports than their usual ones, found by their processes.
+"""Finds engines that run on this machine on other ports than their defaults, by their processes.
 
-Linux shows a process's command line to everyone, and its sockets to its own user and to root: what
-another user runs is not found.
+Linux shows a process's command line to everyone, but its sockets only to its own user and to root:
+engines of other users are not found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from casedesk_proxy.engines.registry import ENGINES
 
 __all__ = ["find_engine_ports"]
 
-#: What an engine's command line has in it, as a word of its own.
+#: Words in an engine's command line.
 _NAMES = "|".join(re.escape(word) for one in ENGINES.values() for word in one.programs)
 _PROGRAMS = re.compile(rf"(?:^|[/\s\0])(?:{_NAMES})(?:$|[\s\0.])")
 _LISTENING = "0A"
@@ -23,7 +23,7 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 
 def find_engine_ports(proc: Path = Path("/proc")) -> list[int]:
-    """The TCP ports on which processes listen whose command line names an engine, in order."""
+    """The TCP ports, in order, on which processes listen whose command line names an engine."""
     listening = dict(_read_listeners(proc))
     found = set()
     for folder in proc.glob("[0-9]*"):
@@ -56,7 +56,7 @@ def _list_sockets(folder: Path) -> Iterator[str]:
 
 
 def _read(path: Path) -> str:
-    """ "" for what cannot be read: processes end meanwhile."""
+    """Empty if it cannot be read: processes may have ended."""
     try:
         return path.read_text(errors="replace")
     except OSError:

@@ -65,7 +65,7 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
             raise click.UsageError(f"two configurations: {named} and --config {file}; name one")
         file = named
     obey_environment()
-    # Here and not above: the other commands start without the server and its libraries.
+    # Imported here: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon import run
 
     reported = False
@@ -74,7 +74,7 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
         nonlocal reported
         prepared = _prepare(file, admin)
         if not reported:
-            # Those of the start go to the terminal, those of a reload to the log.
+            # Warnings at the start go to the terminal, those of a reload to the log.
             warn(prepared.warnings)
             reported = True
         return prepared
@@ -86,7 +86,7 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
 
 
 def _prepare(file: Path, admin: str | None) -> Prepared:
-    """All that can be known to be wrong before anything is bound, in one ConfigError."""
+    """Everything that is needed before a socket is bound, or all faults in one ConfigError."""
     from casedesk_proxy.daemon.reload import Prepared
 
     loaded = read_config(file)
@@ -119,8 +119,8 @@ def read_database(config: Config, file: Path) -> str | None:
 
 
 def read_keys(config: Config, file: Path) -> dict[str, str]:
-    """The nodes' keys by node. Raises ConfigError; it names all keys and certificates that the
-    user who runs this cannot use."""
+    """The nodes' keys by node. Raises ConfigError, which names all keys and certificates that the
+    current user cannot use."""
     complaints = find_tls_faults(config, file=str(file))
     secrets: dict[str, str] = {}
     try:

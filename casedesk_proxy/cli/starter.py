@@ -1,4 +1,4 @@
-"""The first configuration: what `init` found, written as commented YAML."""
+"""The first configuration: what `init` found, as commented YAML."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def name_nodes(found: Iterable[tuple[str, Detected]]) -> list[Found]:
 
 
 def model_names(nodes: Iterable[Detected]) -> list[str]:
-    """Each once, in the order of the nodes; names that no configuration may hold are left out."""
+    """Each name once, in the order of the nodes; names that a configuration cannot contain are left
+    out."""
     return _usable_names(model for node in nodes for model in node.models)
 
 
@@ -45,7 +46,7 @@ def _usable_names(models: Iterable[ModelInfo]) -> list[str]:
 
 
 def starter_config(found: Sequence[Found], listen: str, admin: str, credential: Credential) -> str:
-    """Loads as it is, without a warning."""
+    """It is valid without changes or warnings."""
     return "".join(
         (
             "# Written by `casedesk-proxy init`. `casedesk-proxy schema` lists all settings and\n"
@@ -74,7 +75,8 @@ def _node_lines(found: Found) -> str:
     if node.dialects not in ((), node.engine.speaks):
         lines.append(f"    speaks: [{', '.join(node.dialects)}]  # this version speaks both")
     if node.slots is not None:
-        # A hint only: it queues beyond its slots, where a limit here would turn clients away.
+        # Only a hint: the engine queues beyond its slots, while a limit here would turn clients
+        # away.
         lines.append(f"    # max_streams: {node.slots}  # as many as it runs at once")
     if node.needs_key:
         variable = found.name.upper().replace("-", "_") + "_KEY"
@@ -102,7 +104,8 @@ def _deployment_lines(found: Sequence[Found]) -> str:
 
 
 def _alias_lines(chat: str | None) -> list[str]:
-    """Agents ask for their vendors' models. Without a model to point to they are a comment."""
+    """Agents request their vendors' models. If there is no model to point to, these lines are a
+    comment."""
     off = "" if chat else "# "
     lines = [
         "    # Names that Claude Code, gemini-cli and Codex ask for. A node's model of such a name",

@@ -35,7 +35,8 @@ def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def find_state_file(file: Path, state: Path | None, service_state: Path = _SERVICE_STATE) -> Path:
-    """Where a running proxy with that configuration has it. Ends the command if that is unknown."""
+    """The file that a running proxy with that configuration uses. Ends the command if it is
+    unknown."""
     if state is not None:
         return state / FILE_NAME if state.is_dir() else state
     configured = None
@@ -51,8 +52,8 @@ def find_state_file(file: Path, state: Path | None, service_state: Path = _SERVI
 
 
 def locate_state_file(configured: str | None, service_state: Path = _SERVICE_STATE) -> Path | None:
-    """The same for a configuration that has been read: ``configured`` is its directory. None if it
-    is unknown."""
+    """The same for a configuration that has been read: ``configured`` is its directory. None if
+    unknown."""
     service = service_state / FILE_NAME
     if configured is None and "STATE_DIRECTORY" not in os.environ and os.access(service, os.R_OK):
         return service

@@ -1,4 +1,4 @@
-"""``status``: what a running proxy says of itself, for people."""
+"""``status``: the state of a running proxy, for people."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from casedesk_proxy.errors import ConfigError
 
 __all__ = ["status"]
 
-#: Keys that are shown.
+#: How many keys are shown.
 _MAX_KEYS = 20
 #: Added to the error where nothing listens on the configured address.
 _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address of one with --admin"
@@ -159,7 +159,7 @@ def _instance_table(instances: dict[str, dict[str, Any] | None], now: float) -> 
 
 
 def _key_table(keys: dict[str, dict[str, int]]) -> Table:
-    """Who used most since the proxy began; ``usage`` knows of before."""
+    """The keys that used most since the proxy started; ``usage`` also shows earlier use."""
     table = Table("key", "requests", "prompt tokens", "output tokens", box=None, pad_edge=False)
     for name, used in sorted(keys.items(), key=lambda one: -one[1]["output"])[:_MAX_KEYS]:
         sums = (used["exchanges"], used["prompt"], used["output"])

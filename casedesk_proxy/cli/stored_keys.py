@@ -1,4 +1,4 @@
-"""What the state file's keys open, for warnings about a configuration."""
+"""The deployments that the state file's keys may use, for warnings about a configuration."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["find_warnings", "read_valid_keys"]
 
 
 def read_valid_keys(state: Path | None) -> list[StoredKey] | None:
-    """The keys that are valid now; ``state`` is the state file. None where it cannot be read:
-    other users' are not for everybody."""
+    """The keys that are valid now; ``state`` is the state file. None if it cannot be read, as
+    another user's may not be."""
     try:
         if state is None or not state.exists():
             return []
@@ -30,8 +30,8 @@ def read_valid_keys(state: Path | None) -> list[StoredKey] | None:
 
 
 def find_warnings(loaded: LoadedConfig, keys: Sequence[StoredKey] | None) -> list[Complaint]:
-    """All of the file, in its order. Where nobody knows of the state file's ``keys``, nothing is
-    said of deployments that only those may open."""
+    """All warnings, in the file's order. If the state file's ``keys`` are not known, there is no
+    warning about deployments that only those may use."""
     if keys is None:
         return loaded.warnings
     opened = {name for key in keys for name in key.deployments}

@@ -31,7 +31,7 @@ KEY = "CASEDESK_PROXY_KEY"
 _STATUS = "/console/api/status"
 _STREAMS = "/console/api/streams"
 _CANCEL = "/console/api/streams/{}/cancel"
-#: Seconds after which a key that was pressed is seen, at the latest.
+#: The longest time in seconds until a pressed key is noticed.
 _KEY_WAIT_S = 0.25
 _TROUBLES = (OSError, http.client.HTTPException, ValueError)
 
@@ -82,7 +82,7 @@ def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool)
 
 
 def fetch_status(address: str) -> dict[str, Any]:
-    """Raises OSError, HTTPException, or ValueError in words for people."""
+    """Raises OSError, HTTPException, or ValueError with a message for people."""
     if (said := ask_all(address, _STATUS)) is not None:
         return combine_streams(said)
     try:
@@ -95,14 +95,14 @@ def fetch_status(address: str) -> dict[str, Any]:
 
 
 def fetch_streams(address: str, status: dict[str, Any], view: View) -> None:
-    """Where more run than a status has rows for: those that ``view`` shows first. Raises as
+    """If more streams run than a status has rows for: those that ``view`` shows first. Raises as
     `fetch_status`."""
     if status["streams"]["total"] > len(status["streams"]["rows"]):
         status["streams"]["rows"] = _fetch_page(address, search_for(view))
 
 
 def fetch_all_streams(address: str, status: dict[str, Any]) -> None:
-    """Every one, the oldest first so that nobody moves to another page. Raises as
+    """All streams, the oldest first so that none moves to another page meanwhile. Raises as
     `fetch_status`."""
     rows = status["streams"]["rows"]
     if status["streams"]["total"] <= len(rows):
@@ -125,7 +125,7 @@ def _fetch_page(address: str, query: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def cancel_stream(address: str, ident: str, key: str) -> str:
-    """What to tell of it. Raises nothing."""
+    """The message about it. Raises nothing."""
     if not key:
         return f"set {KEY} to an admin key first"
     try:
@@ -158,8 +158,8 @@ def _print_once(console: Console, status: dict[str, Any]) -> None:
 
 
 class _Screen:
-    """One session at a terminal. A thread asks the proxy, so that a proxy that hangs does not keep
-    anybody from leaving."""
+    """One session at a terminal. A thread asks the proxy, so that the user can leave even if the
+    proxy hangs."""
 
     def __init__(self, address: str, period: float, status: dict[str, Any]) -> None:
         self._address = address
@@ -186,7 +186,7 @@ class _Screen:
                 self._ended.set()
 
     def _wait(self, keys: KeyPresses, console: Console) -> None:
-        """Until there is something new to draw."""
+        """Wait until there is something new to draw."""
         size = console.size
         while not self._fresh.is_set() and console.size == size:
             if pressed := keys.wait(_KEY_WAIT_S):

@@ -1,7 +1,7 @@
 """What ``top`` shows, and what each key does: without a terminal and without a clock.
 
-`View` is what somebody has chosen: order, filter, the selected stream, what is asked of them. A key
-makes another view of it. Lines are made for a given width and height, and no more than fit.
+`View` is what the user has chosen: order, filter, the selected stream, an open question. A key
+makes another view from it. Lines are made for a given width and height, and no more than fit.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``field`` of a stream's row; ``width`` in cells, of which a wide terminal adds ``share``
-    parts of what is left. ``falls``: the greatest first."""
+    """``field`` of a stream's row; ``width`` in cells; a wide terminal adds ``share`` parts of the
+    remaining width. ``falls``: the greatest first."""
 
     title: str
     field: str
@@ -40,17 +40,17 @@ COLUMNS = (
     Column("TOK", "tokens", 5, falls=True),
     Column("TOK/S", "tokens_per_second", 5, falls=True),
 )
-#: Nodes that are shown above the streams; the rest is said in numbers.
+#: How many nodes are shown above the streams; the others are only counted.
 _MAX_NODE_LINES = 6
-#: What is left for streams on the smallest terminal.
+#: Lines for streams on the smallest terminal.
 _MIN_STREAM_LINES = 3
 _HELP = "q quit  ↑↓ select  s sort  r reverse  / filter  c cancel  p pause"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """``sorted_by``: a column's place. ``typing``: the filter is being typed. ``asking``: the id of
-    the stream that is to be cancelled once somebody says yes; ``cancel``: somebody has."""
+    """``sorted_by``: a column's index. ``typing``: the filter is being typed. ``asking``: the id of
+    the stream to cancel after confirmation; ``cancel``: it was confirmed."""
 
     sorted_by: int = 5
     reverse: bool = False
@@ -65,7 +65,7 @@ class View:
 
 
 def press(view: View, key: str, rows: Sequence[Row]) -> View:
-    """``rows``: those that are shown now, in their order. Unknown keys do nothing."""
+    """``rows``: the shown rows, in their order. Unknown keys do nothing."""
     if view.asking:
         agreed = view.asking if key in ("y", "Y") else ""
         return replace(view, asking="", cancel=agreed, note="" if agreed else "not cancelled")
@@ -120,19 +120,19 @@ def _ask_about(view: View, rows: Sequence[Row]) -> View:
 
 
 def select_rows(view: View, status: dict[str, Any]) -> list[Row]:
-    """The streams that the filter lets through, in order. The filter is looked for in every
-    column's text, whatever the case."""
+    """The streams that match the filter, in order. The filter is searched for in every column's
+    text, ignoring case."""
     wanted = view.filter.casefold()
     rows = [row for row in status["streams"]["rows"] if wanted in _searched(row)]
     column = COLUMNS[view.sorted_by]
-    # By id where they are equal: lines that change places for no reason cannot be read.
+    # By id if they are equal: lines that change places without reason cannot be read.
     rows.sort(key=lambda row: str(row["id"]))
     rows.sort(key=lambda row: _rank(row.get(column.field)), reverse=column.falls ^ view.reverse)
     return rows
 
 
 def search_for(view: View) -> dict[str, str]:
-    """What to ask the proxy for where it has more streams than a status shows."""
+    """The query for the proxy if it has more streams than a status shows."""
     column = COLUMNS[view.sorted_by]
     falls = column.falls ^ view.reverse
     return {
@@ -147,7 +147,7 @@ def _searched(row: Row) -> str:
 
 
 def _rank(value: Any) -> tuple[bool, Any]:
-    """Whatever is not known comes after what is, in numbers as in words."""
+    """Unknown values come after known ones, for numbers and for words."""
     if isinstance(value, int | float):
         return True, value
     return (True, value.casefold()) if isinstance(value, str) else (False, 0)
@@ -173,7 +173,7 @@ def make_lines(
 
 
 def _window(view: View, rows: Sequence[Row], room: int) -> Sequence[Row]:
-    """Such rows that the selected one is among them."""
+    """The rows to show, chosen so that the selected one is among them."""
     ids = [row["id"] for row in rows]
     at = ids.index(view.selected) if view.selected in ids else 0
     first = max(min(at - room // 2, len(rows) - room), 0)
@@ -220,7 +220,7 @@ def _node_lines(nodes: list[dict[str, Any]], width: int) -> list[Text]:
 
 
 def _widths(width: int) -> list[int]:
-    """Of the columns; a blank stands between two of them."""
+    """The widths of the columns; a blank separates two of them."""
     least = sum(column.width for column in COLUMNS) + len(COLUMNS) - 1
     parts = sum(column.share for column in COLUMNS)
     spare = max(width - least, 0)
@@ -275,7 +275,7 @@ def _foot(view: View, rows: Sequence[Row], width: int) -> Text:
 
 
 def _fit(text: Any, width: int, *, right: bool = False) -> str:
-    """So many cells; what is cut ends in an ellipsis."""
+    """Exactly so many cells; a text that is cut ends in an ellipsis."""
     clean = _clean(str(text))
     if Text(clean).cell_len > width:
         clean = set_cell_size(clean, width - 1).rstrip() + "…"
@@ -284,5 +284,5 @@ def _fit(text: Any, width: int, *, right: bool = False) -> str:
 
 
 def _clean(text: str) -> str:
-    """Names come from clients: nothing in them may steer a terminal."""
+    """Names come from clients: they must not contain control sequences for the terminal."""
     return "".join(one if one.isprintable() else "�" for one in text)

@@ -1,4 +1,4 @@
-"""Tiny requests through a proxy of this process, to each model by each surface."""
+"""Sends tiny requests through a proxy in this process, to each model on each surface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from casedesk_proxy.terms import Dialect, ModelInfo
 
 __all__ = ["try_models"]
 
-#: Seconds; a cold model is read from its disk first.
+#: Seconds; an unloaded model is read from its disk first.
 _PATIENCE_S = 120.0
 _MAX_TOKENS = 16
 
@@ -31,7 +31,7 @@ def try_models(
     snapshot: Snapshot,
     reported: Mapping[str, tuple[ModelInfo, ...]],
 ) -> Iterator[tuple[str, bool]]:
-    """A line for each request as it ends, and whether it failed."""
+    """A line for each request when it ends, and whether it failed."""
     with asyncio.Runner() as runner:
         trials = _try_all(config, secrets, snapshot, reported)
         while (line := runner.run(anext(trials, None))) is not None:
@@ -62,8 +62,8 @@ async def _try_all(
 
 
 def _opened(config: Config) -> Config:
-    """For this process alone: its own port of this machine, no keys, no admin listener; what comes
-    of each request is said without a line of the log."""
+    """For this process only: its own port on this machine, no keys, no admin listener; each result
+    is reported without a log line."""
     server = config.server.model_copy(
         update={
             "listen": "127.0.0.1:0",

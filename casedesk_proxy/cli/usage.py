@@ -1,4 +1,4 @@
-"""``usage``: what the ledger says, read beside a running proxy or without one."""
+"""``usage``: the content of the ledger, read beside a running proxy or without one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?")
 
 
 class _When(click.ParamType[float]):
-    """A day or month, or how long ago: seconds since 1970."""
+    """A day or month, or a time ago: as seconds since 1970."""
 
     name = "when"
 
@@ -137,7 +137,7 @@ def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
 
 
 def _bar(group: dict[str, Any], most: int) -> Text:
-    """The prompt's tokens behind those of the output, against the greatest sum."""
+    """The prompt's tokens after those of the output, relative to the largest sum."""
     total = max(most, 1)
     output = round(_BAR_CHARS * group["output"] / total)
     whole = round(_BAR_CHARS * (group["prompt"] + group["output"]) / total)

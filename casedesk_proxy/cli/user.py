@@ -104,7 +104,7 @@ def _read_password() -> str:
 
 
 def _change(path: Path, work: Callable[[sqlite3.Connection], bool]) -> bool:
-    """In a transaction. Ends the command with what is wrong, and nothing done."""
+    """Perform it in a transaction. After an error, ends the command with nothing changed."""
     try:
         with closing(open_writer(path)) as connection:
             connection.execute("BEGIN IMMEDIATE")
