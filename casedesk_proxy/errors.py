@@ -2,15 +2,15 @@
 
     ProxyError                      status, code, message: safe to show to the client
     ├── ClientFault                 BadRequest · Unauthenticated · Forbidden · NotFound · TooLarge
-    │   ├── Unsupported             what transposition would lose (always 400)
-    │   └── LimitReached            a key, or a deployment, has used what it may (always 429)
+    │   ├── Unsupported             what translation would lose (always 400)
+    │   └── LimitReached            a key, or a deployment, has reached a limit (always 429)
     ├── UpstreamFault               NoNode · ConnectFailed · UpstreamTimeout · StreamBroken ·
     │   │                           KeyRefused · ModelLost
-    │   └── NodeError               of StreamBroken: told by the node in a reply of status 200
+    │   └── NodeError               of StreamBroken: an error inside a reply of status 200
     └── Busy                        ours: no capacity now, come back after ``retry_after``
     ConfigError                     separate: a list of complaints; never reaches HTTP
 
-An HTTP error *answered* by a node is not an exception: it is relayed. No message here may hold a
+An HTTP error *answered* by a node is not an exception: it is relayed. No message here may contain a
 credential, a node's address or a node's own error text.
 """
 
@@ -48,20 +48,20 @@ __all__ = [
     "bounded",
 ]
 
-#: Characters of a message that a log line shows.
+#: Characters of a message in a log line.
 _MAX_REASON_CHARS = 160
-#: Characters of a message that are read for that.
+#: Characters of a message that are read for the log line.
 _MAX_READ_CHARS = 1000
-#: From the first opening quote to the last closing one: what is quoted may hold quotes itself.
+#: From the first opening quote to the last closing one: a quoted text may contain quotes itself.
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
 
 #: Limits whose end no program waits for.
 _LASTING = frozenset({Limit.TOKENS_PER_DAY, Limit.TOKENS_PER_MONTH})
-#: Characters of a message, as clients get it.
+#: Characters of a message for clients.
 MAX_MESSAGE_CHARS = 8192
-#: Places named in one error, here and in every envelope, and the characters of a path and of what
-#: is wrong there: names in a body are the client's own, and may be as long as the body.
+#: How many places one error names, here and in every envelope; and the characters of a path and of
+#: its description: names in a body are the client's own, and may be as long as the body.
 MAX_VIOLATIONS = 20
 MAX_PATH_CHARS = 200
 _MAX_DESCRIPTION_CHARS = 400
@@ -69,8 +69,8 @@ _MAX_DESCRIPTION_CHARS = 400
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One offending place in a request body: ``contents[0].parts[1].videoMetadata``. ``media``:
-    image, document, audio or video, where it is such a part that stands in the way."""
+    """One faulty place in a request body: ``contents[0].parts[1].videoMetadata``. ``media``: image,
+    document, audio or video, if the fault is in such a part."""
 
     path: str
     description: str
@@ -78,7 +78,7 @@ class Violation:
 
 
 def bounded(text: str, most: int) -> str:
-    """So many characters at most, the last of them an ellipsis where some are missing."""
+    """At most so many characters, ending in an ellipsis if some are missing."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -91,18 +91,19 @@ def _bounded(one: Violation) -> Violation:
 
 
 class ProxyError(Exception):
-    """An error reply. ``code`` is a stable lower-case word for programs, e.g. ``model_not_found``.
+    """An error reply. ``code`` is a stable lower-case word for programs, such as
+    ``model_not_found``.
 
-    ``violations`` lists every offending path; ``retry_after`` is in seconds. ``repeatable``:
-    whether clients that repeat a failed request by themselves may do so.
+    ``violations`` lists every faulty path; ``retry_after`` is in seconds. ``repeatable``: whether
+    clients that repeat failed requests automatically may do so.
     """
 
     status = 500
     code = "internal"
-    #: What to do about it, where a message does not say so itself.
+    #: What to do about it, if a message does not say so itself.
     remedy = ""
     repeatable = True
-    #: What the node said, or where it is, where the message does not repeat it: for the log alone.
+    #: What the node said, or where it is, if the message does not contain it: only for the log.
     said = ""
 
     def __init__(
@@ -126,8 +127,8 @@ class ProxyError(Exception):
 
     @property
     def reason(self) -> str:
-        """The message as a log may hold it: its first clause, short, without what it quotes, since
-        that is a client's text or a node's."""
+        """The message for a log: its first clause, short, without quoted texts, which are a
+        client's or a node's."""
         clause = _first_clause(self.message)
         if self.said:
             clause = f"{clause}: {_first_clause(self.said)}"
@@ -136,7 +137,7 @@ class ProxyError(Exception):
 
 def _first_clause(text: str) -> str:
     if len(text) > _MAX_READ_CHARS:
-        # What is quoted there may end only behind the cut.
+        # A quoted text may end only after the cut.
         text = f"{text[:_MAX_READ_CHARS]}'"
     return _QUOTED.sub("…", " ".join(text.split())).partition("; ")[0]
 
@@ -165,7 +166,7 @@ class Forbidden(ClientFault):
 
 
 class NotFound(ClientFault):
-    """``model``: what a client asked for, where that is what was not found."""
+    """``model``: the client's name of the model, if that was not found."""
 
     status = 404
     code = "not_found"
@@ -186,9 +187,9 @@ class Unsupported(ClientFault):
 
 
 class LimitReached(ClientFault):
-    """``standing`` says which limit, and how it stands ``at`` a time, in seconds since 1970.
-    A client that has to wait only a little may repeat the request by itself, after ``retry_after``
-    seconds; with a day or a month to wait it may not."""
+    """``standing`` says which limit, and how it stands ``at`` a time, in seconds since 1970. A
+    client that has to wait only a little may repeat the request automatically, after
+    ``retry_after`` seconds; if it must wait a day or a month it may not."""
 
     status = 429
 
@@ -196,13 +197,13 @@ class LimitReached(ClientFault):
         self.standing = standing
         self.at = at
         self.repeatable = standing.limit not in _LASTING
-        # OpenAI's words, which programs of all kinds know.
+        # OpenAI's codes, which programs of all kinds know.
         code = "rate_limit_exceeded" if self.repeatable else "insufficient_quota"
         super().__init__(message, code=code, retry_after=retry_after)
 
 
 class UpstreamFault(ProxyError):
-    """A node failed us before the first byte of its reply reached the client."""
+    """A node failed before the first byte of its reply reached the client."""
 
     status = 502
     code = "upstream_error"
@@ -219,8 +220,8 @@ class ConnectFailed(UpstreamFault):
 
 
 class UpstreamTimeout(UpstreamFault):
-    """The node was silent for too long. What it had worked was for nothing, and the next one
-    would be as slow: as for StreamBroken."""
+    """The node was silent for too long. Its work was lost, and the next node would be as slow: as
+    for StreamBroken."""
 
     status = 504
     code = "node_timeout"
@@ -228,8 +229,8 @@ class UpstreamTimeout(UpstreamFault):
 
 
 class KeyRefused(UpstreamFault):
-    """The node does not take our key, or its account has no right or no credit: the operator's
-    to fix. Never 401 or 403, by which clients would change their own (RFC 9110 section 15.5.2)."""
+    """The node refuses our key, or its account has no permission or no credit: the operator must
+    correct that. Never 401 or 403, which would mean the client's key (RFC 9110, 15.5.2)."""
 
     status = 500
     code = "node_key_refused"
@@ -237,15 +238,16 @@ class KeyRefused(UpstreamFault):
 
 
 class ModelLost(UpstreamFault):
-    """The node that should have a model, or serve such requests for it, says that it does not."""
+    """A node reports that it lacks a model, or does not serve such requests for it."""
 
     status = 404
     code = "model_not_found"
 
 
 class StreamBroken(UpstreamFault):
-    """The node closed, reset or garbled its reply. A generation was lost, and each repeat costs
-    a whole one; a request that kills nodes must not come back by itself (`pools.retry`)."""
+    """The node closed or reset its reply, or sent invalid data. A generation was lost, and each
+    repeat costs a whole one; a request that crashes nodes must not be repeated automatically
+    (`pools.retry`)."""
 
     status = 502
     code = "node_broke"
@@ -256,7 +258,7 @@ class StreamBroken(UpstreamFault):
 class NodeError(StreamBroken):
     """An error that a node put into a reply of status 200: into a stream, or as the body.
 
-    ``answered`` is the status that it would have had as an HTTP error, ``body`` what it said.
+    ``answered`` is the status that it would have had as an HTTP error, ``body`` what the node sent.
     """
 
     def __init__(self, answered: int, body: bytes) -> None:

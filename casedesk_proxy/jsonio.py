@@ -1,14 +1,14 @@
 """JSON in and out: the only import of orjson.
 
 orjson reads whole numbers beyond 64 bits as floats and cannot write them, and refuses half a
-surrogate pair. Where that would change or lose what somebody sent, ``loads_exact`` and
-``loads_repaired`` take the slower way.
+surrogate pair. If that would change or lose data, ``loads_exact`` and ``loads_repaired`` are the
+slower alternatives.
 
 ``dumps_stream`` escapes U+2028, U+2029 and U+0085: several SDKs split stream lines at them
 (measured with google-genai up to 2.34 and @google/generative-ai 0.24).
 
-What is read may be nested four times deeper than what can be written (measured: 1024 and 254
-levels), so a value that came from outside can be refused by ``dumps``.
+Values that are read may be nested four times deeper than values that can be written (measured: 1024
+and 254 levels), so ``dumps`` may refuse a value that came from outside.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class TooDeep(ValueError):
     """A value that is nested too deeply to be written."""
 
 
-#: The largest whole number below which all are kept by every reader of JSON, and by Prometheus,
-#: which reads it as a float.
+#: The largest whole number up to which every JSON reader is exact, and Prometheus, which reads it
+#: as a float.
 _MAX_EXACT_COUNT = 2**53
 
 _BREAKERS = (
@@ -50,11 +50,11 @@ _BREAKERS = (
     ("\u2029".encode(), b"\\u2029"),
     ("\u0085".encode(), b"\\u0085"),
 )
-#: By the byte with which they begin, for which memory is searched 20 times as fast.
+#: By their first byte, for which memory is searched 20 times as fast.
 _BREAKERS_BY_LEAD = ((b"\xe2", (b"\xe2\x80\xa8", b"\xe2\x80\xa9")), (b"\xc2", (b"\xc2\x85",)))
-#: Shorter data is searched for each of them in less time than for their beginnings.
+#: In shorter data a search for each of them is faster than a search for their first bytes.
 _LONG_BYTES = 2048
-#: After so many other characters with the same beginning (quotes, dashes) there are many more.
+#: After so many other characters with the same first byte (quotes, dashes) many more are likely.
 _MAX_LEADS = 16
 
 #: Every escape of a string, in order: a whole surrogate pair, half of one, any other.
@@ -65,7 +65,7 @@ _ESCAPE = (
 _ESCAPES, _ESCAPES_IN_BYTES = re.compile(_ESCAPE, re.S), re.compile(_ESCAPE.encode(), re.S)
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-#: As many digits in a row as a whole number of 64 bits may have before it has too many.
+#: The most digits that a whole number of 64 bits surely has room for.
 _LONG_NUMBER = b"0" * 19
 _DIGITS_ALIKE = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
 
@@ -77,7 +77,7 @@ def loads(data: bytes | bytearray | memoryview | str) -> Any:
 
 def loads_repaired(data: bytes) -> Any:
     """As ``loads``, but half of a surrogate pair becomes U+FFFD: models break an emoji in two, and
-    the rest of what they said is whole. Raises JSONError."""
+    the rest of their text is valid. Raises JSONError."""
     try:
         return orjson.loads(data)
     except JSONError:
@@ -87,19 +87,19 @@ def loads_repaired(data: bytes) -> Any:
 
 
 def loads_exact(data: bytes) -> Any:
-    """As ``loads_repaired``, with whole numbers of any size as they are. Raises JSONError."""
+    """As ``loads_repaired``, with whole numbers of any size exact. Raises JSONError."""
     return with_exact_numbers(loads_repaired(data), data)
 
 
 def with_exact_numbers(value: Any, data: bytes) -> Any:
-    """What ``data`` parses to, where orjson made ``value`` of it: another one if it holds whole
-    numbers beyond 64 bits. Costs 1.5 ms for a megabyte (measured)."""
+    """``value``, which orjson made of ``data``, or a corrected one if ``data`` has whole numbers
+    beyond 64 bits. Costs 1.5 ms for a megabyte (measured)."""
     if _LONG_NUMBER not in data.translate(_DIGITS_ALIKE):
         return value
     try:
         return json.loads(_repair(data))
     except (ValueError, RecursionError):
-        return value  # orjson reads deeper; what is so deep cannot be written, either
+        return value  # orjson reads deeper values; they cannot be written either
 
 
 def _repair(data: bytes) -> bytes:
@@ -107,7 +107,7 @@ def _repair(data: bytes) -> bytes:
 
 
 class PieceRepair:
-    """What ``loads_repaired`` does, for the text of a JSON value that arrives in pieces."""
+    """Does the same as ``loads_repaired`` for the text of a JSON value that arrives in pieces."""
 
     __slots__ = ("_held",)
 
@@ -116,7 +116,7 @@ class PieceRepair:
         self._held = ""
 
     def feed(self, piece: str) -> str:
-        """As much of the text as is certain."""
+        """The part of the text that is certain."""
         text = self._held + piece
         if "\\" not in text:
             return text
@@ -125,14 +125,14 @@ class PieceRepair:
             end = last.end()
         cut = text.find("\\", end)
         if cut < 0 or len(text) - cut > _LONGEST_ESCAPE:
-            cut = len(text)  # no escape begins there, or what begins there is none
+            cut = len(text)  # no escape begins there, or an invalid one
         if last is not None and last["half"] and last.end() == cut:
             cut = last.start()
         self._held = text[cut:]
         return self._repair(text[:cut])
 
     def finish(self) -> str:
-        """What was held back; a broken escape stays as it is."""
+        """What was held back; a broken escape is unchanged."""
         rest, self._held = self._held, ""
         return self._repair(rest)
 
@@ -155,7 +155,7 @@ def dumps(value: Any) -> bytes:
 
 
 def dumps_stream(value: Any) -> bytes:
-    """Compact JSON on one line that no line-splitting client can break. Raises TooDeep."""
+    """Compact JSON on one line that no client splits in the middle. Raises TooDeep."""
     data = dumps(value)
     if data.isascii() or not _has_breaker(data):
         return data
@@ -166,7 +166,7 @@ def dumps_stream(value: Any) -> bytes:
 
 
 def is_stream_safe(data: bytes) -> bool:
-    """Whether JSON of one line is UTF-8, and such that ``dumps_stream`` would not change it."""
+    """Whether JSON on one line is UTF-8 and would not be changed by ``dumps_stream``."""
     if data.isascii():
         return True
     try:
@@ -206,5 +206,5 @@ def is_deeper(value: Any, than: int) -> bool:
 
 
 def read_count(value: Any) -> int | None:
-    """A number of things that somebody else told: a whole number from 0 to 2**53, or None."""
+    """A count from outside: a whole number from 0 to 2**53, or None."""
     return value if type(value) is int and 0 <= value <= _MAX_EXACT_COUNT else None

@@ -1,6 +1,6 @@
-"""One configuration, compiled: what planning looks at. Immutable, swapped by reference.
+"""One configuration, compiled, as planning reads it. Immutable; a reload replaces the reference.
 
-A running exchange holds the snapshot it began with; a reload never touches it.
+A running exchange keeps the snapshot that it began with; a reload never changes it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = [
 
 
 #: A body's objects are counted from this share of `server.large_body` on; a body with more objects
-#: than this is planned apart.
+#: than this is planned by a planner.
 _COUNTED_SHARE, _MAX_OBJECTS = 1 / 16, 500
 
 
@@ -60,10 +60,10 @@ class NodeSpec:
     key: str | None = field(repr=False)
     config: Node = field(repr=False)
     tls: object = field(default=None, repr=False, compare=False)
-    #: The first two numbers of its engine's release; () where it did not tell.
+    #: The first two numbers of its engine's release; () if it did not report one.
     version: tuple[int, ...] = ()
     socket: str | None = None
-    #: What the proxy changes in requests to this node.
+    #: The changes that the proxy makes in requests to this node.
     parameters: Parameters | None = field(default=None, repr=False)
 
 
@@ -78,15 +78,15 @@ class DeploymentSpec:
     client_stall_timeout: float
     rules: ModelRules
     config: Deployment = field(repr=False)
-    #: The parameters of aliases, by the alias's name or pattern; aliases without any are left out.
+    #: The parameters of aliases, by the alias's name or pattern, without aliases that have none.
     parameters: Mapping[str, Parameters] = field(default_factory=dict, repr=False)
     limits: UseRules | None = None
-    #: The parameters of the key that asks.
+    #: The parameters of the key of the request.
     key_parameters: Parameters | None = field(default=None, repr=False)
 
     def for_key(self, only: tuple[str, ...] | None, parameters: object = None) -> DeploymentSpec:
         """The deployment as a key sees it. ``only``: the models to which the key is limited; None:
-        it is not limited. ``parameters``: what is changed in the key's requests; None: nothing."""
+        all. ``parameters``: the changes in the key's requests; None: none."""
         if only is None and parameters is None:
             return self
         assert parameters is None or isinstance(parameters, Parameters)
@@ -94,18 +94,18 @@ class DeploymentSpec:
         return replace(self, rules=rules, key_parameters=parameters)
 
     def find_parameters(self, alias: str) -> Parameters | None:
-        """What is changed in requests that ask by ``alias``, which is "" for those by none."""
+        """The changes in requests that use ``alias``, which is "" for those that use none."""
         own, of_key = self.parameters.get(alias), self.key_parameters
         return own.then(of_key) if own and of_key else own or of_key
 
     def find_references(self, call: Call, raw: bytes) -> tuple[FileReference, ...]:
-        """What is to be filled into the request's body before it is planned."""
+        """The files to insert into the request's body before it is planned."""
         of_web, inline = self.config.fetch_urls is not None, self.config.documents == "text"
         return find_references(call, raw, of_web=of_web, inline=inline)
 
     def connect_timeout(self, node: NodeSpec) -> float:
-        """Seconds. Here and in the two below, the deployment's setting takes precedence over the
-        node's."""
+        """Seconds. Here and in the two methods below, the deployment's setting has priority over
+        the node's."""
         return self.config.connect_timeout or node.config.connect_timeout
 
     def first_byte_timeout(self, node: NodeSpec) -> float:
@@ -117,7 +117,7 @@ class DeploymentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """``keys`` are those of the file, ``stored_keys`` those of the state file."""
+    """``keys`` are those of the configuration, ``stored_keys`` those of the state file."""
 
     nodes: Mapping[str, NodeSpec]
     deployments: Mapping[str, DeploymentSpec]
@@ -137,11 +137,12 @@ class Snapshot:
 
     @property
     def any_keys(self) -> bool:
-        """Whether there are keys, or were any: who has a former key is to learn that it ended."""
+        """Whether there are keys, or were any: the holder of a former key should learn that it
+        ended."""
         return bool(self.keys or self.stored_keys or self.stored_keys.has_ended)
 
     def find_principal(self, key: str) -> Principal | None:
-        """The holder of ``key``; None where it is no key. Where both files have a key of the same
+        """The holder of ``key``; None if it is not known. If both files have a key of the same
         name, the configuration's counts."""
         return self._choose(self.keys.match(key), self.stored_keys.match(key))
 
@@ -155,7 +156,7 @@ class Snapshot:
         return None if stored is None or stored.name in self.keys.names else stored
 
     def is_large(self, body: bytes) -> bool:
-        """Whether a body is better planned apart: because it has many bytes, or many objects. An
+        """Whether a planner should plan a body: because it has many bytes, or many objects. An
         object costs as much time as a hundred bytes of text, or more."""
         size = len(body)
         if size < self.large_body * _COUNTED_SHARE:
@@ -174,7 +175,7 @@ class Snapshot:
 
 
 class Current(Protocol):
-    """Gives the snapshot that is in force. Read it anew for each decision; never keep it."""
+    """Returns the active snapshot. Read it for each decision; never keep it."""
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -183,8 +184,8 @@ class Current(Protocol):
 def compile_snapshot(
     config: Config, secrets: Mapping[str, str], tls: Mapping[str, object] | None = None
 ) -> Snapshot:
-    """``secrets``: the nodes' own keys by node name, already read from where they are
-    stored. ``tls``: the TLS contexts of https nodes, which connections to them need."""
+    """``secrets``: the nodes' own keys by node name, already read. ``tls``: the TLS contexts of
+    https nodes, for connections to them."""
     contexts = tls or {}
     return Snapshot(
         nodes={
@@ -210,7 +211,7 @@ def compile_snapshot(
 def compile_principal(
     name: str, deployments: Iterable[str], admin: bool, own: KeyLimits, defaults: LimitDefaults
 ) -> Principal:
-    """The holder of a key, with the key's limits: ``own`` ones, else those of ``defaults``."""
+    """The holder of a key, with the key's limits: its ``own``, else those of ``defaults``."""
     limits = own.within(defaults.keys)
     return Principal(
         name=name,

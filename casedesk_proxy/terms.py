@@ -1,6 +1,6 @@
-"""The vocabulary that every layer shares.
+"""The vocabulary that all layers share.
 
-Only names and frozen values live here; nothing in this module decides anything.
+Contains only names and frozen values; nothing here decides anything.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ T = TypeVar("T")
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record(cls: type[T]) -> type[T]:
-    """A frozen dataclass with slots, kept so by the type checker alone: for values that every
-    request makes. Python's own freezing makes each field's first setting three times as slow."""
+    """A dataclass with slots that only the type checker keeps frozen: for values that every request
+    makes. Python's own freezing makes each field's first assignment three times as slow."""
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
-#: Header lines as they stood on the wire, in order, duplicates kept: (name, value).
+#: Header lines as on the wire, in order, with duplicates: (name, value).
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 
 class Dialect(StrEnum):
-    """A protocol: what a client speaks (then called its *surface*) or what a node speaks."""
+    """A protocol: a client's (then called its *surface*) or a node's."""
 
     GEMINI = "gemini"
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
-    #: OpenAI's newer API for generating, at the base URL of the other one.
+    #: OpenAI's newer API for generating, with the same base URL as the older one.
     RESPONSES = "responses"
-    #: Ollama's own, ``/api/…``; its OpenAI one stands beside it.
+    #: Ollama's own API, ``/api/…``; its OpenAI API is separate.
     OLLAMA = "ollama"
 
 
 class Action(StrEnum):
-    """What a client wants, whatever its surface."""
+    """What a client requests, on any surface."""
 
     GENERATE = "generateContent"
     STREAM_GENERATE = "streamGenerateContent"
@@ -67,14 +67,14 @@ class Action(StrEnum):
     CHAT = "chat/completions"
     RESPOND = "responses"
     COUNT_RESPONSE = "responses/input_tokens"
-    #: What is asked of a response that a node keeps, by its id.
+    #: Requests about a kept response, by its id.
     GET_RESPONSE = "responses.get"
     DELETE_RESPONSE = "responses.delete"
     CANCEL_RESPONSE = "responses.cancel"
     LIST_INPUT = "responses.input_items"
     COMPLETE = "completions"
     EMBEDDINGS = "embeddings"
-    # What only some engines have (`engines.paths`).
+    # Actions that only some engines have (`engines.paths`).
     RERANK = "rerank"
     SCORE = "score"
     CLASSIFY = "classify"
@@ -112,12 +112,12 @@ class Action(StrEnum):
     DELETE_FILE = "files.delete"
     #: What a key has used and has left.
     USAGE = "usage"
-    #: A look at a base URL.
+    #: A request to a base URL.
     BASE = "base"
 
 
 class Ability(StrEnum):
-    """What a model may be able to do or take, by the names that Ollama and llama-server use."""
+    """What a model may be able to do or accept, by the names of Ollama and llama-server."""
 
     COMPLETION = "completion"
     TOOLS = "tools"
@@ -128,25 +128,25 @@ class Ability(StrEnum):
 
 
 class Control(StrEnum):
-    """A way to steer how much a model thinks: each may be refused where the others are taken."""
+    """A way to control how much a model thinks: a model may refuse one and accept the others."""
 
-    #: Not at all.
+    #: No thinking.
     OFF = "off"
     #: A named level of effort.
     EFFORT = "effort"
-    #: A level other than low, medium and high, which are what the first engines knew.
+    #: A level other than low, medium and high, which the first engines supported.
     LEVELS = "levels"
     #: A number of tokens.
     BUDGET = "budget"
 
 
 class Framing(StrEnum):
-    """How a reply is laid out for the client."""
+    """The form of the reply for the client."""
 
     UNARY = "unary"
     SSE = "sse"
     JSON_ARRAY = "json-array"
-    #: A JSON document a line, as Ollama streams.
+    #: One JSON document per line, as in Ollama's streams.
     LINES = "lines"
 
 
@@ -161,37 +161,36 @@ class Limit(StrEnum):
 
 
 class Position(StrEnum):
-    """Where a reply's body stands, as far as it has been sent."""
+    """The position in a reply's body, after what has been sent."""
 
     #: Before the bracket of an array.
     UNOPENED = "unopened"
-    #: Where an element may stand at once: behind the bracket or a comma.
+    #: An element may follow at once: after the bracket or a comma.
     OPENED = "opened"
-    #: Where an event's data may stand at once: its ``data: `` was sent as a keep-alive.
+    #: An event's data may follow at once: its ``data: `` was sent as a keepalive.
     BEGUN = "begun"
-    #: Behind a whole event or element, or before the first event.
+    #: After a whole event or element, or before the first event.
     BETWEEN = "between"
-    #: Inside an event or an element, in one document, behind the end, or nobody knows where.
+    #: Inside an event or an element, in one document, after the end, or unknown.
     INSIDE = "inside"
 
     @property
     def is_open(self) -> bool:
-        """Whether bytes without a meaning may be sent here."""
+        """Whether a keepalive may be sent here."""
         return self in (Position.OPENED, Position.BETWEEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What method and target of a request say, before anything is looked up.
-    ``deployment`` is None on the bare mounts. ``model`` is the percent-decoded name in the
-    path, without a leading ``models/``; None where the body names it. ``version`` is the Gemini
-    API version to ask of a node (``v1`` or ``v1beta``), ``""`` elsewhere. ``query`` is the raw
-    query string without ``?`` and without the credential. ``framing`` is what the URL alone
-    asks for; OpenAI and Anthropic bodies may still ask for a stream. ``path`` is set where not all
-    nodes of a protocol have what is asked for: see `engines.paths`. ``names_no_model``: a body
-    without a model's name is passed on without one. ``kept`` is the id of the response that the
-    path names, "" in all others; ``file`` is what the path calls a file, or an upload's permit.
-    """
+    """Method and target of a request, before anything is looked up. ``deployment`` is None on the
+    bare mounts. ``model`` is the percent-decoded name in the path, without a leading ``models/``;
+    None if the body names it. ``version`` is the Gemini API version to request from a node (``v1``
+    or ``v1beta``), ``""`` for other surfaces. ``query`` is the raw query string without ``?`` and
+    without the credential. ``framing`` is the one that the URL alone requests; OpenAI and Anthropic
+    bodies may still request a stream. ``path`` is set if not all nodes of a protocol have it: see
+    `engines.paths`. ``names_no_model``: a body without a model's name is passed on without one.
+    ``kept`` is the id of the response that the path names, else ""; ``file`` is the file's name in
+    the path, or an upload's permit."""
 
     surface: Dialect
     action: Action
@@ -209,8 +208,8 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class UseRules:
     """How much a key, or a deployment (``kind``), may use. ``bounds`` are limits with the use at
-    which requests are refused and the one at which they are warned of; ``parallel`` is how many may
-    run at once, beyond which one ``waits`` or is refused. None: no limit."""
+    which requests are refused and the use at which there is a warning; ``parallel`` is how many
+    requests may run at once; a further one ``waits`` or is refused. None: no limit."""
 
     kind: str
     name: str
@@ -221,8 +220,8 @@ class UseRules:
 
 @record
 class Standing:
-    """How a limit of a key or a deployment (``kind``) stands: what is refused and warned of from
-    when on, what is used, and when nothing will be, in seconds since 1970."""
+    """How a limit of a key or a deployment (``kind``) stands: the uses at which requests are
+    refused or warned of, the current use, and when it is reset, in seconds since 1970."""
 
     limit: Limit
     kind: str
@@ -235,9 +234,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking. ``deployments``: None for the anonymous user of an open one. ``admin``: has
-    the admin API. ``limits``: how much it may use; ``models``: which; ``expires``: in seconds since
-    1970; None: no limit. ``parameters``: what `surfaces.parameters` changes in its requests."""
+    """Who makes a request. ``deployments``: None for the anonymous user of an open one. ``admin``:
+    may use the admin API. ``limits``: how much it may use; ``models``: which; ``expires``: in
+    seconds since 1970; None: no limit. ``parameters``: the changes that `surfaces.parameters` makes
+    in its requests."""
 
     name: str
     deployments: frozenset[str] | None
@@ -250,14 +250,14 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """A model as its node reports it. Token counts are None where the node does not tell.
+    """A model as its node reports it. Token counts are None if the node does not report them.
 
-    ``embeds``: it makes embeddings and nothing else, ``also_embeds``: beside text. ``alias_of``:
-    the same model's first name, where its node tells that.
-    ``context_length`` is what the model runs with, ``trained_length`` what it could run with.
-    ``description`` is an alias's, as the operator wrote it.
-    ``lacks``, ``ignores`` and ``heeds`` hold only what the node says for sure: what the model
-    cannot do, and which controls of thinking it or its chat template does not know, or knows.
+    ``embeds``: it only makes embeddings; ``also_embeds``: it makes them as well as text.
+    ``alias_of``: the same model's first name, if its node reports that. ``context_length`` is what
+    the model runs with, ``trained_length`` what it could run with. ``description`` is an alias's,
+    as the operator wrote it. ``lacks``, ``ignores`` and ``heeds`` contain only what the node
+    reports for sure: what the model cannot do, and which controls of thinking it or its chat
+    template ignores, or supports.
     """
 
     name: str
@@ -279,8 +279,8 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A resolved model: the name the client used, the node's name for it, and who has it.
-    ``alias``: by which alias or pattern, as the configuration writes it; empty: by none."""
+    """A resolved model: the client's name, the node's name for it, and the nodes that have it.
+    ``alias``: the alias or pattern in the configuration that was used; empty if none was."""
 
     asked: str
     model: str
@@ -290,8 +290,8 @@ class Target:
 
 @record
 class Usage:
-    """Token counts as the node reported them, None where it did not: what was ``cached`` is a part
-    of ``prompt``, ``thoughts`` of ``output``, in every API. ``estimated``: some are ours."""
+    """Token counts as the node reported them, None if it did not: ``cached`` is a part of
+    ``prompt``, ``thoughts`` of ``output``, in every API. ``estimated``: some are estimates."""
 
     prompt: int | None = None
     output: int | None = None

@@ -1,12 +1,12 @@
-"""Work that waits for its turn, so that a heap of it holds up nobody else.
+"""Work that takes turns, so that much of it delays no other work.
 
 A client may send thousands of requests ahead, or a body in chunks of a byte; thousands of clients
-may leave at one moment, or lose their node. A round of the loop bears only so much of such work,
-and between two rounds the loop reads and writes what streams have.
+may leave at one moment, or lose their node. One round of the loop does only a limited amount of
+such work, and between two rounds the loop reads and writes for streams.
 
-There are two rows. Added work is done first, in its order. Deferred work, the partings, is done
-after it, so that clients who stay do not wait for those who have left; each round does at least one
-piece of it.
+There are two queues. Added work is done first, in its order. Deferred work, such as closing
+connections, is done after it, so that clients that stay do not wait for those that have left; each
+round does at least one piece of it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["ROUND_BUDGET_S", "Turns", "in_turns"]
 
 T = TypeVar("T")
 
-#: Seconds of a round that are for what waits here. Closing what was parted with takes the next
-#: round several times as long: with a millisecond there were rounds of 6 (9 000 that leave).
+#: Seconds of a round for this work. What was closed makes the next round several times as long:
+#: with a millisecond there were rounds of 6 ms (9 000 clients that leave).
 ROUND_BUDGET_S = 0.0005
 
 
 class Turns:
-    """Work that needs another turn asks for it in its turn. ``budget_s``: seconds of a round."""
+    """Work that needs another round adds itself again. ``budget_s``: seconds of a round."""
 
     __slots__ = ("_added", "_budget_s", "_deferred", "_is_asked", "_loop", "_spent")
 
@@ -38,7 +38,7 @@ class Turns:
         self._budget_s = budget_s
         self._added: deque[Callable[[], None]] = deque()
         self._deferred: deque[Callable[[], None]] = deque()
-        #: Seconds of this round that are used up.
+        #: Seconds of this round that are used.
         self._spent = 0.0
         self._is_asked = False
 
@@ -48,8 +48,8 @@ class Turns:
         self._ask()
 
     def defer(self, work: Callable[[], None]) -> bool:
-        """Do it now; where this round has had its share, or others wait, in one of the next.
-        Returns whether it has been done."""
+        """Do it now, or in one of the next rounds if this one has used its time or other work
+        waits. Returns whether it has been done."""
         self._ask()
         if self._deferred or self._spent >= self._budget_s:
             self._deferred.append(work)
@@ -80,20 +80,20 @@ class Turns:
                 self._ask()
 
     def _work_off(self, waiting: deque[Callable[[], None]], number: int, until: float) -> None:
-        """At least one of them, so that no row stands still."""
+        """At least one of them, so that each queue moves."""
         for _ in range(number):
             work = waiting[0]
             try:
                 work()
             finally:
-                # Removed last: work that adds more meanwhile sees that a round is running.
+                # Removed after it ran: work that adds more meanwhile sees that a round is running.
                 waiting.popleft()
             if time.perf_counter() >= until:
                 return
 
 
 async def in_turns(things: Iterable[T], count: int) -> AsyncIterator[T]:
-    """``count`` of them in each round of the loop, for a task that goes through many."""
+    """``count`` of them in each round of the loop, for a task that processes many."""
     for number, thing in enumerate(things, 1):
         yield thing
         if not number % count:
