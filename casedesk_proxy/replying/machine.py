@@ -3,24 +3,26 @@ what is held back, and how it ends. Without I/O and clock: it takes events and r
 
 States::
 
-NOTHING_SENT ──tick──▶ KEPT_ALIVE ──data──▶ BODY ──finished──▶ ENDED │ └────head────▶ HEAD_SENT
-───data──────▲ │ │ └──broken, cut, left──▶ BROKEN └──broken: a plain error reply can still be
-sent──▶ BROKEN or ENDED
+    NOTHING_SENT ──tick──▶ KEPT_ALIVE ──data──▶ BODY ──finished──▶ ENDED
+         │ └────head────▶ HEAD_SENT ───data──────▲ │
+         │                                         └──broken, cut, left──▶ BROKEN
+         └──broken: a plain error reply can still be sent──▶ BROKEN or ENDED
 
 Events: ``tick`` (nothing was sent to the client for long), ``reply`` and ``open`` (the node's
 head), ``data`` (the node's bytes), ``passed`` (the node's bytes that the relay passed on alone),
 ``lose`` (the node's connection ended), ``conclude`` (the answer is complete, but the node has not
 ended the message in time), ``cut`` (a limit, a daemon that must stop), ``leave`` (the client left),
-``unreachable`` (nothing can be sent to the client, though no event reported that it left), ``fail``
-(an internal error).
+``unreachable`` (nothing can be sent to the client, though no event reported that it left),
+``fail`` (an internal error).
 
 What the machine guarantees:
 
-* It ends once: one `End` command, the last; events after it give no commands. * In NOTHING_SENT a
-failure is an error to answer with (``fault``). In every other state `endings` says which error can
-be sent inside the reply, and how the client's connection is ended. * No incomplete reply looks
-complete: LAST_CHUNK, or the last byte of a length, is sent only when the body says that the answer
-is whole, or after an error as ``end_behind``. * Nothing is sent twice, and nothing after an error.
+* It ends once: one `End` command, the last; events after it give no commands.
+* In NOTHING_SENT a failure is an error to answer with (``fault``). In every other state `endings`
+  says which error can be sent inside the reply, and how the client's connection is ended.
+* No incomplete reply looks complete: LAST_CHUNK, or the last byte of a length, is sent only when
+  the body says that the answer is whole, or after an error as ``end_behind``.
+* Nothing is sent twice, and nothing after an error.
 
 Its `ReplyBody` decides what is done with the node's bytes (see `bodies`).
 
