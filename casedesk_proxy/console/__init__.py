@@ -1,1 +1,1 @@
-"""The console: pages for people and their JSON, sign-in, what happens now."""
+"""The console: pages for people, their JSON API, sign-in, and live data."""

@@ -24,12 +24,12 @@ class Account:
 
     @property
     def proof(self) -> str:
-        """Another once the password is."""
+        """Differs after each change of the password."""
         return hashlib.sha256((self.password or self.principal.name).encode()).hexdigest()
 
 
 def find_account(name: str, config: Config, stored: Mapping[str, StoredUser]) -> Account | None:
-    """The configuration's user counts where both have the name."""
+    """The configuration's user counts if both have the name."""
     for user in config.users:
         if user.name == name:
             made = compile_principal(name, user.deployments, user.admin, user.limits, config.limits)

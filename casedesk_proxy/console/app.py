@@ -1,17 +1,17 @@
-"""The console's application: one for the public listener, its routes on the admin one, too.
+"""The console's application for the public listener; the admin listener has its routes, too.
 
     GET    /console/api/session               who is signed in
     POST   /console/api/session               {"key"} or {"name", "password"}: sign in
     DELETE /console/api/session               sign out
     GET    /console/api/deployments           what the caller may use
     GET    /console/api/status                the state of the proxy, section by section
-    GET    /console/api/events                the same as it changes: server-sent events
-    GET    /console/api/streams               those that run, page by page: find, sort, order, skip
-    POST   /console/api/streams/{id}/cancel   end a request
-    GET    /console/api/usage?days=30         who used what, by day
+    GET    /console/api/events                the same while it changes: server-sent events
+    GET    /console/api/streams               running streams, in pages: find, sort, order, skip
+    POST   /console/api/streams/{id}/cancel   cancel a request
+    GET    /console/api/usage?days=30         usage by day
     …      /console/api/keys                  as /keys on the admin listener
 
-What is wrong is said in JSON, ``{"error": {"code", "message", "field"}}``.
+Errors are JSON, ``{"error": {"code", "message", "field"}}``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["add_console", "console_app"]
 
 
 def console_app(desk: Desk) -> web.Application:
-    """For the public listener."""
+    """The application for the public listener."""
     app = web.Application()
     reference = swagger_routes()
     app.add_routes(reference)
@@ -45,7 +45,7 @@ def console_app(desk: Desk) -> web.Application:
 
 
 def add_console(app: web.Application, desk: Desk) -> list[web.RouteDef]:
-    """Everything but ``/``, which an application has already."""
+    """Everything but ``/``, which an application already has."""
     routes = [*_api_routes(desk), *console_key_routes(desk), *file_routes()]
     app.add_routes(routes)
     app.middlewares.append(log_requests(desk))

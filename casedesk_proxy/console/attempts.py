@@ -1,6 +1,6 @@
-"""Who tried to sign in and failed, and how long it is until the next try.
+"""Failed attempts to sign in, and the wait before the next attempt.
 
-Counted in the state file, so that a guesser has no more tries where several instances serve, nor
+Counted in the state file, so that an attacker gets no more attempts if several instances serve, nor
 after a restart. Without a file each process counts for itself.
 """
 
@@ -20,18 +20,19 @@ __all__ = ["SignInAttempts"]
 
 T = TypeVar("T")
 
-#: Failures that cost no waiting: people mistype.
+#: Failures without a wait: people mistype.
 _MAX_FREE_FAILURES = 3
 _MAX_WAIT_S = 60.0
-#: More do not make the wait longer.
+#: More failures do not make the wait longer.
 _MAX_COUNT = 30
 #: Seconds after which a failure is forgotten.
 _MEMORY_S = 900.0
-#: Addresses and names that are remembered; the oldest goes first.
+#: How many addresses and names are remembered; the oldest is dropped first.
 _MAX_REMEMBERED_NAMES = 10_000
 #: Seconds for which a sign-in waits for the state file.
 _FILE_WAIT_S = 10.0
-#: Of a SHA-256 in hex: what is typed as a name may be a password, and only has to be told apart.
+#: Characters of a SHA-256 in hex: what a person types as a name may be a password, and names only
+#: have to be distinguished.
 _MAX_WHO_CHARS = 8
 
 _FIND = "SELECT count, last FROM sign_in_failures WHERE who = ?"
@@ -45,23 +46,24 @@ _FORGET_OLDEST = """
 
 
 class SignInAttempts:
-    """By address and by name, so that neither many names nor many addresses help a guesser.
-    ``now``: seconds since 1970."""
+    """Counted by address and by name, so that neither many names nor many addresses help an
+    attacker. ``now``: seconds since 1970."""
 
     def __init__(self, store: StoreWriter | None, now: Callable[[], float] = time.time) -> None:
         self._store = store
         self._now = now
-        #: Who has to wait, and until when: they are answered without the file.
+        #: Addresses and names that have to wait, and until when: they are answered without reading
+        #: the file.
         self._waiting: dict[str, float] = {}
         self._own: sqlite3.Connection | None = None
 
     async def begin(self, who: Sequence[str]) -> float:
-        """Seconds until one of ``who`` may try again; 0: now, and this try is counted as a failure.
-        Raises StoreError and TimeoutError where the state file does not take it."""
+        """Seconds until one of ``who`` may try again; 0: now, and this attempt is counted as a
+        failure. Raises StoreError and TimeoutError if the state file does not accept it."""
         names, now = [_shorten(one) for one in who], self._now()
         known = max(self._waiting.get(name, 0.0) for name in names)
         if known > now:
-            # Where the clock was put back nobody waits for longer.
+            # If the clock was set back, the wait is not longer.
             return min(known - now, _MAX_WAIT_S)
         waits_s = await self._perform(lambda file: _begin(file, names, now))
         self._note(names, waits_s, now)
@@ -88,10 +90,10 @@ class SignInAttempts:
 
 
 def _begin(file: sqlite3.Connection, names: list[str], now: float) -> list[float]:
-    """How long each has to wait; nothing is counted where one has to."""
+    """How long each has to wait; nothing is counted if one has to."""
     file.execute(_FORGET_OLD, (now - _MEMORY_S,))
     found = [file.execute(_FIND, (name,)).fetchone() or (0, now) for name in names]
-    # Of a clock that was put back: it happened now.
+    # Noted by a clock that was later set back: treated as now.
     counted = [(count, min(last, now)) for count, last in found]
     waits_s = [_wait_s(count, last, now) for count, last in counted]
     if max(waits_s) > 0:

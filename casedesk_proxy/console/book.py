@@ -1,9 +1,9 @@
-"""The sessions that are open, on all instances that share a state file.
+"""The open sessions of all instances that share a state file.
 
-They are looked up in memory, as each request of a page does it. What is begun or ended is in the
-file first, and read again by the others twice a second, and as soon as a page asks with a session
-that they do not know; without a file a session lives as long as the process. Only the SHA-256 of an
-id is ever kept.
+They are looked up in memory, since each request of a page does it. A session that begins or ends is
+written to the file first; the others read the file twice a second, and as soon as a page uses a
+session that they do not know. Without a file a session lives as long as the process. Only the
+SHA-256 of an id is kept.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["SessionBook"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the file, and after which all is read again: when others used a
-#: session is not noted as a change.
+#: Seconds between two checks of the file, and after which everything is read again: the use of a
+#: session by others is not noted as a change.
 _LOOK_S, _READ_AGAIN_S = 0.5, 60.0
 #: Seconds of use that are not written.
 _TOUCH_S = 30.0
@@ -48,7 +48,8 @@ _FILE_WAIT_S = 10.0
 
 
 class SessionBook:
-    """A `Sessions`. ``now``: seconds since 1970; ``look_s``: between two looks at the file."""
+    """A `Sessions`. ``now``: seconds since 1970; ``look_s``: seconds between two checks of the
+    file."""
 
     def __init__(
         self,
@@ -68,12 +69,13 @@ class SessionBook:
         self._written: dict[str, float] = {}
         self.users: dict[str, StoredUser] = {}
         self._seen: tuple[int, float] = (-1, 0.0)
-        #: One look at a time; how many have begun.
+        #: One check at a time; and how many have begun.
         self._turn = asyncio.Lock()
         self._looks = 0
-        #: What began and ended here, counted: what was read meanwhile may be older.
+        #: How many sessions began and ended here: what was read meanwhile may be older.
         self._changes = 0
-        #: Ended here, and not again open because the file does not know it yet.
+        #: Sessions that ended here, and must not open again because the file does not have that
+        #: yet.
         self._ended: dict[str, float] = {}
 
     def __bool__(self) -> bool:
@@ -89,7 +91,7 @@ class SessionBook:
         return None if session is None else self.principal_of(session)
 
     def find_session(self, ident: str) -> Session | None:
-        """One that is open, and is used now."""
+        """An open session, noting its use."""
         digest, now = _digest(ident), self._now()
         session = self._open.get(digest)
         if session is None or self.has_ended(session, now):
@@ -107,7 +109,7 @@ class SessionBook:
         return now >= min(session.expires, session.seen + idle_s)
 
     def is_open(self, session: Session) -> bool:
-        """Still, without using it."""
+        """Whether it is still open, without noting a use."""
         known = self._open.get(session.digest)
         return (
             known is not None
@@ -116,7 +118,7 @@ class SessionBook:
         )
 
     def principal_of(self, session: Session) -> Principal | None:
-        """None once the key is revoked or the password another."""
+        """None once the key is revoked or the password changed."""
         if session.way == "key":
             return self._snapshot().find_by_digest(bytes.fromhex(session.proof))
         account = self.find_account(session.name)
@@ -128,8 +130,8 @@ class SessionBook:
         return find_account(name, self._config(), self.users)
 
     async def begin(self, name: str, way: str, proof: str) -> tuple[str, Session]:
-        """The id, which is shown once, and what is kept. Raises StoreError and TimeoutError where
-        the state file does not take it."""
+        """The id, which is shown once, and the session. Raises StoreError and TimeoutError if the
+        state file does not accept it."""
         ident, now = secrets.token_urlsafe(32), self._now()
         expires = now + self._config().console.lifetime
         session = Session(_digest(ident), name, way, proof, now, now, expires)
@@ -140,7 +142,7 @@ class SessionBook:
         return ident, session
 
     async def end(self, session: Session) -> None:
-        """Here at once, for the others once the file has it."""
+        """Here at once, for the other instances once the file has it."""
         self._open.pop(session.digest, None)
         self._ended[session.digest] = session.expires
         await self._write(lambda file: end_session(file, session.digest))
@@ -151,14 +153,14 @@ class SessionBook:
             await asyncio.wait_for(done, _FILE_WAIT_S)
 
     async def keep_current(self) -> None:
-        """For as long as the process serves."""
+        """Runs as long as the process serves."""
         while True:
             await self.look()
             await asyncio.sleep(self._look_s)
 
     async def look_for(self, ident: str) -> None:
-        """Take what others changed, if they may have begun this session. Who asks meanwhile shares
-        the next look, so that unknown ids cost one row of the file after the other."""
+        """Read changes of others, which may have begun this session. Requests that ask meanwhile
+        share the next check, so that many unknown ids cause only one check after the other."""
         digest = _digest(ident)
         if self._store is None or digest in self._open or digest in self._ended:
             return
@@ -168,7 +170,7 @@ class SessionBook:
                 await self._look()
 
     async def look(self) -> None:
-        """Take what others changed."""
+        """Read changes of others."""
         if self._store is None:
             self._forget_ended()
             return
@@ -189,7 +191,7 @@ class SessionBook:
             self._take(*found)
 
     def _take(self, sessions: list[Session], users: list[StoredUser]) -> None:
-        """What was used here since it was written counts."""
+        """A use here that was not written yet counts."""
         now = self._now()
         self._ended = {digest: until for digest, until in self._ended.items() if until > now}
         self._open = {

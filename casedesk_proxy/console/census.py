@@ -1,8 +1,9 @@
-"""How many requests are at which node with which model, how many wait for it, and how fast all
-replies flow together.
+"""How many requests are at which node with which model, how many wait for it, and the rate of all
+replies together.
 
-Nobody counts that while requests run: it is counted when somebody looks, and no more often than a
-small share of a core allows. So with many streams the counts are some seconds old.
+Requests do not maintain these counts while they run: they are counted when a page needs them, and
+no more often than a small share of a core allows. So with many streams the counts are some seconds
+old.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from casedesk_proxy.replying.record import Phase
 __all__ = ["Census"]
 
 _SHARE = 0.003
-#: Seconds over which a rate is a rate.
+#: The shortest period in seconds for a meaningful rate.
 _MIN_RATE_S = 1.0
 
 
 class Census:
-    """``streams`` and ``waiting`` by node and model. Who waits counts for each node that could take
-    the request; ``waiting_by_node`` for all models together. ``rate``: pieces a second since the
+    """``streams`` and ``waiting`` by node and model. A waiting request counts for each node that
+    could serve it; ``waiting_by_node`` for all models together. ``rate``: pieces a second since the
     last count; None: there was none. ``ended``: the pieces of replies that have ended."""
 
     def __init__(
@@ -37,7 +38,7 @@ class Census:
     ) -> None:
         self._live, self._ended, self._now = live, ended, now
         self._walker = walker or Walker(_SHARE)
-        #: When, and how many pieces there had been.
+        #: The time of the last count, and the number of pieces then.
         self._last: tuple[float, int] | None = None
         self.rate: float | None = None
         self._turn = asyncio.Lock()
@@ -46,12 +47,12 @@ class Census:
         self.waiting_by_node: Counter[str] = Counter()
 
     async def refresh(self) -> None:
-        """Count anew, unless that was done a moment ago."""
+        """Count again, unless the last count is recent."""
         async with self._turn:
             if self._walker.rest_s > 0:
                 return
             streams: Counter[tuple[str, str]] = Counter()
-            # Those that wait for the same nodes are one entry.
+            # Requests that wait for the same nodes are one entry.
             queued: Counter[tuple[tuple[str, ...], str]] = Counter()
             pieces = self._ended()
 

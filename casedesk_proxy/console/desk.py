@@ -1,4 +1,4 @@
-"""What the console's handlers share: who is served, who is signed in, who asks."""
+"""What the console's handlers share: the gateway, the sessions, and the caller."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ __all__ = ["CALLER", "Answer", "Caller", "Desk", "Place", "Shown", "handled", "r
 
 
 class Shown(Served, Protocol):
-    """What the console shows."""
+    """The data that the console shows."""
 
     def places(self) -> Mapping[int, int]:
         """How far tickets, by identity, are from the front of their queues."""
 
 
 class Place(Protocol):
-    """What is in force, and where the public listener is. ``access_log`` writes a line; None: none
-    is wanted."""
+    """The active configuration, and the public listener. ``access_log`` writes a line; None: it is
+    off."""
 
     @property
     def access_log(self) -> Callable[[ExchangeRecord], None] | None: ...
@@ -60,8 +60,9 @@ class Place(Protocol):
 
 @record
 class Caller:
-    """Who asks. ``way`` is how he was found: key, password or proxy for a session, header for a key
-    in the request, admin for a request on the admin listener. ``session``: if there is one."""
+    """Who sends a request. ``way``: how the caller was identified: key, password or proxy for a
+    session, header for a key in the request, admin for a request on the admin listener.
+    ``session``: the session, if there is one."""
 
     principal: Principal
     way: str
@@ -77,7 +78,7 @@ class Caller:
 
 _ON_ADMIN = Caller(Principal("admin listener", frozenset()), "admin")
 
-#: Of a request: who asks, for the access log.
+#: The caller of a request, for the access log.
 CALLER: web.RequestKey[Caller | None] = web.RequestKey("caller")
 Answer = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
@@ -102,10 +103,10 @@ class Desk:
         self.census = Census(lambda: running.live, lambda: served.metrics.events)
         self.checker = checker or Checker()
 
-    # Whether the console answers, and who may use it.
+    # Access to the console.
 
     def require_open(self) -> None:
-        """Raises NotFound where the console is off."""
+        """Raises NotFound if the console is off."""
         config = self.place().config
         if config.console.enabled is None:
             known = self.place().is_local or self.on_admin or self._has_people(config)
@@ -127,14 +128,15 @@ class Desk:
         return bool(config.users or self.book.users) or any(one.admin for one in keys)
 
     def require_own(self, request: web.Request) -> None:
-        """Raises Forbidden for pages of other sites, and for names that may be strangers'."""
+        """Raises Forbidden for pages of other sites, and for host names that may be a
+        stranger's."""
         place = self.place()
         hosts = place.admin_hosts if self.on_admin else place.hosts
         require_own_site(request.method, request.raw_headers, hosts)
         require_own_host(request.method, "/", request.raw_headers, hosts)
 
     def find_caller(self, request: web.Request) -> Caller | None:
-        """None: nobody is signed in. Raises Unauthenticated for a key that is not valid."""
+        """None if nobody is signed in. Raises Unauthenticated for an invalid key."""
         caller = request[CALLER] = self._look_for_caller(request)
         return caller
 
@@ -162,7 +164,7 @@ class Desk:
             return None
         named = self.find_by_proxy(request) if session.way == "proxy" else None
         if session.way == "proxy" and (named is None or named.principal.name != session.name):
-            # The proxy has signed in somebody else meanwhile.
+            # The reverse proxy has signed in another user meanwhile.
             return None
         return Caller(principal, session.way, session)
 
@@ -179,7 +181,7 @@ class Desk:
         return None if account is None else Caller(account.principal, "proxy")
 
     def require_caller(self, request: web.Request) -> Caller:
-        """Raises Unauthenticated where nobody is signed in."""
+        """Raises Unauthenticated if nobody is signed in."""
         caller = self.find_caller(request)
         if caller is None:
             raise Unauthenticated(f"sign in, or send a key as {ACCEPTED_FORMS}")
@@ -211,7 +213,7 @@ def reply(content: object, status: int = 200) -> web.Response:
 
 
 def handled(desk: Desk, answer: Answer) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """With what each handler needs before and after it."""
+    """A handler with the common steps before and after it."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:

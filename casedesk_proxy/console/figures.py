@@ -1,4 +1,5 @@
-"""What ended, since the process began: by node and model, and the last failures with why."""
+"""Counts of ended exchanges since the process began: by node and model, and the latest failures
+with their reasons."""
 
 from __future__ import annotations
 
@@ -12,17 +13,17 @@ from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 __all__ = ["Figures", "ModelFigures"]
 
 _MAX_FAILURES = 200
-#: Nodes with models; what comes then is not counted apart.
+#: How many models at nodes are counted; further ones are not counted separately.
 _MAX_MODELS = 2000
-#: What is nobody's fault.
+#: Ends that are not failures.
 _FINE = frozenset({Terminal.COMPLETED, Terminal.CLIENT_GONE, Terminal.CANCELLED})
 _FAILED_STATUS = 400
-#: What is below is said of the request.
+#: Lower statuses are faults of the request.
 _NODE_FAILED_STATUS = 500
 
 
 class ModelFigures:
-    """Of one model at one node."""
+    """The counts of one model at one node."""
 
     __slots__ = ("cached", "failures", "output", "prompt", "requests", "streamed_s")
 
@@ -32,17 +33,17 @@ class ModelFigures:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """While replies streamed."""
+        """The rate while replies streamed."""
         return round(self.output / self.streamed_s, 1) if self.streamed_s > 0 else None
 
     @property
     def cached_share(self) -> float | None:
-        """Of all prompts, by tokens."""
+        """The share of all prompts, by tokens."""
         return round(self.cached / self.prompt, 3) if self.prompt else None
 
 
 class Figures:
-    """``count`` is a sink. ``changed`` is another number after each failure."""
+    """``count`` is a sink. ``changed`` differs after each failure."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now

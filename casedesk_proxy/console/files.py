@@ -1,4 +1,4 @@
-"""The pages themselves: files of the package, read once and kept."""
+"""The pages themselves: files of the package, read once and kept in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiohttp import web
 __all__ = ["file_routes"]
 
 _FOLDER = Path(__file__).parent / "pages"
-#: What Python's table lacks, or has otherwise on some machines.
+#: Types that Python's table lacks, or that differ on some machines.
 _TYPES = {
     ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".html": "text/html",
     ".svg": "image/svg+xml", ".woff2": "font/woff2", ".json": "application/json",
@@ -30,7 +30,7 @@ class _File:
 
 
 def file_routes(folder: Path = _FOLDER) -> list[web.RouteDef]:
-    """``/console/`` is the index; a name that no file has is not found."""
+    """``/console/`` is the index; any other name must be a file."""
 
     @cache
     def read(name: str) -> _File:

@@ -1,4 +1,5 @@
-"""Headers of everything that a browser may show: nothing from elsewhere, in nobody's frame."""
+"""Headers for all replies that a browser may show: nothing is loaded from elsewhere, and no other
+page may frame it."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # Sessions count for what our own pages ask, which browsers say over plain http by this alone.
+    # Over plain http only this header shows browsers' requests from our own pages, for which
+    # sessions count.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -27,7 +29,7 @@ _HEADERS = {
 
 
 async def harden(request: web.Request, response: web.StreamResponse) -> None:
-    """What a handler says itself stays."""
+    """A header that the handler set is kept."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.popall("Server", None)

@@ -1,4 +1,4 @@
-"""What there is at ``/``: HTML where a browser asks, JSON for programs."""
+"""The page at ``/``: HTML for a browser, JSON for programs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _PAGE = """<!doctype html>
 
 
 def index_routes(paths: Sequence[str]) -> list[web.RouteDef]:
-    """``paths``: those of the pages that there are."""
+    """``paths``: the available pages."""
     there = {_folder(path) for path in paths}
     places = [one for one in _PLACES if _folder(one[0]) in there or not _is_page(one[0])]
     rows = {True: "", False: ""}

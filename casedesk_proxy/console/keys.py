@@ -1,4 +1,4 @@
-"""The administration's API of keys, for admins who are signed in."""
+"""The admin listener's key API, for admins who are signed in to the console."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The status as it changes: server-sent events, a section at a time.
+"""The status while it changes: server-sent events, one section at a time.
 
-What many look at is put together once in each round: admins see the same, and so does everybody
-with one key. Nobody looks: nothing is done.
+A section is made once in each round for all that see the same: all admins, and all pages with one
+key. Nothing is done while no page is open.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from casedesk_proxy.errors import ProxyError
 
 __all__ = ["Live"]
 
-#: Seconds between two looks.
+#: Seconds between two rounds.
 _PERIOD_S = 0.5
-#: Rounds after which those that look see something, at the latest.
+#: The most rounds without an event.
 _MAX_QUIET_ROUNDS = 30
-#: Pages that may look at once, of all together.
+#: How many pages may be open at once in total.
 _MAX_WATCHERS = 200
 _KEEPALIVE = b": still here\n\n"
 _OVER = b'event: session\ndata: {"signed_in": false}\n\n'
 
 
 class Live:
-    """``period_s``: between two looks."""
+    """``period_s``: seconds between two rounds."""
 
     def __init__(self, period_s: float = _PERIOD_S) -> None:
         self._period_s = period_s
         self._watchers = 0
-        #: What was put together in this round: by who may see it and section.
+        #: What was made in this round, by who may see it and by section.
         self._round = -1
         self._made: dict[tuple[str, str], bytes] = {}
 
@@ -88,7 +88,7 @@ class Live:
 
 
 def still_there(desk: Desk, caller: Caller, request: web.Request) -> Caller | None:
-    """Who looks on, with the rights of now; None once the session or the key has ended."""
+    """The caller with current rights; None once the session or the key has ended."""
     if caller.session is not None:
         if not desk.book.is_open(caller.session):
             return None

@@ -1,8 +1,7 @@
 """Passwords: kept as scrypt hashes, checked in a thread, one at a time.
 
-``scrypt:LOG2N:R:P:SALT:HASH``. The costs are those that OWASP asks for at least: 32 MiB and about
-0.4 s of a core (measured). So guessing is slow, and one check at a time bounds what guesses cost
-us.
+``scrypt:LOG2N:R:P:SALT:HASH``. The costs are OWASP's minimum: 32 MiB and about 0.4 s of a core
+(measured). So guessing is slow, and since only one check runs at a time, guesses cost us little.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import secrets
 
 __all__ = ["Checker", "hash_password", "is_right"]
 
-#: The memory as a power of two, in blocks of so many times 128 bytes, so many times over.
+#: The base-2 logarithm of the number of blocks, their size in 128 bytes, and the number of passes.
 _COSTS = (15, 8, 3)
 _SALT_BYTES, _HASH_BYTES = 16, 32
-#: Of foreign hashes: no more than this is spent, whatever they ask for.
+#: For hashes from elsewhere: no more memory is used, whatever their costs.
 _MAX_MEMORY_BYTES = 256 * 2**20
 MAX_PASSWORD_CHARS = 1000
-#: Who may wait for his turn.
+#: How many checks may wait.
 _MAX_WAITING_CHECKS = 16
 
 
@@ -33,7 +32,7 @@ def hash_password(password: str, log2_n: int = _COSTS[0]) -> str:
 
 
 def is_right(password: str, stored: str) -> bool:
-    """False also for what is no hash."""
+    """False also if ``stored`` is not a hash."""
     try:
         _, log2_n, r, p, salt, wanted = stored.split(":")
         made = _derive(password, _bytes(salt), int(log2_n), int(r), int(p))
@@ -43,7 +42,7 @@ def is_right(password: str, stored: str) -> bool:
 
 
 class Checker:
-    """For passwords that come from anywhere."""
+    """Checks passwords from any source."""
 
     def __init__(self, log2_n: int = _COSTS[0]) -> None:
         self._turn = asyncio.Lock()
@@ -52,11 +51,11 @@ class Checker:
 
     @property
     def is_busy(self) -> bool:
-        """Whether no more may wait."""
+        """Whether no more checks may wait."""
         return self._waiting >= _MAX_WAITING_CHECKS
 
     async def check(self, password: str, stored: str | None) -> bool:
-        """``stored``: None where nobody has the name."""
+        """``stored``: None if no user has the name."""
         self._waiting += 1
         try:
             async with self._turn:
@@ -67,7 +66,7 @@ class Checker:
     def _check(self, password: str, stored: str | None) -> bool:
         if stored is not None:
             return is_right(password, stored)
-        # As much work, so that names cannot be found out by time.
+        # The same work, so that the time does not reveal which names exist.
         hash_password(password, self._log2_n)
         return False
 

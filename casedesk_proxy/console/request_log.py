@@ -1,7 +1,7 @@
-"""A line of the access log for each request of the console: who asked for what, and what came.
+"""A line of the access log for each request of the console: the caller, the request and its result.
 
-The same sink as the API's requests have, with ``surface=console``. Neither queries nor bodies are
-in it: they may hold keys and passwords.
+It goes to the same sink as the API's requests, with ``surface=console``. It contains neither
+queries nor bodies, which may contain keys and passwords.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PREFIXES = ("/console", "/swagger-ui", "/api-docs")
 
 
 def log_requests(desk: Desk) -> Middleware:
-    """Requests are added when they end."""
+    """Requests are logged when they end."""
 
     @web.middleware
     async def log_request(request: web.Request, handler: Handler) -> web.StreamResponse:

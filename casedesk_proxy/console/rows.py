@@ -1,4 +1,4 @@
-"""Sessions and users in the state file. What is changed here is noted by a number, see `book`."""
+"""Sessions and users in the state file. A number shows changes, see `book`."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ __all__ = [
     "remove_user",
 ]
 
-#: The name in the file of the number that `read_version` reads.
+#: The name of the number that `read_version` reads.
 _VERSION = "console"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """``digest`` is the SHA-256 of its id in hex; ``proof`` that of what was shown: of the key, or
-    of the password's hash, so that it ends with those. ``way``: key, password or proxy. Times are
-    seconds since 1970."""
+    """``digest`` is the SHA-256 of its id in hex; ``proof`` that of the credential: of the key, or
+    of the password's hash, so that the session ends with it. ``way``: key, password or proxy. Times
+    are seconds since 1970."""
 
     digest: str = field(repr=False)
     name: str
@@ -43,7 +43,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """As `config.console.User`; ``limits`` is the section of that name as JSON."""
+    """See `config.console.User`; ``limits`` is the section of that name as JSON."""
 
     name: str
     password: str = field(repr=False)
@@ -54,12 +54,12 @@ class StoredUser:
     made: float = 0.0
 
 
-#: That a session is used: (seen, digest). Others hear of it in their own time.
+#: Notes the use of a session: (seen, digest). Other instances read it later.
 TOUCH = Insert("UPDATE sessions SET seen = max(seen, ?) WHERE digest = ?", tuple)
 
 
 def keep_session(connection: sqlite3.Connection, session: Session, now: float) -> None:
-    """Those that have ended go."""
+    """Also deletes ended sessions."""
     connection.execute("DELETE FROM sessions WHERE expires <= ?", (now,))
     connection.execute(
         "INSERT INTO sessions (digest, name, way, proof, made, seen, expires)"

@@ -1,4 +1,4 @@
-"""What runs now, as rows for people: streams, and who waits for a slot."""
+"""Running and waiting requests, as rows for people."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = [
     "list_streams",
 ]
 
-#: Of one table: more than people read, and little enough to be sent twice a second.
+#: Rows of one table: more than people read, and few enough to be sent twice a second.
 MAX_ROWS = 200
-#: Exchanges that are looked at for one table, so that ten thousand cost no more.
+#: Exchanges that are examined for one table, so that ten thousand cost no more.
 _MAX_LOOKED_AT_EXCHANGES = 20_000
 
 
@@ -40,7 +40,7 @@ class RunningExchange(Protocol):
 
 
 class Running(Protocol):
-    """See `server.exchanges.Exchanges`: ``live`` in the order in which they came."""
+    """See `server.exchanges.Exchanges`: ``live`` in order of arrival."""
 
     @property
     def live(self) -> Any: ...
@@ -54,8 +54,8 @@ MaySee = Callable[[str], bool]
 def list_streams(
     live: dict[Any, None], may_see: MaySee, now: float, epoch: float, *, sees_all: bool
 ) -> dict[str, Any]:
-    """The newest first. ``now`` by the loop's clock, ``epoch`` what is to be added for the
-    world's."""
+    """The newest first. ``now`` by the loop's clock, ``epoch`` the difference to seconds since
+    1970."""
     if sees_all:
         total = len(live)
         shown: list[RunningExchange] = list(islice(reversed(live), MAX_ROWS))
@@ -68,8 +68,8 @@ def list_streams(
 
 
 def describe_stream(one: RunningExchange, now: float, epoch: float) -> dict[str, Any]:
-    """Times in seconds; ``started`` since 1970. ``tokens`` are the pieces that came: the node's own
-    counts come with the end."""
+    """Times in seconds; ``started`` since 1970. ``tokens`` are the pieces that arrived: the node's
+    own counts come at the end."""
     call, attempts, flow = one.call, one.attempts, one.flow
     age = max(now - one.started, 0.0)
     streams = flow is not None and attempts.phase is Phase.STREAMING
@@ -95,7 +95,7 @@ def describe_stream(one: RunningExchange, now: float, epoch: float) -> dict[str,
 def list_queue(
     live: dict[Any, None], places: Mapping[int, int], may_see: MaySee, now: float
 ) -> dict[str, Any]:
-    """``places``: of tickets in their queues, by identity, from 1. The next first."""
+    """``places``: the places of tickets, by identity, in their queues, from 1. The next first."""
     rows = [
         _waiting(one, places[id(one.attempts.ticket)], now)
         for one in islice(_queued(live), _MAX_LOOKED_AT_EXCHANGES)

@@ -1,9 +1,9 @@
-"""All running requests, page by page: those that have a text, in an order that somebody chose.
+"""Searches all running requests: those that contain a text, in a chosen order, in pages.
 
     GET /console/api/streams?find=gpt+alice&sort=tokens_per_second&order=ascending&skip=200
 
-Nothing is kept for it, and however many people search it takes a small share of a core: one search
-runs at a time, and the next begins after a rest.
+Requests maintain nothing for it, and however many people search, it takes a small share of a core:
+one search runs at a time, and the next begins after a pause.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from casedesk_proxy.terms import record
 __all__ = ["Hits", "Search", "Wanted", "read_wanted"]
 
 _SHARE = 0.02
-#: Searches that wait for their turn.
+#: How many searches may wait for their turn.
 _MAX_WAITING_SEARCHES = 20
 _MAX_SKIPPED_ROWS = 100_000
 _MAX_TEXT_CHARS = 200
@@ -39,7 +39,7 @@ def _tokens_per_second(one: RunningExchange, now: float) -> float:
     return _tokens(one, now) / max(now - one.started, 0.001)
 
 
-#: By what can be sorted beside the age, each with what is compared.
+#: The sort orders beside the age, each with its sort key.
 _SORTS: dict[str, Callable[[RunningExchange, float], Any]] = {
     "key": lambda one, now: one.call.key,
     "model": lambda one, now: one.planned.model or one.planned.asked,
@@ -55,7 +55,8 @@ _DIRECTIONS = ("ascending", "descending")
 
 @record
 class Wanted:
-    """``words``: each is in a request's text, whatever the case; ``skip``: rows left out."""
+    """``words``: all of them must be in a request's text, ignoring case; ``skip``: rows left
+    out."""
 
     words: tuple[str, ...] = ()
     sort: str = _AGE
@@ -118,8 +119,8 @@ class Search:
 
 
 class Hits:
-    """What a search has come to. ``total``: those that may be seen, ``found``: those that have the
-    words, ``first``: the first of them, no more than are shown and skipped."""
+    """The results so far. ``total``: requests that the caller may see, ``found``: those that match,
+    ``first``: the first of them, no more than are shown and skipped."""
 
     def __init__(self, may_see: MaySee, wanted: Wanted, now: float) -> None:
         self._may_see, self._words, self._now = may_see, wanted.words, now
@@ -130,7 +131,7 @@ class Hits:
         self.first: list[RunningExchange] = []
 
     def look(self, part: Sequence[RunningExchange]) -> None:
-        """At those that come next."""
+        """Examine the next requests."""
         seen = [one for one in part if self._may_see(one.call.key)]
         found = [one for one in seen if _has(one, self._words)] if self._words else seen
         self.total += len(seen)

@@ -1,4 +1,4 @@
-"""Signing in with a key or with name and password, and out again."""
+"""Signing in with a key or with name and password, and signing out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _WRONG = "unknown key, or wrong name or password; correct it, or ask an admin"
 
 async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
     """Answer who is signed in. A user whom a reverse proxy has signed in gets a session here, so
-    that the API accepts his requests."""
+    that the API accepts the user's requests."""
     caller = desk.find_caller(request)
     if caller is not None and caller.way == "proxy" and caller.session is None:
         account = desk.book.find_account(caller.principal.name)
@@ -42,14 +42,15 @@ async def show_session(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """Always a new session, also for a browser that has one: no id passes to another user."""
+    """Always begins a new session, also for a browser that has one: no id passes to another
+    user."""
     if comes_from_elsewhere(request.raw_headers):
         raise Forbidden("sign in from this proxy's own page only", code="cross_site")
     fields = await read_fields(request, {"key", "name", "password"})
     who = [f"from {desk.client_of(request)}"]
     if name := fields.get("name"):
         who.append(f"name {name[:200]}")
-    # Counted before it is checked: who asks many times at once has all of them counted.
+    # Counted before it is checked, so that all of many simultaneous attempts are counted.
     wait_s = 1.0 if desk.checker.is_busy else await desk.attempts.begin(who)
     if wait_s > 0:
         error = ProxyError(
@@ -69,7 +70,7 @@ async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def _check(desk: Desk, fields: dict[str, str]) -> tuple[str, str, str] | None:
-    """Name, way and proof."""
+    """Name, way and proof of the caller."""
     if "key" in fields:
         key = fields["key"].strip()
         principal = desk.served.serving.snapshot.find_principal(key)
@@ -113,7 +114,8 @@ async def _begin(
 
 
 def _set_cookie(desk: Desk, response: web.Response, value: str, max_age: int) -> None:
-    """Sent to nobody but us, read by no script, and with no request that another page makes."""
+    """The cookie is sent only to us, read by no script, and not sent with requests of other
+    pages."""
     name = SECURE_COOKIE if desk.book.secure else PLAIN_COOKIE
     secure = "; Secure" if desk.book.secure else ""
     cookie = f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"

@@ -1,4 +1,5 @@
-"""The sections of the console's status: one function for each, over what is known already."""
+"""The sections of the console's status: one function for each, from data that is already in
+memory."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from casedesk_proxy.pools.node import NodeState
 __all__ = ["SECTIONS", "cancel_stream", "describe_section", "show_status"]
 
 _MAX_FAILURES = 50
-#: Of one node.
+#: How many models of one node are shown.
 _MAX_MODELS = 50
 _NOTHING = ModelFigures()
 
@@ -37,7 +38,7 @@ def describe_section(desk: Desk, caller: Caller, name: str) -> Any:
 
 
 async def cancel_stream(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """One's own, and for an admin anybody's."""
+    """A caller's own; an admin may cancel any."""
     caller = desk.require_caller(request)
     wanted = request.match_info["id"]
     for one in desk.running.live:
@@ -92,7 +93,7 @@ def _config(desk: Desk, caller: Caller) -> dict[str, Any]:
 
 
 def _nodes(desk: Desk, caller: Caller) -> list[dict[str, Any]]:
-    """Those of the caller's deployments. What a node said of an error is for admins."""
+    """The nodes of the caller's deployments. What a node said in an error is only for admins."""
     served, now = desk.served, _now()
     names = list(served.nodes)
     if not caller.sees_all:
@@ -140,7 +141,7 @@ def _state(state: NodeState, now: float) -> str:
 
 
 def _models(desk: Desk, node: str, figures: dict[str, ModelFigures]) -> dict[str, Any]:
-    """Those that were asked for, or are loaded, and of the rest as many as there is room for."""
+    """The models that were used or are loaded, and as many of the rest as there is room for."""
     reported = {one.name: one for one in desk.served.metadata.reported.get(node, ())}
     names = [*reported, *(name for name in figures if name not in reported and name)]
     names.sort(key=lambda name: name not in figures and not (reported[name].loaded))

@@ -1,4 +1,4 @@
-"""Who used what by day, out of the ledger; and which deployments there are to use."""
+"""Usage by day, from the ledger; and the deployments that the caller may use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MAX_MODELS = 500
 
 
 async def show_usage(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """Days are UTC's. Raises StoreError where there is no ledger."""
+    """Days are UTC's. Raises StoreError if there is no ledger."""
     caller = desk.require_caller(request)
     text = request.query.get("days", "30")
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _MAX_DAYS):
@@ -54,7 +54,7 @@ def _read(path: Path, query: Query) -> list[dict[str, Any]]:
 
 
 async def show_deployments(desk: Desk, request: web.Request) -> web.StreamResponse:
-    """With the names of models, as the caller may use them; others' deployments are not told."""
+    """With the names of models, as the caller may use them; without other deployments."""
     caller = desk.require_caller(request)
     found = [
         _deployment(desk, one, caller)
@@ -86,7 +86,7 @@ def _deployment(desk: Desk, one: DeploymentSpec, caller: Caller) -> dict[str, An
 
 
 def _models(desk: Desk, one: DeploymentSpec) -> list[str]:
-    """The aliases, then what the nodes have, as far as the deployment offers it."""
+    """The aliases, then the nodes' models that the deployment offers."""
     rules, reported = one.rules, desk.served.metadata.reported
     had = (model.name for node in rules.nodes for model in reported.get(node, ()))
     names = [*rules.aliases, *(rules.models if rules.models is not None else had)]

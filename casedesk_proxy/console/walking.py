@@ -1,5 +1,6 @@
-"""Looking at all that runs without being in anybody's way: a slice at a time, and at rest between
-two walks, so that walks take no more than a share of a core however often they are asked for."""
+"""Walks over all that runs without delaying other work: one slice at a time, and with a pause
+between two walks, so that walks take no more than a share of a core however often they are
+requested."""
 
 from __future__ import annotations
 
@@ -10,12 +11,12 @@ from typing import Any
 
 __all__ = ["Walker"]
 
-#: Things that are looked at before everything else has its turn: some 0.2 ms.
+#: Items that are examined before other work runs: some 0.2 ms.
 _MAX_SLICE_ITEMS = 100
 
 
 class Walker:
-    """``share``: of a core, at most."""
+    """``share``: the most of a core that walks may use."""
 
     def __init__(self, share: float, clock: Callable[[], float] = time.perf_counter) -> None:
         self._share = share
@@ -28,7 +29,7 @@ class Walker:
         return max(self._rests_until - self._clock(), 0.0)
 
     async def walk(self, things: Sequence[Any], look: Callable[[Sequence[Any]], None]) -> None:
-        """``look`` gets them in slices."""
+        """``look`` gets the items in slices."""
         spent = 0.0
         for first in range(0, len(things), _MAX_SLICE_ITEMS):
             begun = self._clock()
