@@ -1,1 +1,1 @@
-"""The process: start and stop order, signals."""
+"""The process: the order of start and stop, and signals."""

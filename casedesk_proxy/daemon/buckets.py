@@ -1,4 +1,4 @@
-"""The bucket for the files of several hosts, with its keys from where the configuration says."""
+"""The bucket for the files of several hosts, with its keys from the configured places."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["open_file_bucket"]
 def open_file_bucket(
     settings: S3, environ: Mapping[str, str], credentials_directory: str | None, *, file: str
 ) -> S3Bucket:
-    """Nothing is asked yet. ``credentials_directory`` is systemd's. Raises ConfigError."""
+    """Sends no request yet. ``credentials_directory`` is systemd's. Raises ConfigError."""
     keys = None
     if settings.access_key is not None and settings.secret_key is not None:
         keys = (

@@ -1,4 +1,4 @@
-"""The demonstration: the proxy and a simulated node in one process, open to anyone local."""
+"""The demonstration: the proxy and a simulated node in one process, open to all local programs."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ Point an SDK at {url} with any key. Ctrl-C ends the demo.
 
 
 def serve_demo(listen: str, pace: float) -> None:
-    """Serve until told to stop. ``pace``: words per second. Raises OSError, ConfigError."""
+    """Serve until stopped. ``pace``: words per second. Raises OSError, ConfigError."""
     uvloop.run(_run(listen, pace))
 
 
 async def _run(listen: str, pace: float) -> None:
     simulator = await start(pace=pace)
     try:
-        # Beside what a proxy of the same user counts, not in it.
+        # A separate folder, so that it does not mix with the data of a proxy of the same user.
         directory = find_directory(None, os.environ)
         state = json.dumps(None if directory is None else f"{directory}-demo")
         text = _CONFIG.format(listen=listen, url=simulator.url, state=state)

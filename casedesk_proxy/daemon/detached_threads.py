@@ -1,8 +1,8 @@
-"""Reads files in threads that nobody has to wait for.
+"""Reads files in threads that are never joined.
 
-An executor's threads are joined when the loop and the interpreter end. One that hangs in a read,
-of a pipe that nobody writes to or of a mount whose server is gone, would then hold up the stop of
-the service; and with a pool's few threads taken, every later read.
+An executor's threads are joined when the loop and the interpreter end. A thread that hangs in a
+read, of a pipe without a writer or of a mount whose server is gone, would then delay the stop of
+the service; and once a pool's few threads hang, every later read would, too.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ __all__ = ["DetachedThreads"]
 
 T = TypeVar("T")
 
-#: How long files may take; the largest configuration takes 5 s on a slow machine.
+#: Seconds that reading may take; the largest configuration takes 5 s on a slow machine.
 _LIMIT_S = 30.0
-#: And where somebody waits for the next one: a file that has been put right need not wait for the
-#: wrong one.
+#: The limit if the next run is already requested: a corrected file need not wait for the faulty
+#: one.
 _HURRIED_LIMIT_S = 5.0
-#: Reads that hang at the same time, each with a thread of its own.
+#: How many reads may hang at the same time, each in a thread of its own.
 _MAX_HUNG_THREADS = 8
 
 
 class DetachedThreads(Generic[T]):
-    """Runs one kind of work, ``limit_s`` seconds at most each time, or ``hurried_limit_s``."""
+    """Runs one kind of work, each time at most ``limit_s`` seconds, or ``hurried_limit_s``."""
 
     def __init__(
         self, what: str, limit_s: float = _LIMIT_S, hurried_limit_s: float = _HURRIED_LIMIT_S
     ) -> None:
-        """``what`` is being done: "reading c.yaml"."""
+        """``what`` describes the work, such as "reading c.yaml"."""
         self._what = what
         self._limit_s = limit_s
         self._hurried_limit_s = hurried_limit_s
         self._threads: set[threading.Thread] = set()
-        #: Of the last run, how long it may take.
+        #: How long the last run may take.
         self._given_s = limit_s
         self._began = 0.0
         self._limit: asyncio.Timeout | None = None
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns or raises. Raises TimeoutError, an OSError, when it takes too
-        long; its thread then runs to its end, and the result is thrown away."""
+        """The result of ``work``. Raises what it raises, and TimeoutError, an OSError, if it takes
+        too long; its thread then runs to its end, and the result is dropped."""
         self._threads = {one for one in self._threads if one.is_alive()}
         if len(self._threads) >= _MAX_HUNG_THREADS:
             raise TimeoutError(
@@ -63,7 +63,7 @@ class DetachedThreads(Generic[T]):
                 return await done
         except TimeoutError:
             if done.done() and not done.cancelled():
-                raise  # the work's own
+                raise  # raised by the work itself
             raise TimeoutError(
                 f"{self._what} takes more than {self._given_s:g} s: is one of its files a pipe,"
                 " or on a mount that hangs?"
@@ -72,7 +72,7 @@ class DetachedThreads(Generic[T]):
             self._limit = None
 
     def hurry(self) -> None:
-        """Somebody waits for the next run: less time for the one that is under way."""
+        """The next run is requested: give the current one less time."""
         if self._limit is not None and not self._limit.expired():
             self._given_s = min(self._given_s, self._hurried_limit_s)
             self._limit.reschedule(self._began + self._given_s)

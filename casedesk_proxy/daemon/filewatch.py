@@ -1,8 +1,8 @@
 """Notices that the configuration file was edited, for ``server.watch: true``.
 
-Looked at once a second instead of by inotify: editors replace files by rename, configuration
-management swaps symbolic links to whole folders, and network file systems tell nobody; what
-``stat`` says of the path covers all of these. A thread looks: on a mount that hangs, so does it.
+The file is checked once a second, not by inotify: editors replace files by rename, configuration
+management swaps symbolic links to whole folders, and network file systems send no notice; ``stat``
+of the path covers all of these. A thread does it: on a mount that hangs, so would the check.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["FileWatch"]
 
 _PERIOD_S = 1.0
 
-#: What tells two states of a file apart; None while there is none.
+#: Distinguishes two states of a file; None while there is none.
 _State = tuple[int, int, int, int] | None
 
 
 class FileWatch:
-    """Calls ``changed``, on the loop that called `start`, once for each edit, when the file has
-    been the same for one period, so that one being written is left alone."""
+    """Calls ``changed``, on the loop that called `start`, once for each edit, after the file has
+    been unchanged for one period, so that a file that is being written is not read."""
 
     def __init__(
         self, path: Path, changed: Callable[[], None], period_s: float = _PERIOD_S
     ) -> None:
-        """Looks at the file: before a loop serves, as its first reading does."""
+        """Checks the file first: before a loop serves, as the file's first reading is."""
         self._path = path
         self._changed = changed
         self._period_s = period_s
@@ -50,7 +50,7 @@ class FileWatch:
 
     def _run(self, loop: asyncio.AbstractEventLoop, stop: threading.Event) -> None:
         if not self._is_fresh:
-            # Edits while nobody watched are not news.
+            # Edits while nothing watched are not reported.
             self._seen = self._known = self._look()
         self._is_fresh = False
         while not stop.wait(self._period_s):

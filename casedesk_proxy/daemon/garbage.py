@@ -1,10 +1,10 @@
-"""When Python looks for garbage, so that no stream waits while it does.
+"""When Python collects garbage, so that no stream waits for it.
 
-An exchange leaves no cycles behind (`tests/server/test_cycles.py`), so that the collector finds
-nothing; but its passes over what has lived for a while stop every stream: 335 ms in the middle of
-9 000 clients that came. Here it looks at each object once, young, some thousands at a time, and
-what it has seen is frozen. Cycles that die later wait for a whole pass. That one comes when no
-stream runs, or when memory has grown by more than the streams explain.
+An exchange leaves no cycles behind (`tests/server/test_cycles.py`), so the collector finds nothing;
+but its passes over older objects stop every stream: 335 ms while 9 000 clients arrived. Here it
+examines each object once, while it is young, some thousands at a time, and then freezes what it has
+examined. Cycles that are lost later wait for a full pass, which is made when no stream runs, or
+when memory has grown by more than the streams explain.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ __all__ = ["GarbageCollector"]
 
 log = logging.getLogger(__name__)
 
-#: Objects more than at the last pass after which the young are looked at: half a millisecond.
+#: After so many new objects the young ones are examined, which takes half a millisecond.
 _MAX_YOUNG_COUNT = 2000
-#: No pass over older ones comes by itself: there are none that are not frozen.
+#: No automatic pass over older objects: all of them are frozen.
 _NEVER_TIMES = 1_000_000
 _LOOK_PERIOD_S = 60.0
-#: Blocks of memory, of some 80 bytes each. So many more than after the last whole pass are reason
-#: for the next one where no stream runs, and where streams run.
+#: Blocks of memory, of some 80 bytes each: after so many more than at the last full pass the next
+#: one is made, if no stream runs and if streams run.
 _GROWN_AT_REST_COUNT, _GROWN_BUSY_COUNT = 100_000, 1_000_000
-#: What a stream holds.
+#: Blocks that a stream holds.
 _BLOCKS_PER_STREAM = 250
 
 
 def is_due(grown: int, streams: int) -> bool:
-    """Whether to look at everything, which takes some 0.1 s and more with many streams. ``grown``:
-    blocks of memory more than after the last time."""
+    """Whether a full pass is due, which takes some 0.1 s, and more with many streams. ``grown``:
+    new blocks of memory since the last one."""
     if not streams:
         return grown > _GROWN_AT_REST_COUNT
     return grown > _GROWN_BUSY_COUNT + streams * _BLOCKS_PER_STREAM
 
 
 class GarbageCollector:
-    """Python's, which is one for the process. ``count_streams`` tells how many would wait."""
+    """Python's collector, one for the process. ``count_streams`` returns how many streams would
+    wait."""
 
     def __init__(
         self,
@@ -58,14 +59,14 @@ class GarbageCollector:
         self._blocks = 0
 
     def start(self) -> None:
-        """What start-up made lives for ever, and is frozen first."""
+        """Objects from start-up live forever, and are frozen first."""
         gc.set_threshold(_MAX_YOUNG_COUNT, _NEVER_TIMES, _NEVER_TIMES)
         gc.callbacks.append(self._note)
         self._collect()
         self._timer = self._loop.call_later(self._period_s, self._look)
 
     def stop(self) -> None:
-        """The collector is again as it was."""
+        """Restore the collector's settings."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -75,7 +76,7 @@ class GarbageCollector:
 
     def _note(self, phase: str, _: dict[str, int]) -> None:
         if phase == "stop":
-            gc.freeze()  # Lists are joined, whatever their lengths.
+            gc.freeze()  # Lists are joined, whatever their lengths are.
 
     def _look(self) -> None:
         streams = self._count_streams()

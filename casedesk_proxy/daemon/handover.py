@@ -1,4 +1,4 @@
-"""Handing our place over while the service runs: what is asked for, tried, and told of it."""
+"""Hands our place to a successor while the service runs: requests, attempts and their log lines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class Handover:
-    """One at a time; one that fails changes nothing, and may be tried again."""
+    """One attempt at a time; a failed one changes nothing, and may be repeated."""
 
     def __init__(self, gateway: Gateway, notifier: Notifier) -> None:
         self._gateway = gateway
@@ -32,7 +32,7 @@ class Handover:
         self._started_as = installed_program(sys.argv, sys.orig_argv)
         self._task: asyncio.Task[None] | None = None
         self._has_succeeded = False
-        #: Called when a successor serves, when none came, and when it wants an end of what drains.
+        #: Called when a successor serves, when none started, and when it asks to end the drain.
         self.succeeded: Callable[[], None] = lambda: None
         self.failed: Callable[[], None] = lambda: None
         self.hurried: Callable[[], None] = lambda: None
@@ -44,15 +44,15 @@ class Handover:
         return None not in (now.mark, self._started_as.mark) and now.mark != self._started_as.mark
 
     def request(self) -> None:
-        """For a signal handler: put what is installed now in our place."""
+        """For a signal handler: start the installed version in our place."""
         if not self._notifier.is_connected:
-            # The parent process would take the end of this process for that of the service.
+            # The parent process would take the end of this process for the end of the service.
             log.warning("cannot start a successor: there is no service manager to supervise it")
         elif self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work(), name="handover")
 
     async def stop(self) -> None:
-        """Start no successor any more; one that does not serve yet ends by itself."""
+        """Start no more successors; one that does not serve yet ends."""
         if self._task is not None and not self._has_succeeded:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -83,7 +83,7 @@ class Handover:
         log.info("process %d has taken over", successor.pid)
         self._notifier.name_successor(successor.pid)
         successor.appoint()
-        # It has the very socket: what comes to us now is not what operators ask for.
+        # It has the same socket: operators' requests must reach the successor.
         self._gateway.admin_listeners.close()
         self._has_succeeded = True
         self.succeeded()

@@ -27,7 +27,7 @@ def take_inherited_sockets(
 ) -> InheritedSockets:
     """The sockets from descriptor ``first`` on. Raises OSError for one that cannot be served.
 
-    A process of ours that inherits the variables without being meant takes nothing.
+    A child process that inherits the variables, which are not meant for it, takes nothing.
     """
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():

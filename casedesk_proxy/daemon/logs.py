@@ -1,4 +1,4 @@
-"""What is not an exchange is logged in words: levels, one line each, repetition suppressed."""
+"""Log messages other than exchanges: levels, one line each, repetition suppressed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ __all__ = ["LogHandler", "RepetitionFilter", "start_log"]
 
 python = logging.getLogger("python")
 
-#: So many lines of one kind are written within so many seconds; the rest is counted.
+#: So many lines of one kind are written in a window of so many seconds; further ones are counted.
 _MAX_BURST_LINES = 10
 _WINDOW_S = 10.0
-#: Kinds that are remembered. Formats are written in our source, so there are few.
+#: How many kinds are remembered. Formats are in our source, so there are few.
 _MAX_KINDS = 256
 
 
@@ -41,7 +41,7 @@ class LogHandler(logging.Handler):
         write(self.line_formatter.format(record.levelno, self.format(record)))
 
     def configure(self, form: str, level: str) -> None:
-        """As the configuration says; also while running."""
+        """Apply the configuration; also while running."""
         self.line_formatter = LogFormatter(
             form, self.line_formatter.destination, self.line_formatter.colours
         )
@@ -49,7 +49,8 @@ class LogHandler(logging.Handler):
         logging.getLogger().setLevel(level.upper())
 
     def log_suppressed(self, now: float) -> None:
-        """Say what has been suppressed of kinds whose window is over; ``now`` as time.time."""
+        """Log how many lines of kinds were suppressed whose window is over; ``now`` as
+        time.time."""
         for record, count in self.repetition.take_suppressed(now):
             message = f"{record.getMessage()} (and {count} more like it)"
             write(self.line_formatter.format(record.levelno, message))
@@ -64,8 +65,8 @@ class _Kind:
 
 
 class RepetitionFilter(logging.Filter):
-    """Holds back what a broken node or client makes us say over and over. Lines are of one kind
-    when they come from the same place with the same format and level."""
+    """Suppresses lines that a broken node or client causes again and again. Lines are of one kind
+    if they come from the same place with the same format and level."""
 
     def __init__(self, burst: int = _MAX_BURST_LINES, window: float = _WINDOW_S) -> None:
         super().__init__()
@@ -88,15 +89,15 @@ class RepetitionFilter(logging.Filter):
         return False
 
     def take_suppressed(self, now: float) -> list[tuple[logging.LogRecord, int]]:
-        """Of each kind whose window is over: the last suppressed record and their number. They are
-        then forgotten."""
+        """For each kind whose window is over: the last suppressed record and their number. They are
+        then dropped."""
         over = [key for key, kind in self._kinds.items() if now - kind.since >= self._window]
         kinds = [self._kinds.pop(key) for key in over]
         return [(kind.last, kind.suppressed) for kind in kinds if kind.last is not None]
 
 
 def start_log(form: str, level: str, environ: Mapping[str, str] = os.environ) -> LogHandler:
-    """Everything that this process logs from now on."""
+    """Start logging for everything in this process."""
     destination = find_destination(environ)
     colours = destination is Destination.TERMINAL and not environ.get("NO_COLOR")
     log = LogHandler(LogFormatter(form, destination, colours))
@@ -107,7 +108,7 @@ def start_log(form: str, level: str, environ: Mapping[str, str] = os.environ) ->
 
 
 def _log_what_python_prints() -> None:
-    """Python prints some things to stderr, and waits until they are written."""
+    """Python prints some messages to stderr directly, and waits until they are written."""
     logging.captureWarnings(True)
 
     def unraisable(args: sys.UnraisableHookArgs) -> None:

@@ -1,4 +1,5 @@
-"""Notify the service manager: the protocol of sd_notify(3), one datagram a message."""
+"""Notifications to the service manager: the protocol of sd_notify(3), one datagram for each
+message."""
 
 from __future__ import annotations
 
@@ -13,14 +14,15 @@ __all__ = ["Notifier", "watchdog_timeout"]
 
 log = logging.getLogger(__name__)
 
-#: Messages that wait while the manager's queue is full (a daemon-reload keeps it busy for
-#: seconds); blocking would stall every stream.
+#: Messages that wait while the manager's queue is full (a daemon-reload keeps it busy for seconds);
+#: blocking would stop every stream.
 _MAX_UNSENT_MESSAGES = 64
 
 
 class Notifier:
-    """Without a manager every method does nothing. Nothing here raises or blocks: a service works
-    on when its manager does not listen. What could not be sent goes before the next message."""
+    """Without a manager every method does nothing. Nothing here raises or blocks: a service
+    continues if its manager does not listen. Messages that could not be sent are sent before the
+    next one."""
 
     def __init__(self, address: str | None) -> None:
         """``address``: the value of NOTIFY_SOCKET, a path or an abstract name after ``@``."""
@@ -43,7 +45,8 @@ class Notifier:
         return self._socket is not None
 
     def send(self, *lines: str) -> None:
-        """Assignments that belong together, in one message; none: try again what is late."""
+        """Send assignments that belong together, in one message; without any: try to send waiting
+        messages."""
         if self._socket is None:
             return
         if lines:
@@ -62,12 +65,12 @@ class Notifier:
         self.send("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        # The stamp lets the manager tell this reload from one that it asked for since.
+        # The time lets the manager distinguish this reload from a later one that it requests.
         self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def name_successor(self, pid: int) -> None:
-        """Another process of the service is its main one, and what was under way is complete. It
-        is not for us to say more."""
+        """Another process of the service is now its main one, and what was running is complete. We
+        send nothing more."""
         self.send(f"MAINPID={pid}", "READY=1")
         self.close()
 
@@ -81,7 +84,7 @@ class Notifier:
 
 
 def watchdog_timeout(environ: Mapping[str, str]) -> float | None:
-    """Seconds within which the manager wants a sign of life; None where it wants none."""
+    """The time in seconds within which the manager needs a ping; None if it needs none."""
     meant = environ.get("WATCHDOG_PID")
     if meant and meant != str(os.getpid()):
         return None

@@ -1,4 +1,4 @@
-"""Reload: read and check first, then swap in one step, or change nothing and say why."""
+"""Reload: read and check first, then swap in one step, or change nothing and report why."""
 
 from __future__ import annotations
 
@@ -25,29 +25,30 @@ __all__ = ["Prepare", "Prepared", "Reloader"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds for which the thread that reads a configuration may hold the interpreter. With
-#: Python's 5 ms each turn of the event loop would wait that long while a file is parsed.
+#: Seconds for which the thread that reads a configuration may hold the interpreter. With Python's 5
+#: ms each round of the event loop would wait that long while a file is parsed.
 _SWITCH_INTERVAL_S = 0.0005
-#: Of warnings: a thousand deployments may have one each, and a line takes 15 µs.
+#: Warnings that are logged in one round: a thousand deployments may have one each, and a line takes
+#: 15 µs.
 _LINES_PER_TURN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A configuration that can be served, with the nodes' keys."""
+    """A valid configuration with the nodes' keys."""
 
     config: Config
     secrets: dict[str, str] = field(repr=False)
     warnings: tuple[Complaint, ...] = ()
-    #: The URL of the ledger's database; None: it has none.
+    #: The URL of the ledger's database; None: there is none.
     database: str | None = field(default=None, repr=False)
-    #: The bucket of several hosts, which knows its keys; None: files stay on this host.
+    #: The bucket of several hosts, with its keys; None: files stay on this host.
     bucket: S3Bucket | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a thread made of the file; ``changes`` from the configuration in force."""
+    """The result of reading the file; ``changes`` from the active configuration."""
 
     prepared: Prepared
     runtime: Runtime
@@ -59,7 +60,7 @@ Prepare = Callable[[], Prepared]
 
 
 class Reloader:
-    """Reloads one after the other; what is asked for meanwhile becomes one more."""
+    """Reloads one after the other; requests that come meanwhile cause one more."""
 
     def __init__(self, gateway: Gateway, prepare: Prepare, current: Config) -> None:
         self._gateway = gateway
@@ -97,7 +98,7 @@ class Reloader:
                 self.ended()
 
     async def reload(self) -> bool:
-        """Whether the file was taken. Raises nothing that a file can cause."""
+        """Whether the file was applied. Raises nothing that a file can cause."""
         with _considerate():
             try:
                 read = await self._reading.run(self._read)
@@ -140,10 +141,10 @@ class Reloader:
 
 @contextlib.contextmanager
 def _considerate() -> Iterator[None]:
-    """While threads work on a configuration, the loop gets the interpreter whenever it wants, and
-    nobody collects cycles: a file of thousands of keys is half a million objects, which the
-    collector would look at several times, the last time all at once. They live for as long as the
-    configuration does, and are not looked at again."""
+    """While threads work on a configuration, the loop gets the interpreter at once when it needs
+    it, and the garbage collector is off: a file with thousands of keys makes half a million
+    objects, which the collector would examine several times, the last time all at once. They live
+    as long as the configuration, and are not examined again."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     gc.disable()
@@ -156,13 +157,14 @@ def _considerate() -> Iterator[None]:
 
 
 def _parts_of(runtime: Runtime) -> list[object]:
-    """What is many in a configuration."""
+    """The parts of a configuration that consist of many objects."""
     config, snapshot = runtime.config, runtime.snapshot
     many = config.keys, config.deployments.values(), snapshot.deployments.values()
     return [part for parts in (*many, snapshot.keys.principals) for part in parts]
 
 
 def _let_go(parts: list[object]) -> None:
-    """One by one, for a thread: freed with their configuration, they would be so in one go."""
+    """Free them one by one, in a thread: together with their configuration they would be freed at
+    once."""
     while parts:
         parts.pop()

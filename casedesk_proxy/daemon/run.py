@@ -1,4 +1,4 @@
-"""The process: start, run until told to stop, drain, stop.
+"""The process: it starts, runs until it is stopped, drains, stops.
 
 start ──READY──▶ serving ──SIGTERM──▶ draining ──▶ stopped        SIGHUP: reload, while serving
                     └─────SIGUSR2, once a successor serves ──▲   (daemon/succession.py)
@@ -38,12 +38,12 @@ __all__ = ["Daemon", "serve"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds behind its start in which the daemon has the machine for itself, and what waited for it
-#: is answered.
+#: Seconds after its start for which the daemon does no other work, so that it can answer waiting
+#: requests.
 _AT_REST_AFTER_S = 3.0
-#: Seconds in which the last rows of the ledger are written at the end.
+#: Seconds for writing the ledger's last rows at the end.
 STORE_GRACE_S = 5.0
-#: Seconds that a predecessor may take to end once it has been asked to hurry.
+#: Seconds that a predecessor may take to end after it was asked to hurry.
 _PREDECESSOR_GRACE_S = 5.0
 
 
@@ -51,9 +51,9 @@ def serve(prepare: Prepare, file: Path) -> None:
     """Serve until SIGTERM or SIGINT; a second signal ends at once. ``prepare`` reads and checks
     ``file``, now and at each reload.
 
-    Raises ConfigError, and OSError where an address or a TLS file cannot be used.
+    Raises ConfigError, and OSError if an address or a TLS file cannot be used.
     """
-    # The watchdog ends a hung process by SIGABRT: the log then says where it hung.
+    # The watchdog ends a hung process with SIGABRT: the log then shows where it hung.
     faulthandler.enable()
     prepared = prepare()
     settings = prepared.config.server
@@ -66,7 +66,7 @@ def serve(prepare: Prepare, file: Path) -> None:
 
 
 class Daemon:
-    """One gateway and what surrounds it in its process."""
+    """One gateway and the other parts of its process."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Daemon:
         notifier: Notifier | None = None,
         log_handler: LogHandler | None = None,
     ) -> None:
-        """Without ``prepare`` SIGHUP is ignored; ``file`` is what ``server.watch`` looks at."""
+        """Without ``prepare`` SIGHUP is ignored; ``file`` is the file of ``server.watch``."""
         self._prepared = prepared
         self._prepare = prepare
         self._file = file
@@ -86,7 +86,7 @@ class Daemon:
         self._hurry = asyncio.Event()
 
     async def run(self, ready: Callable[[Gateway], None]) -> None:
-        """Serve inside a running loop; ``ready`` is called once requests are taken."""
+        """Serve inside a running loop; ``ready`` is called once requests are accepted."""
         inherited = take_inherited_sockets(os.environ)
         predecessor = take_predecessor(os.environ)
         self._listen_to_signals()
@@ -187,8 +187,8 @@ class Daemon:
         watchdog: Watchdog,
         predecessor: Predecessor | None,
     ) -> None:
-        """Until all has ended, here and where we came from, the time is over, or a second signal
-        comes."""
+        """Until all has ended, here and at a predecessor, the time is over, or a second signal
+        arrives."""
         await reloader.stop()
         for number in (signal.SIGHUP, signal.SIGUSR2):
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)

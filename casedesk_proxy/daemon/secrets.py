@@ -1,4 +1,4 @@
-"""The nodes' own keys, and other secrets, from where the configuration says that they lie."""
+"""The nodes' own keys, and other secrets, from the configured places."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["find_exposed", "read_secret", "resolve_secrets"]
 
-#: No provider's key is longer; a larger file is another one.
+#: No provider's key is longer; a larger file is the wrong file.
 MAX_SECRET_BYTES = 16384
 
-#: What a header may carry: anything else would be refused, or would split the request.
+#: The characters that a header may contain: others would be refused, or would split the request.
 _HEADER_TEXT = re.compile(r"[!-~]+")
 
 
@@ -28,10 +28,10 @@ def resolve_secrets(
     *,
     file: str = "config",
 ) -> dict[str, str]:
-    """Keys by node name, for the nodes that have one; ``credentials_directory`` is systemd's.
+    """Keys by node name, for nodes that have one; ``credentials_directory`` is systemd's.
 
-    One newline at the end of a file is not part of the key. Raises ConfigError with a complaint
-    for every key that is not there or cannot stand in a header; none shows a key.
+    One newline at the end of a file is not part of the key. Raises ConfigError with a complaint for
+    every key that is missing or cannot be sent in a header; no complaint contains a key.
     """
     found: dict[str, str] = {}
     complaints: list[Complaint] = []
@@ -56,7 +56,7 @@ def read_secret(
     *,
     file: str = "config",
 ) -> str:
-    """Another secret, the value of the key ``path``. Raises ConfigError."""
+    """Another secret, the value of the setting ``path``. Raises ConfigError."""
     try:
         return _read(secret, environ, directory).strip()
     except _UnusableError as error:
@@ -75,7 +75,7 @@ def find_exposed(config: Config, *, file: str = "config") -> list[Complaint]:
 
 
 def _list_secrets(config: Config) -> Iterator[tuple[tuple[str, ...], Secret | None]]:
-    """With where they are in the configuration."""
+    """The secrets with their paths in the configuration."""
     for name, node in config.nodes.items():
         yield ("nodes", name, "api_key"), node.api_key
     yield ("ledger", "url"), config.ledger.url
@@ -107,7 +107,7 @@ def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> 
             message = f"systemd passed no credential named {secret.credential}"
             raise _UnusableError(message, remedy)
         if os.path.exists(os.path.join(directory, f"key_{secret.credential}")):
-            # As the shipped units name the files of /etc/casedesk-proxy/keys.
+            # The name that the shipped units give to the files in /etc/casedesk-proxy/keys.
             remedy = f"write {{credential: key_{secret.credential}}}"
         return _read_file(Path(directory, secret.credential), remedy)
     assert secret.inline is not None, "the schema requires exactly one source"
@@ -115,7 +115,7 @@ def _read(secret: Secret, environ: Mapping[str, str], directory: str | None) -> 
 
 
 def _credential_remedy(credential: str) -> str:
-    """The shipped units hand over the files of one folder with a prefix to their names."""
+    """The shipped units pass the files of one folder, with a prefix before their names."""
     file = credential.removeprefix("key_")
     start = (
         f"write it to /etc/casedesk-proxy/keys/{file} and restart, or "

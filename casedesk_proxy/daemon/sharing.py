@@ -14,13 +14,13 @@ __all__ = ["open_table"]
 log = logging.getLogger(__name__)
 
 _INSTANCES = "CASEDESK_PROXY_INSTANCES"
-#: What people call this one.
+#: The name of this instance for people.
 _INSTANCE = "CASEDESK_PROXY_INSTANCE"
 
 
 def open_table(config: Config, environ: Mapping[str, str]) -> HostTable | None:
-    """None where nothing is to be shared, or cannot be, which the log says: requests are served
-    all the same, and limits count what this process sees."""
+    """None if nothing is shared, or sharing fails, which is logged: requests are served
+    nevertheless, and limits count only what this process sees."""
     place = config.server.instances_directory or environ.get(_INSTANCES)
     if not place:
         return None

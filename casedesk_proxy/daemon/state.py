@@ -20,8 +20,8 @@ _NONE = "no state file, so no ledger and none of its keys"
 
 
 def open_store(config: Config, environ: Mapping[str, str]) -> StoreWriter | None:
-    """Started. None where there is no place for it, which the log says: requests are served all
-    the same."""
+    """Started. None if there is no place for it, which is logged: requests are served
+    nevertheless."""
     directory = find_directory(config.server.state_directory, environ)
     if directory is None:
         log.error("%s: $HOME is not set; set server.state_directory", _NONE)
@@ -36,8 +36,8 @@ def open_store(config: Config, environ: Mapping[str, str]) -> StoreWriter | None
 
 
 def start_forwarder(url: str | None, store: StoreWriter) -> RowForwarder | None:
-    """What sends the ledger's rows to the database at ``url``; None where there is none, or no
-    driver for it, which the log says."""
+    """Sends the ledger's rows to the database at ``url``; None if there is none, or no driver for
+    it, which is logged."""
     if url is None:
         return None
     try:

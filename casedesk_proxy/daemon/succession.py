@@ -1,11 +1,11 @@
-"""A successor in our own place: the program as it is installed now takes over our listening
-sockets and our service, while we drain.
+"""A successor in our place: the installed version of the program takes over our listening sockets
+and our service, while we drain.
 
 us ──our sockets──▶ successor ──"ready PID"──▶ us ──MAINPID──▶ the manager, ──"main"──▶ successor
 
-The two keep a channel. Where it ends before "main", the successor ends, too; later it means that we
-have ended. A successor that stops waits for us, because the manager kills what is left of a service
-when its main process ends; ``hurry`` passes a second signal on.
+The two processes keep a channel. If it ends before "main", the successor ends, too; later its end
+means that we have ended. A successor that stops waits for us, because the manager kills the rest of
+a service when its main process ends; ``hurry`` passes a second signal on.
 """
 
 from __future__ import annotations
@@ -31,25 +31,27 @@ __all__ = [
 ]
 
 _CHANNEL = "CASEDESK_PREDECESSOR"
-#: Seconds that a successor may take until it serves, nodes that do not answer included.
+#: Seconds that a successor may take until it serves, including the time for nodes that do not
+#: answer.
 _START_S = 60.0
-#: Where the manager's sockets begin: sd_listen_fds(3).
+#: The first of the manager's sockets: sd_listen_fds(3).
 _FIRST_DESCRIPTOR = 3
-#: Copies stand from here on, so that none is in the place of another.
+#: Copies begin here, so that none replaces another one.
 _FIRST_COPY_DESCRIPTOR = 100
-#: A process of no parent but the manager, which hears of its end, and that knows its own number.
+#: Makes a process whose only parent is the manager, which notices its end, and which knows its own
+#: process id.
 _SHELL = ("/bin/sh", "-c", """/bin/sh -c 'LISTEN_PID=$$ exec "$@"' sh "$@" &""", "sh")
 _MAX_MESSAGE_BYTES = 64
 
 
 class SuccessionError(Exception):
-    """There is no successor; the process that serves continues."""
+    """There is no successor; the current process continues."""
 
 
 @record
 class Program:
-    """``command`` starts what is installed now under the name by which we were started; ``mark``
-    differs where that is not what we are. None: we are no file that could be replaced."""
+    """``command`` starts the installed version under the name by which we were started; ``mark``
+    differs if that is another version. None: our program is not a file that could be replaced."""
 
     command: tuple[str, ...]
     mark: tuple[str, int, int] | None
@@ -79,12 +81,12 @@ class Successor:
         self._channel = channel
 
     def appoint(self) -> None:
-        """It is the service's main process now."""
+        """Make it the service's main process."""
         with contextlib.suppress(OSError):
             self._channel.send(b"main\n")
 
     async def wait_hurry(self) -> None:
-        """Until it passes on that what drains is to end at once."""
+        """Wait until it asks to end the drain at once."""
         while await _receive(self._channel):
             return
         await asyncio.Event().wait()
@@ -97,8 +99,8 @@ class Predecessor:
         self._channel = channel
 
     async def announce(self) -> None:
-        """Say that we serve, and wait until the manager knows us. Raises OSError where the
-        predecessor ended before that: then nobody follows it."""
+        """Report that we serve, and wait until the manager knows us. Raises OSError if the
+        predecessor ended before that: then it has no successor."""
         with contextlib.suppress(OSError):
             self._channel.send(b"ready %d\n" % os.getpid())
         if not await _receive(self._channel):
@@ -109,14 +111,14 @@ class Predecessor:
             pass
 
     def hurry(self) -> None:
-        """It shall end what it drains at once."""
+        """Ask it to end its drain at once."""
         with contextlib.suppress(OSError):
             self._channel.send(b"hurry\n")
 
 
 def take_predecessor(environ: Mapping[str, str]) -> Predecessor | None:
-    """The one that started us to follow it, if any. A process of ours that inherits the variable
-    without being meant has no such channel."""
+    """The process that started us to follow it, if any. A child process that inherits the variable,
+    which is not meant for it, has no such channel."""
     text = environ.get(_CHANNEL, "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not text.isdecimal():
         return None
@@ -133,9 +135,9 @@ async def start_successor(
     *,
     start_s: float = _START_S,
 ) -> Successor:
-    """A process that serves. ``sockets``: descriptors of listening sockets, and whose they are, as
-    the manager calls them. Raises SuccessionError where it ends before or takes too long; then,
-    and if this is cancelled, it ends by itself."""
+    """A process that serves. ``sockets``: descriptors of listening sockets, with their names for
+    the manager. Raises SuccessionError if it ends before it serves or takes too long; then, and if
+    this is cancelled, it ends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     try:
@@ -163,7 +165,7 @@ async def start_successor(
 def _spawn(
     command: Sequence[str], environ: Mapping[str, str], descriptors: Sequence[tuple[int, str]]
 ) -> int:
-    """The shell that starts the command and ends. The last descriptor is the channel."""
+    """The shell, which starts the command and ends. The last descriptor is the channel."""
     names = [name for _, name in descriptors[:-1]]
     variables = {
         **environ,
@@ -171,7 +173,7 @@ def _spawn(
         "LISTEN_FDNAMES": ":".join(names),
         _CHANNEL: str(_FIRST_DESCRIPTOR + len(names)),
     }
-    # It names our process.
+    # It contains our process id.
     variables.pop("WATCHDOG_PID", None)
     with _copied([number for number, _ in descriptors]) as copies:
         places = enumerate(copies, _FIRST_DESCRIPTOR)
@@ -192,7 +194,7 @@ def _copied(descriptors: Sequence[int]) -> Iterator[list[int]]:
 
 
 async def _receive(channel: socket.socket) -> bytes:
-    """One message; none where the other side has ended."""
+    """One message; empty if the other side has ended."""
     try:
         return await asyncio.get_running_loop().sock_recv(channel, _MAX_MESSAGE_BYTES)
     except OSError:

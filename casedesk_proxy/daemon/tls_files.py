@@ -1,4 +1,4 @@
-"""Whether the TLS files that a configuration names can be used, told by key path."""
+"""Whether the TLS files of a configuration can be used, reported by the setting's path."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _check_chain(tls: ServerTls) -> Iterator[tuple[Path, str]]:
         yield from unreadable
         return
     try:
-        # The empty answer stops OpenSSL from asking for a passphrase on the terminal.
+        # The empty answer prevents OpenSSL from asking for a passphrase on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, lambda: "")
     except ssl.SSLError as error:
         message = f"{tls.cert} and {tls.key} do not belong together: {error.reason or 'not PEM'}"

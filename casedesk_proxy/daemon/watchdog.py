@@ -1,4 +1,5 @@
-"""Regular notifications to the service manager: alive, the status, more time while draining."""
+"""Regular notifications to the service manager: a ping, the status, and more time while
+draining."""
 
 from __future__ import annotations
 
@@ -11,15 +12,15 @@ from casedesk_proxy.daemon.notify import Notifier
 
 __all__ = ["Watchdog"]
 
-#: Between two pings, where the manager's timeout does not ask for a shorter period.
+#: Seconds between two pings, unless the manager's timeout requires a shorter period.
 _PING_PERIOD_S = 5.0
-#: Pings that may be missed before the manager acts.
+#: How many pings may be missed before the manager acts.
 _MAX_MISSED_PINGS = 3
 
 
 class Watchdog:
-    """Pings on the event loop's own timer and nowhere else: a loop that is blocked stops it, and
-    the manager's watchdog does what it is for."""
+    """Pings only on the event loop's own timer: a blocked loop stops it, and the manager's watchdog
+    acts."""
 
     def __init__(
         self,
@@ -29,8 +30,8 @@ class Watchdog:
         status: Callable[[], str],
         log: LogHandler | None = None,
     ) -> None:
-        """``timeout``: the manager's, in seconds, None where it has no watchdog; ``status``
-        gives one line for people."""
+        """``timeout``: the manager's, in seconds, None if it has no watchdog; ``status`` returns
+        one line for people."""
         self._loop = loop
         self._notifier = notifier
         self._timeout = timeout
@@ -51,7 +52,7 @@ class Watchdog:
         if self._timeout is not None:
             lines.append("WATCHDOG=1")
         if self.draining:
-            # From the moment that it is received, whatever TimeoutStopSec says.
+            # The time counts from its arrival, whatever TimeoutStopSec is.
             lines.append(f"EXTEND_TIMEOUT_USEC={int((self._period * _MAX_MISSED_PINGS) * 1e6)}")
         status = self._status()
         if status != self._sent_status:
