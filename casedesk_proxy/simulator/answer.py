@@ -1,4 +1,4 @@
-"""What the simulated model says, whatever protocol carries it. One word is one token."""
+"""The simulated model's answer, for any protocol. One word is one token."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = [
     "say",
 ]
 
-#: Longest part of a prompt that is said back, in words.
+#: The longest part of a prompt that the answer repeats, in words.
 _MAX_ECHOED_WORDS = 20
 _WORD = re.compile(r"\s*\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``text``: what the user said last; ``tokens``: words of the whole prompt; ``limit``: the
-    most words wanted, None for no limit."""
+    """``text``: the user's last text; ``tokens``: words of the whole prompt; ``limit``: the most
+    words to generate, None for no limit."""
 
     text: str
     tokens: int
@@ -42,8 +42,8 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAnswer:
-    """``pieces`` are one word each, with the blank before it, and can be read once.
-    ``whole``: False where the client's limit ended it."""
+    """``pieces`` are one word each, with the blank before it, and can be read once. ``whole``:
+    False if the client's limit ended it."""
 
     pieces: Iterable[str]
     tokens: int
@@ -52,7 +52,7 @@ class PlannedAnswer:
 
 
 class Frame(NamedTuple):
-    """Bytes of one event; ``word``: whether they wait for the script's pace."""
+    """Bytes of one event; ``word``: whether it waits for the script's pace."""
 
     data: bytes
     word: bool = False
@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A reply in one JSON body; it takes as long as its ``words``."""
+    """A reply as one JSON body, which takes as long as its ``words``."""
 
     value: Any
     words: int = 0
@@ -68,7 +68,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A reply in events; ``error`` is the frame that tells a failure between them."""
+    """A reply as events; ``error`` is the frame that reports a failure between them."""
 
     content_type: str
     frames: Iterator[Frame]
@@ -76,14 +76,14 @@ class Stream:
 
 
 def say(text: str) -> str:
-    """The whole sentence that answers ``text``."""
+    """The sentence that answers ``text``."""
     words = text.split()
     echo = " ".join(words[:_MAX_ECHOED_WORDS]) + (" …" if len(words) > _MAX_ECHOED_WORDS else "")
     return f"Hello from the simulated node, where no model runs: café, 日本語, 😀. You said: {echo}"
 
 
 def compose(prompt: Prompt, script: Script) -> PlannedAnswer:
-    """The answer to a prompt, cut where the client's limit wants it."""
+    """The answer to a prompt, cut at the client's limit."""
     if script.words is None:
         spoken = _WORD.findall(say(prompt.text))
         wanted = len(spoken)
@@ -110,9 +110,9 @@ def read_text(content: Any) -> str:
 
 
 def embed(text: str, size: Any = None) -> list[float]:
-    """A vector that depends on ``text`` alone, in numbers that float32 holds exactly.
+    """A vector that depends only on ``text``, with numbers that float32 represents exactly.
 
-    ``size`` is the client's wish. Raises BadRequest.
+    ``size`` is the requested size. Raises BadRequest.
     """
     if size is None:
         size = 8

@@ -34,16 +34,16 @@ from casedesk_proxy.terms import Action, Call, Dialect, ModelInfo, RawHeaders
 
 __all__ = ["Received", "Simulator", "start"]
 
-#: Longest request line and header field that is taken, in bytes.
+#: The longest request line and header field that are accepted, in bytes.
 _MAX_LINE_BYTES = 65536
-#: What every model says of its context, in tokens.
+#: The context of every model, in tokens.
 _CONTEXT_TOKENS = 32768
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Received:
-    """A request as it stood on the wire. ``closed`` is done when its connection is gone, with
-    the loop's time; ``answered`` when its answer was given to the end that its script wants."""
+    """A request as on the wire. ``closed`` is done when its connection has ended, with the loop's
+    time; ``answered`` when its answer was sent as far as its script says."""
 
     method: str
     target: str = field(repr=False)
@@ -59,7 +59,7 @@ class Received:
 
 
 class Simulator(web.Server):
-    """A running node, see ``start``. ``requests`` are the last ones it got."""
+    """A running node, see ``start``. ``requests`` are the latest ones."""
 
     def __init__(self, *, pace: float, models: Mapping[str, Script], keep: int) -> None:
         super().__init__(
@@ -86,13 +86,13 @@ class Simulator(web.Server):
         self.url = f"{'https' if tls else 'http'}://{shown}:{self.port}"
 
     async def stop(self) -> None:
-        """Close everything at once; what is still being said is cut."""
+        """Close everything at once; running replies are cut."""
         if self._listener is not None:
             self._listener.close()
         await self.shutdown(0)
 
     async def arrived(self, count: int) -> Received:
-        """The request that is number ``count`` of those kept, as soon as it is there."""
+        """The request with the number ``count`` among the kept ones, as soon as it arrives."""
         async with self._arrival:
             await self._arrival.wait_for(lambda: len(self.requests) >= count)
         return self.requests[count - 1]
@@ -187,10 +187,10 @@ async def start(
     keep: int = 0,
     tls: ssl.SSLContext | None = None,
 ) -> Simulator:
-    """A simulated node, listening; ``port`` 0 takes a free one. Raises OSError.
+    """A simulated node that listens; ``port`` 0 uses a free one. Raises OSError.
 
-    ``pace``: words per second where a script says nothing. ``models``: scripts by model name
-    beside PRESETS. ``keep``: how many requests, bodies included, are kept for tests to look at.
+    ``pace``: words per second if a script has none. ``models``: scripts by model name beside
+    PRESETS. ``keep``: how many requests, bodies included, are kept for tests.
     """
     simulator = Simulator(pace=pace, models=models or {}, keep=keep)
     await simulator.listen(host, port, tls)

@@ -31,7 +31,7 @@ _BROKEN = StreamBroken("the simulated model broke, as its script says")
 def answer(
     action: Action, body: dict[str, Any], model: str, script: Script, *, sse: bool
 ) -> Whole | Stream:
-    """``sse``: framing of a stream; a JSON array otherwise. Raises BadRequest."""
+    """``sse``: framing of a stream; otherwise a JSON array. Raises BadRequest."""
     if action is Action.EMBED:
         return Whole({"embedding": _embedding(body)})
     if action is Action.BATCH_EMBED:
@@ -53,7 +53,7 @@ def answer(
 
 
 def _chunks(made: PlannedAnswer, model: str) -> Iterator[bytes]:
-    """One for each word. The last holds text, finishReason and usage together."""
+    """One for each word. The last one has text, finishReason and usage together."""
     spoken = 0
     for piece in made.pieces:
         spoken += 1

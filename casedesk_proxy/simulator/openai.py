@@ -51,7 +51,7 @@ def answer(action: Action, body: dict[str, Any], model: str, script: Script) -> 
 
 
 def _frames(made: PlannedAnswer, model: str, *, chat: bool, counted: bool) -> Iterator[Frame]:
-    """The count comes in a chunk of its own behind the finish, without choices."""
+    """The count comes in a chunk of its own after the finish, without choices."""
     head = _head(model, "chat.completion.chunk" if chat else "text_completion")
 
     def frame(said: dict[str, Any], finish: str | None = None, *, word: bool = False) -> Frame:

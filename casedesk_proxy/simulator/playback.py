@@ -1,4 +1,4 @@
-"""Puts a reply on the wire as its script says: its pace, its pieces, its end."""
+"""Sends a reply as its script says: its pace, its pieces, its end."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from casedesk_proxy.simulator.script import Ending, Script
 
 __all__ = ["GARBAGE", "play"]
 
-#: What a node sends that has gone mad: no event, no JSON, not even UTF-8.
+#: The bytes of a broken node: no event, no JSON, not even UTF-8.
 GARBAGE = b"\xff\xfe<html>segmentation fault\x00\n"
-#: With a linger time of nothing, closing a socket resets its connection.
+#: With a linger time of zero, closing a socket resets its connection.
 _RESET = struct.pack("ii", 1, 0)
 
 
 async def play(
     request: web.BaseRequest, reply: Whole | Stream, script: Script, pace: float
 ) -> web.StreamResponse:
-    """Sends the whole reply. ``pace`` is in words per second, 0 for no waiting.
+    """Sends the whole reply. ``pace`` is in words per second, 0 for no wait.
 
-    Raises ProxyError, before anything is sent, where the script lets a body end in an error.
+    Raises ProxyError, before anything is sent, if the script lets a body end in an error.
     """
     if isinstance(reply, Whole):
         if pace:
@@ -47,7 +47,7 @@ async def play(
 
 
 async def _speak(writer: _Writer, reply: Stream, script: Script, pace: float) -> None:
-    """The stream's events, as many as the script lets pass."""
+    """The stream's events, as many as the script allows."""
     loop = asyncio.get_running_loop()
     due = loop.time()
     stops = script.ending is not Ending.FINISH and script.after_bytes is None
@@ -59,7 +59,7 @@ async def _speak(writer: _Writer, reply: Stream, script: Script, pace: float) ->
             await asyncio.sleep(script.pause)
             due = loop.time()
         if pace and frame.word:
-            # Against a clock that does not drift with what the writing takes.
+            # By a clock that does not drift by the time for writing.
             due += 1 / pace
             await asyncio.sleep(due - loop.time())
         if not await writer.write(frame):
@@ -88,7 +88,7 @@ async def _send_body(request: web.BaseRequest, body: bytes, script: Script) -> w
 
 
 async def _end(request: web.BaseRequest, ending: Ending) -> None:
-    """What is done to the connection; a proper end is the caller's, by returning."""
+    """Ends the connection; for a regular end this returns and the caller ends it."""
     transport = request.transport
     if transport is None:
         return
@@ -103,7 +103,7 @@ async def _end(request: web.BaseRequest, ending: Ending) -> None:
 
 
 class _Writer:
-    """Cuts or joins events into writes of the script's size; each is one chunk of HTTP."""
+    """Cuts or joins events into writes of the script's size; each is one HTTP chunk."""
 
     def __init__(self, response: web.StreamResponse, script: Script) -> None:
         self._response = response
@@ -112,7 +112,7 @@ class _Writer:
         self._held = b""
 
     async def write(self, frame: Frame) -> bool:
-        """False: the script lets no more bytes pass."""
+        """False: the script allows no more bytes."""
         data = frame.data
         if self._left is not None:
             data = data[: self._left]

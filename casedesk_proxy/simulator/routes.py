@@ -1,7 +1,7 @@
-"""Which paths the simulated node has, in whose protocol it answers them, and how it fails.
+"""The paths of the simulated node, the protocol of each answer, and its failures.
 
-Only the paths that the real services document: a proxy that sends anything else gets 404, as
-from them.
+Only the paths that the real services document: a proxy that requests another path gets 404, as from
+them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _POSTED = {
 
 
 def read_path(path: str) -> tuple[Dialect, Action, str | None]:
-    """Whose call it is, what it wants and the model, where the path names it."""
+    """The protocol, the action and the model, if the path names it."""
     if path in _POSTED:
         surface, action = _POSTED[path]
         return surface, action, None
@@ -56,7 +56,7 @@ def read_path(path: str) -> tuple[Dialect, Action, str | None]:
 
 
 def guess_surface(request: web.BaseRequest) -> Dialect:
-    """Whose words to answer in."""
+    """The protocol to answer in."""
     path = request.raw_path.partition("?")[0]
     if path in _POSTED:
         return _POSTED[path][0]
@@ -83,7 +83,7 @@ def _wants_sse(query: str) -> bool:
 
 
 def fail(surface: Dialect, action: Action, script: Script, query: str) -> web.Response:
-    """The error that the script wants. Google puts it in an array where it streams one."""
+    """The error of the script. Google puts it into an array if it streams one."""
     error = ProxyError(f"simulated error {script.status}", status=script.status, code="simulated")
     made = error_reply(surface, error, "req_simulated")
     body = made.body if script.body is None else script.body.encode()

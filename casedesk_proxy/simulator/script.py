@@ -1,6 +1,6 @@
-"""What a simulated model does: how long it takes, in what pieces it talks, how it ends.
+"""What a simulated model does: how long it takes, in which pieces it answers, how it ends.
 
-A script belongs to a model name (``PRESETS``), and any request may amend it with the header
+A script belongs to a model name (``PRESETS``), and any request may change it with the header
 ``x-goog-simulator: ending=cut&after_events=2``, whose name the proxy forwards on every surface.
 """
 
@@ -22,20 +22,20 @@ HEADER = "x-goog-simulator"
 
 
 class Ending(StrEnum):
-    """How a reply ends. Those below FINISH come where ``after_events`` or ``after_bytes`` says,
-    or behind the last event of a reply that is shorter."""
+    """How a reply ends. The endings after FINISH come at ``after_events`` or ``after_bytes``, or
+    after the last event of a shorter reply."""
 
-    #: As its protocol says.
+    #: As its protocol requires.
     FINISH = "finish"
-    #: The HTTP message ends as it should, in the middle of what it carries.
+    #: The HTTP message ends correctly, in the middle of its content.
     UNFINISHED = "unfinished"
     #: The connection closes without the message's end: a FIN.
     CUT = "cut"
     #: The connection is reset: an RST.
     RESET = "reset"
-    #: An error frame of the protocol, then a proper end of the HTTP message.
+    #: An error frame of the protocol, then a correct end of the HTTP message.
     ERROR = "error"
-    #: Bytes that no protocol knows, then a proper end of the HTTP message.
+    #: Bytes of no protocol, then a correct end of the HTTP message.
     GARBAGE = "garbage"
     #: Nothing more, until the client leaves.
     HANG = "hang"
@@ -43,14 +43,14 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Seconds, bytes and counts; ``events`` are what the protocol frames, words and all else.
+    """Seconds, bytes and counts; ``events`` are all frames of the protocol, words included.
 
-    ``words_per_second``: 0 is as fast as it goes, None the simulator's own pace.
-    ``words``: that many numbers instead of a sentence, so that a lost one shows.
-    ``head_delay``: from the whole request to the head of the reply; ``pause`` comes once, behind
-    ``pause_after`` events. ``piece``: bytes per write, cutting events and characters anywhere or
-    joining several; None writes each event by itself. ``status``: an error instead of an answer,
-    with ``body`` or the protocol's own envelope.
+    ``words_per_second``: 0 is as fast as possible, None the simulator's own pace. ``words``: that
+    many numbers in place of a sentence, so that a missing one is noticed. ``head_delay``: from the
+    whole request to the head of the reply; ``pause`` comes once, after ``pause_after`` events.
+    ``piece``: bytes per write, which cuts events and characters anywhere or joins several; None
+    writes each event separately. ``status``: an error in place of an answer, with ``body`` or the
+    protocol's own envelope.
     """
 
     words_per_second: float | None = None
@@ -67,7 +67,7 @@ class Script:
     after_bytes: int | None = None
 
     def amended(self, text: str) -> Script:
-        """With what a HEADER's value says, written as a query string. Raises BadRequest."""
+        """The script with the values of a HEADER, written as a query string. Raises BadRequest."""
         types = get_type_hints(Script)
         changes: dict[str, Any] = {}
         for name, value in parse_qsl(text, keep_blank_values=True):
@@ -90,7 +90,7 @@ _CONVERT: Mapping[Any, Any] = {
     Ending: Ending,
 }
 
-#: Statuses that have a model of their own in the catalogue; any ``sim-error-NNN`` works.
+#: Statuses with a model of their own in the list; any ``sim-error-NNN`` works.
 _ERRORS = (400, 401, 403, 404, 429, 500, 503, 529)
 #: The models that every simulator has.
 PRESETS: Mapping[str, Script] = MappingProxyType(
@@ -116,7 +116,7 @@ _ERROR_NAME = re.compile(r"sim-error-([45]\d\d)")
 
 
 def find_script(model: str, scripts: Mapping[str, Script]) -> Script | None:
-    """The script of a model; None for a model that nobody has."""
+    """The script of a model; None if there is no such model."""
     script = scripts.get(model)
     if script is None and (match := _ERROR_NAME.fullmatch(model)):
         return Script(status=int(match[1]))
