@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -29,14 +28,14 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.beat import look
+from bench.beat import count_streams, look
 from bench.engine.build import Engines
 from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import EngineFailed, child, read_line, read_port
 from bench.script import running
 
 CONFIG = """
-server: {{listen: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", access_log: {log}}}
+server: {{listen: "127.0.0.1:{port}", admin: null, access_log: {log}}}
 default_deployment: d
 nodes:
   crowd: {{url: "http://127.0.0.1:{crowd}", engine: openai, models: [crowd], max_streams: 20000}}
@@ -63,7 +62,6 @@ class Scene:
     engines: Engines
     folder: Path
     port: int = 0
-    admin: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
@@ -81,22 +79,16 @@ class Scene:
         with child(self.engines.tether, command, piped=True) as process:
             yield process
 
-    def live(self) -> int:
-        url = f"http://127.0.0.1:{self.admin}/metrics"
-        text = urllib.request.urlopen(url, timeout=30).read().decode()
-        lines = [one for one in text.splitlines() if one.startswith("casedesk_node_in_flight{")]
-        return round(sum(float(line.rpartition(" ")[2]) for line in lines))
-
 
 @contextmanager
 def proxy(scene: Scene, crowd: int, calm: int, *, log: bool) -> Iterator[subprocess.Popen[str]]:
     file = scene.folder / "proxy.yaml"
-    file.write_text(CONFIG.format(port=0, admin=0, crowd=crowd, calm=calm, log=str(log).lower()))
+    file.write_text(CONFIG.format(port=0, crowd=crowd, calm=calm, log=str(log).lower()))
     command = [sys.executable, "-m", "bench.beat", str(file)]
     log_file = scene.folder / "log"
     with child(scene.engines.tether, command, log=log_file, piped=True) as process:
         told = json.loads(read_line(process.stdout, process))
-        scene.port, scene.admin = told["port"], told["admin"]
+        scene.port = told["port"]
         yield process
 
 
@@ -109,11 +101,11 @@ def fill(load: subprocess.Popen[str], streams: int, limit: float) -> Snapshot:
     return told
 
 
-def settle(scene: Scene, left: int, limit: float = 60) -> float:
+def settle(proxy: subprocess.Popen[str], left: int, limit: float = 60) -> float:
     begun = time.monotonic()
-    while scene.live() > left:
+    while (streams := count_streams(proxy)) > left:
         if time.monotonic() - begun > limit:
-            raise EngineFailed(f"{scene.live()} exchanges are left")
+            raise EngineFailed(f"{streams} streams are left")
         time.sleep(0.1)
     return time.monotonic() - begun
 
@@ -174,7 +166,7 @@ def gather(
         time.sleep(_LOOK_S)
         watcher.note(f"{count} streams")
         victim(load).send_signal(signal.SIGKILL)
-        took = settle(scene, INNOCENT)
+        took = settle(watcher.proxy, INNOCENT)
         watcher.note(f"{count} {what}", took=round(took, 2))
 
 

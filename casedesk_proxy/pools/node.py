@@ -10,6 +10,8 @@ wait for long; the next sign of life ends it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +28,8 @@ MAX_SERVICES = 64
 
 #: Seconds for which a node counts as sending after it was last heard.
 SENDING_WINDOW_S = 5.0
+#: Streams of a node that one check covers, in turn: each is a cache miss where there are thousands.
+_SEEN_PER_LOOK = 256
 #: Seconds between two checks of a node's streams, for each stream. A caller that comes sooner gets
 #: the result of the last check.
 _LOOK_PAUSE_S = 0.0001
@@ -75,8 +79,8 @@ class NodeState:
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     #: The services that have failed although the node as a whole has not.
     _service_breakers: dict[Service, CircuitBreaker] = field(default_factory=dict)
-    #: Running replies, each with its events at the last check.
-    _streams: dict[LiveReply, int] = field(default_factory=dict)
+    #: Running replies, each with its events at its last check; the one that is next comes first.
+    _streams: OrderedDict[LiveReply, int] = field(default_factory=OrderedDict)
     #: The last slot whose request is a trial.
     _trial: Slot | None = None
     #: When its streams were last checked.
@@ -169,16 +173,27 @@ class NodeState:
 
     def is_sending(self, now: float) -> bool:
         """Whether one of its streams has sent something since the last check, or shortly before
-        that."""
-        if now - self._looked_at >= _LOOK_PAUSE_S * len(self._streams):
-            self._looked_at = now
+        that. Where there are many, some are checked: see `looks`."""
+        if now - self._looked_at >= _LOOK_PAUSE_S * min(len(self._streams), _SEEN_PER_LOOK):
             self._look(now)
         return bool(self._streams) and now - self.last_heard_at < SENDING_WINDOW_S
 
+    def looks(self, now: float) -> Iterator[None]:
+        """Check all its streams; it yields so that the caller can let others have their turn."""
+        left = len(self._streams) - _SEEN_PER_LOOK
+        self._look(now)
+        while left > 0:
+            yield
+            self._look(now)
+            left -= _SEEN_PER_LOOK
+
     def _look(self, now: float) -> None:
-        for stream, seen in self._streams.items():
-            if stream.events != seen:
-                self._streams[stream] = stream.events
+        """Check some of its streams, the next ones."""
+        self._looked_at, streams = now, self._streams
+        for _ in range(min(len(streams), _SEEN_PER_LOOK)):
+            stream, seen = streams.popitem(last=False)
+            streams[stream] = events = stream.events
+            if events != seen:
                 self.last_heard_at = now
 
     def record_failure(self, now: float, fault: NodeFault, error: str) -> None:

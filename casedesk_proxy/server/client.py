@@ -170,16 +170,16 @@ class ConnectedClient:
         else:
             self._transport.resume_reading()
 
-    def stand_by(self) -> None:
+    def stand_by(self) -> int:
         """It is not expected to say anything: see `QuietClients`."""
         transport = self._transport
         # One whose end was read is read no more.
         if transport is None or not transport.is_reading() or transport.get_write_buffer_size():
-            return
+            return -1
         number: int = transport.get_extra_info("socket").fileno()
-        transport.pause_reading()
-        self._shared.quiet.watch(number, self.wake)
         self._watched = number
+        transport.pause_reading()
+        return number
 
     def wake(self) -> None:
         """It says something, or nobody else is to watch it any more."""

@@ -82,7 +82,7 @@ class PublicServer:
     def admit(self, connection: ClientConnection) -> None:
         """It is open."""
         self.connections.add(connection)
-        self.quiet.expect()
+        self.quiet.expect(connection)
         if self.counted is not None:
             self.counted(len(self.connections))
         if self._shaking:

@@ -95,7 +95,7 @@ class Prober:
         async with aiohttp.ClientSession(connector=connector) as session:
             try:
                 while True:
-                    self._look_round(session)
+                    await self._look_round(session)
                     await asyncio.sleep(self._tick_s)
             finally:
                 tasks = [*self._asking.values()]
@@ -105,12 +105,14 @@ class Prober:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _look_round(self, session: aiohttp.ClientSession) -> None:
+    async def _look_round(self, session: aiohttp.ClientSession) -> None:
         now = self._loop.time()
         for name, node in self._current.snapshot.nodes.items():
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is not None:
+                if state.hung:
+                    await _look_at_streams(state, now)
                 if state.has_resumed(now):
                     self._slots.mark_heard(state)
                 self._ask_who_is_back(state)
@@ -120,6 +122,7 @@ class Prober:
             if now < self._due[name]:
                 continue
             self._due[name] = now + interval * (1 + _SPREAD_SHARE * (2 * random.random() - 1))
+            await _look_at_streams(state, now)
             if self._is_heard(state, now):
                 self._slots.probe_ok(state)
                 continue
@@ -168,7 +171,7 @@ class Prober:
         try:
             wait = limit
             while limit and not (await asyncio.wait({asking}, timeout=wait))[0]:
-                wait = self._doubt_anew(state, began, limit)
+                wait = await self._doubt_anew(state, began, limit)
             self._judge(state, await asking)
         except TimeoutError:
             if not limit:
@@ -210,10 +213,10 @@ class Prober:
         ) as reply:
             return reply.status
 
-    def _doubt_anew(self, state: NodeState, began: float, limit: float) -> float:
+    async def _doubt_anew(self, state: NodeState, began: float, limit: float) -> float:
         """The probe that ``began`` then is still unanswered; returns when to check again."""
         now = self._loop.time()
-        state.is_sending(now)
+        await _look_at_streams(state, now)
         quiet = now - max(began, state.last_heard_at)
         if quiet < limit:
             return limit - quiet
@@ -238,6 +241,12 @@ class Prober:
             state.breaker.note_error(self._loop.time(), "health check timed out")
         else:
             self._slots.record_failure(state, NodeFault.SILENT, "health check timed out")
+
+
+async def _look_at_streams(state: NodeState, now: float) -> None:
+    """Some a round, so that thousands of them hold up nobody."""
+    for _ in state.looks(now):
+        await asyncio.sleep(0)
 
 
 def _describe(node: NodeSpec, error: aiohttp.ClientError | OSError) -> str:

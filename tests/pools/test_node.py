@@ -168,3 +168,19 @@ def test_names_that_clients_invent_are_not_remembered_for_ever() -> None:
         state.record_service_failure(100.0, (f"m{number}", "chat"), NodeFault.ABSENT, "x")
     assert len(state.lacking(100.0)) == MAX_SERVICES
     assert state.lacks(100.0, ("m999", "chat"))
+
+
+def test_of_many_streams_some_are_looked_at_in_turn() -> None:
+    """Each look at thousands would hold the loop up for milliseconds."""
+    state, talks = NodeState("a"), [Talk() for _ in range(600)]
+    for talk in talks:
+        state.begin_stream(talk)
+    assert not state.is_sending(100.0)
+    talks[-1].events = 1
+    assert not state.is_sending(101.0)
+    assert state.is_sending(102.0), "the last of them is in the third look"
+    talks[0].events = 1
+    assert len(list(state.looks(200.0))) == 2
+    assert state.last_heard_at == 200.0
+    assert state.is_sending(200.0)
+    assert not list(NodeState("b").looks(1.0))
