@@ -1,14 +1,15 @@
 """The open sessions of all instances that share a state file.
 
 They are looked up in memory, since each request of a page does it. A session that begins or ends is
-written to the file first; the others read the file twice a second, and as soon as a page uses a
-session that they do not know. Without a file a session lives as long as the process. Only the
-SHA-256 of an id is kept.
+written to the file first; the others read the file once they hear of that, and as soon as a page
+uses a session that they do not know. Without a file a session lives as long as the process. Only
+the SHA-256 of an id is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import secrets
@@ -38,9 +39,11 @@ __all__ = ["SessionBook"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two checks of the file, and after which everything is read again: the use of a
-#: session by others is not noted as a change.
-_LOOK_S, _READ_AGAIN_S = 0.5, 60.0
+#: Seconds after which everything is read again: the use of a session by others is not noted as a
+#: change.
+_READ_AGAIN_S = 60.0
+#: Seconds until the next check of a file that cannot be read.
+_RETRY_S = 0.5
 #: Seconds of use that are not written.
 _TOUCH_S = 30.0
 #: Seconds for which a sign-in waits for the state file.
@@ -48,8 +51,8 @@ _FILE_WAIT_S = 10.0
 
 
 class SessionBook:
-    """A `Sessions`. ``now``: seconds since 1970; ``look_s``: seconds between two checks of the
-    file."""
+    """A `Sessions`. ``now``: seconds since 1970; ``read_again_s``: seconds between two checks of the
+    file though nobody called `hear`."""
 
     def __init__(
         self,
@@ -58,13 +61,14 @@ class SessionBook:
         store: StoreWriter | None,
         *,
         now: Callable[[], float] = time.time,
-        look_s: float = _LOOK_S,
+        read_again_s: float = _READ_AGAIN_S,
     ) -> None:
         self._config = config
         self._snapshot = snapshot
         self._store = store
         self._now = now
-        self._look_s = look_s
+        self._read_again_s = read_again_s
+        self._news = asyncio.Event()
         self._open: dict[str, Session] = {}
         self._written: dict[str, float] = {}
         self.users: dict[str, StoredUser] = {}
@@ -152,11 +156,17 @@ class SessionBook:
             done = asyncio.wrap_future(self._store.perform(step))
             await asyncio.wait_for(done, _FILE_WAIT_S)
 
+    def hear(self) -> None:
+        """Sessions or users in the file are others than before."""
+        self._news.set()
+
     async def keep_current(self) -> None:
         """Runs as long as the process serves."""
         while True:
+            self._news.clear()
             await self.look()
-            await asyncio.sleep(self._look_s)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._read_again_s)
 
     async def look_for(self, ident: str) -> None:
         """Read changes of others, which may have begun this session. Requests that ask meanwhile
@@ -184,9 +194,11 @@ class SessionBook:
             found = await asyncio.to_thread(self._read)
         except (StoreError, sqlite3.Error, OSError, ValueError) as error:
             log.debug("sessions cannot be read: %s", error)
+            asyncio.get_running_loop().call_later(_RETRY_S, self.hear)
             return
         if changes != self._changes:
             self._seen = (-1, 0.0)
+            self.hear()
         elif found is not None:
             self._take(*found)
 
@@ -207,7 +219,7 @@ class SessionBook:
         now = self._now()
         with open_reader(self._store.path) as connection:
             version = read_version(connection)
-            if version == self._seen[0] and now - self._seen[1] < _READ_AGAIN_S:
+            if version == self._seen[0] and now - self._seen[1] < self._read_again_s:
                 return None
             connection.execute("BEGIN")
             version, found = read_version(connection), read_all(connection)

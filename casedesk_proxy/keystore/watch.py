@@ -2,7 +2,8 @@
 
 It runs in a thread of its own, so the loop never waits for the file. A number in the file shows
 that it has changed; one call passes the change on. Code of this process that has changed the file
-requests a check at once. If the file cannot be read, the keys stay as they were.
+requests a check at once. If the file cannot be read, the keys stay as they were. Others who want to
+hear of changes of the file have their numbers read in the same check.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from casedesk_proxy.keystore.rows import StoredKey, read_keys, read_version
 from casedesk_proxy.keystore.table import NO_CHANGE, make_table, next_expiry
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.store.sign import FileSign
 
 __all__ = ["KeyWatch"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two checks. Each reads one row of a file that is in memory.
-_LOOK_S = 0.25
+#: Seconds between two checks. Each calls stat twice, and reads some rows of a file that has changed.
+_LOOK_S = 0.5
 #: How many names one log line contains.
 _MAX_LISTED_NAMES = 10
 
@@ -56,6 +58,8 @@ class KeyWatch:
         self._defaults = defaults
         self._had = defaults()
         self._look_s = look_s
+        self._sign = FileSign(path)
+        self._others: list[_Other] = []
         self._file = ExitStack()
         self._connection: sqlite3.Connection | None = None
         #: The file's identity, and the version of its keys; none at first.
@@ -73,6 +77,13 @@ class KeyWatch:
     def start(self) -> None:
         """Check from then on."""
         self._thread.start()
+
+    def inform(
+        self, read: Callable[[sqlite3.Connection], int], changed: Callable[[], None]
+    ) -> None:
+        """Call ``changed``, in the thread that looks, whenever ``read`` finds another number than
+        before. To be asked for before `start`."""
+        self._others.append(_Other(read, changed))
 
     def stop(self) -> None:
         """Does not wait for the thread, which may hang in a file."""
@@ -126,12 +137,16 @@ class KeyWatch:
 
     def _read(self) -> list[StoredKey] | None:
         """None if nothing has changed."""
+        if not self._sign.may_have_changed() and self._connection is not None:
+            return None
         found = os.stat(self._path)
         identity = found.st_dev, found.st_ino
         if self._connection is None or self._seen is None or self._seen[0] != identity:
             self._close()
             self._connection = self._file.enter_context(open_reader(self._path))
         connection = self._connection
+        for other in self._others:
+            other.look(connection)
         version = read_version(connection)
         self.fault = ""
         if self._seen == (identity, version):
@@ -167,6 +182,22 @@ class KeyWatch:
     def _close(self) -> None:
         self._file.close()
         self._connection = None
+
+
+class _Other:
+    """Who hears of another number in the file than the one before; of the first, too."""
+
+    def __init__(
+        self, read: Callable[[sqlite3.Connection], int], changed: Callable[[], None]
+    ) -> None:
+        self._read, self._changed = read, changed
+        self._known: int | None = None
+
+    def look(self, connection: sqlite3.Connection) -> None:
+        number = self._read(connection)
+        if number != self._known:
+            self._known = number
+            self._changed()
 
 
 def _differs(one: StoredKey, other: StoredKey | None) -> bool:

@@ -105,7 +105,7 @@ class Gateway(Observed):
         self._descriptors = DescriptorMonitor(self.metrics.count_exhaustion, loop.time)
         self._loop_lag = LoopLagMonitor(loop, self._observe_lag)
 
-        self._console = ServedConsole(self.serving, store)
+        self._console = ServedConsole(self.serving, store, self.stored_keys)
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(
             loop, self.serving, self.dispatcher, self.metadata,

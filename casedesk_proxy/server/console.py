@@ -9,20 +9,27 @@ from casedesk_proxy.console.app import add_console, console_app
 from casedesk_proxy.console.book import SessionBook
 from casedesk_proxy.console.desk import Desk, Shown
 from casedesk_proxy.console.figures import Figures
+from casedesk_proxy.console.rows import read_version
 from casedesk_proxy.console.running import Running
 from casedesk_proxy.server.runtime import Serving
+from casedesk_proxy.server.stored_keys import StoredKeys
 from casedesk_proxy.store.writer import StoreWriter
 
 __all__ = ["ServedConsole"]
 
 
 class ServedConsole:
-    """``sessions`` count for the API's requests, too; ``figures`` are called with each exchange."""
+    """``sessions`` count for the API's requests, too; ``figures`` are called with each exchange.
+    ``watch``: who looks at the state file, where there is one."""
 
-    def __init__(self, serving: Serving, store: StoreWriter | None) -> None:
+    def __init__(
+        self, serving: Serving, store: StoreWriter | None, watch: StoredKeys | None
+    ) -> None:
         self._serving = serving
         self.figures = Figures()
         self.sessions = SessionBook(lambda: serving.current.config, lambda: serving.snapshot, store)
+        if watch is not None:
+            watch.inform(read_version, self.sessions.hear)
 
     def make_public(self, served: Shown, running: Running) -> web.Application:
         return console_app(self._make_desk(served, running, on_admin=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Callable
 
 from casedesk_proxy.auth.keys import KeyTable
@@ -54,6 +55,13 @@ class StoredKeys:
 
         self.watch.hurry(lambda: self._call_soon(finish))
         await asyncio.wait([looked], timeout=_LOOK_WAIT_S)
+
+    def inform(
+        self, read: Callable[[sqlite3.Connection], int], changed: Callable[[], None]
+    ) -> None:
+        """Call ``changed``, on the loop, whenever ``read`` finds another number in the file. To be
+        asked for before `start`."""
+        self.watch.inform(read, lambda: self._call_soon(changed))
 
     def stop(self) -> None:
         self.watch.stop()

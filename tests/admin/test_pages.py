@@ -237,7 +237,7 @@ async def test_what_was_cached_is_told_with_the_policy() -> None:
 async def test_every_route_is_in_its_document_and_no_other() -> None:
     """Pages for people, and the documents themselves, are not among them."""
     async with serving() as gateway:
-        app = ServedConsole(gateway.serving, None).make_admin(gateway, NOBODY)
+        app = ServedConsole(gateway.serving, None, None).make_admin(gateway, NOBODY)
         routes = {
             (route.method, route.resource.canonical)
             for route in app.router.routes()

@@ -120,3 +120,36 @@ async def test_a_file_that_cannot_be_read_changes_nothing(tmp_path: Path) -> Non
     book = make(Clock(), StoreWriter(tmp_path / "none" / FILE_NAME))
     await book.look()
     assert not book
+
+
+async def test_it_reads_again_once_it_hears_of_news(tmp_path: Path) -> None:
+    store = StoreWriter(tmp_path / FILE_NAME, gather_s=0.001)
+    await asyncio.to_thread(store.start)
+    book, other = make(Clock(), store), make(Clock(), store)
+    keeping = asyncio.ensure_future(other.keep_current())
+    ident, _ = await book.begin("alice", "key", PROOF)
+    other.hear()
+    async with asyncio.timeout(30):
+        while not other:
+            await asyncio.sleep(0)
+    assert other.find(ident) is not None
+    keeping.cancel()
+    await asyncio.to_thread(store.close, 10)
+
+
+async def test_it_reads_again_now_and_then_and_after_a_failure(tmp_path: Path) -> None:
+    """When others used a session is no news."""
+    clock, looks = Clock(), asyncio.Queue[None]()
+
+    class Counted(SessionBook):
+        async def look(self) -> None:
+            looks.put_nowait(None)
+            await super().look()
+
+    store = StoreWriter(tmp_path / "none" / FILE_NAME)
+    book = Counted(lambda: CONFIG, lambda: SNAPSHOT, store, now=clock, read_again_s=0.001)
+    keeping = asyncio.ensure_future(book.keep_current())
+    async with asyncio.timeout(30):
+        for _ in range(3):
+            await looks.get()
+    keeping.cancel()

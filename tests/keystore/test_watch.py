@@ -14,6 +14,7 @@ import pytest
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.keystore.changes import expire, note_use, revoke
 from casedesk_proxy.keystore.watch import KeyWatch
+from casedesk_proxy.store.facts import count_up, read_number
 from casedesk_proxy.store.file import FILE_NAME, open_writer
 from tests.keystore.keys import BY, NOON, changing, enter, made
 
@@ -192,3 +193,31 @@ def test_who_has_changed_a_key_waits_for_no_turn(path: Path) -> None:
         assert looked.wait(30)
         assert sorted(tables[-1].names) == names
     watch.stop()
+
+
+def test_a_file_that_has_not_changed_is_not_read(
+    path: Path, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched.look()
+    os.utime(path, (1, 1))
+    os.utime(f"{path}-wal", (1, 1)) if Path(f"{path}-wal").exists() else None
+    watched.look()
+    reads: list[object] = []
+    monkeypatch.setattr("casedesk_proxy.keystore.watch.read_version", reads.append)
+    assert watched.look() is None
+    assert not reads
+
+
+def test_others_hear_of_their_numbers(path: Path, watched: Watched) -> None:
+    told: list[str] = []
+    watched.watch.inform(lambda file: read_number(file, "console"), lambda: told.append("console"))
+    watched.look()
+    watched.look()
+    assert told == ["console"]
+    enter(path, made("bob"))
+    assert watched.look() == {"alice", "bob"}
+    assert told == ["console"]
+    with changing(path) as connection:
+        count_up(connection, "console")
+    assert watched.look() is None
+    assert told == ["console", "console"]
