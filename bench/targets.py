@@ -6,8 +6,10 @@ import hashlib
 import secrets
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from bench.engine.process import free_port
@@ -125,6 +127,18 @@ def _make_floor(place: Place) -> Target:
     )
 
 
+def _make_bare_uvloop(place: Place) -> Target:
+    """An empty relay through the event loop that the proxy uses."""
+    port, script = free_port(), ROOT / "bench/peers/bare_uvloop.py"
+    ports = ["--port", str(port), "--to", str(place.node_port)]
+    return Target(
+        name="bare-uvloop",
+        version=f"uvloop {version('uvloop')}, no HTTP",
+        command=[sys.executable, str(script), *ports],
+        port=port,
+    )
+
+
 #: By name, in the order of the table. Each may raise Unavailable.
 TARGETS: dict[str, Callable[[Place], Target]] = {
     "proxy": _make_proxy,
@@ -143,6 +157,7 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
     "proxy-tls-loop": _make_tls_loop,
     "nginx-tls": _make_tls_nginx,
     "haproxy-tls": _make_tls_haproxy,
+    "bare-uvloop": _make_bare_uvloop,
     "floor": _make_floor,
 }
 

@@ -51,8 +51,8 @@ _FILE_WAIT_S = 10.0
 
 
 class SessionBook:
-    """A `Sessions`. ``now``: seconds since 1970; ``read_again_s``: seconds between two checks of the
-    file though nobody called `hear`."""
+    """A `Sessions`. ``now``: seconds since 1970; ``read_again_s``: seconds between two checks of
+    the file though nobody called `hear`."""
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ __all__ = ["KeyWatch"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two checks. Each calls stat twice, and reads some rows of a file that has changed.
+#: Seconds between two checks. Each calls stat twice, and reads some rows if the file has changed.
 _LOOK_S = 0.5
 #: How many names one log line contains.
 _MAX_LISTED_NAMES = 10
