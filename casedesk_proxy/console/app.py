@@ -50,6 +50,7 @@ def add_console(app: web.Application, desk: Desk) -> list[web.RouteDef]:
     app.add_routes(routes)
     app.middlewares.append(log_requests(desk))
     app.on_response_prepare.append(harden)
+    app.on_cleanup.append(desk.close)
     return routes
 
 

@@ -47,7 +47,7 @@ _FORGET_OLDEST = """
 
 class SignInAttempts:
     """Counted by address and by name, so that neither many names nor many addresses help an
-    attacker. ``now``: seconds since 1970."""
+    attacker. ``now``: seconds since 1970. ``close`` at the end."""
 
     def __init__(self, store: StoreWriter | None, now: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -72,6 +72,12 @@ class SignInAttempts:
     async def succeed(self, who: Sequence[str]) -> None:
         names = [_shorten(one) for one in who]
         await self._perform(lambda file: _succeed(file, names))
+
+    def close(self) -> None:
+        """Forget what this process has counted for itself."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
     def _note(self, names: list[str], waits_s: list[float], now: float) -> None:
         if len(self._waiting) > _MAX_REMEMBERED_NAMES:

@@ -84,7 +84,7 @@ Answer = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
 
 class Desk:
-    """One for each listener; ``on_admin``: it is the admin listener's."""
+    """One for each listener; ``on_admin``: it is the admin listener's. ``close`` at the end."""
 
     def __init__(
         self,
@@ -102,6 +102,10 @@ class Desk:
         self.attempts = SignInAttempts(served.store)
         self.census = Census(lambda: running.live, lambda: served.metrics.events)
         self.checker = checker or Checker()
+
+    async def close(self, _app: web.Application) -> None:
+        """Called as its application ends."""
+        self.attempts.close()
 
     # Access to the console.
 

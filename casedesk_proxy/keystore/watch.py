@@ -86,9 +86,11 @@ class KeyWatch:
         self._others.append(_Other(read, changed))
 
     def stop(self) -> None:
-        """Does not wait for the thread, which may hang in a file."""
+        """Does not wait for the thread, which may hang in a file and closes it at its end."""
         self._is_stopping = True
         self._bell.set()
+        if self._thread.ident is None:
+            self._close()
 
     def hurry(self, looked: Callable[[], None]) -> None:
         """Check at once; ``looked`` is called after that, in the checking thread. May be called

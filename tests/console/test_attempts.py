@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from casedesk_proxy.console.attempts import SignInAttempts
 from casedesk_proxy.store.file import FILE_NAME
@@ -17,6 +20,18 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def attempts(clock: Clock) -> Iterator[SignInAttempts]:
+    """Counted without a state file."""
+    with closing(SignInAttempts(None, clock)) as own:
+        yield own
 
 
 async def fail(attempts: SignInAttempts, clock: Clock, times: int, *who: str) -> list[float]:
@@ -31,17 +46,14 @@ async def fail(attempts: SignInAttempts, clock: Clock, times: int, *who: str) ->
     return waits
 
 
-async def test_people_mistype_and_guessers_wait() -> None:
-    clock = Clock()
-    attempts = SignInAttempts(None, clock)
+async def test_people_mistype_and_guessers_wait(attempts: SignInAttempts, clock: Clock) -> None:
     waits = await fail(attempts, clock, 12, "a", "n")
     assert waits == [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
     clock.now -= 100_000
     assert await attempts.begin(["a"]) == 60
 
 
-async def test_it_counts_by_address_and_by_name() -> None:
-    attempts = SignInAttempts(None, Clock())
+async def test_it_counts_by_address_and_by_name(attempts: SignInAttempts) -> None:
     for number in range(3):
         assert await attempts.begin([f"address {number}", "name"]) == 0
     assert await attempts.begin(["another address", "name"]) == 1
@@ -49,9 +61,7 @@ async def test_it_counts_by_address_and_by_name() -> None:
     assert await attempts.begin(["address 0", "another name"]) == 0
 
 
-async def test_time_passes_and_success_clears() -> None:
-    clock = Clock()
-    attempts = SignInAttempts(None, clock)
+async def test_time_passes_and_success_clears(attempts: SignInAttempts, clock: Clock) -> None:
     await fail(attempts, clock, 4, "a")
     clock.now += 0.5
     assert await attempts.begin(["a"]) == 1.5
@@ -62,9 +72,9 @@ async def test_time_passes_and_success_clears() -> None:
     assert await fail(attempts, clock, 4, "a") == [0, 0, 0, 1]
 
 
-async def test_what_is_remembered_is_bounded_and_the_oldest_goes() -> None:
-    clock = Clock()
-    attempts = SignInAttempts(None, clock)
+async def test_what_is_remembered_is_bounded_and_the_oldest_goes(
+    attempts: SignInAttempts, clock: Clock
+) -> None:
     for _ in range(3):
         await attempts.begin(["first"])
     clock.now += 1
@@ -73,8 +83,18 @@ async def test_what_is_remembered_is_bounded_and_the_oldest_goes() -> None:
     assert await attempts.begin(["first"]) == 0
 
 
-async def test_instances_and_restarts_count_together(tmp_path: Path) -> None:
-    clock, path = Clock(), tmp_path / FILE_NAME
+async def test_without_a_file_what_was_counted_ends_with_the_process(
+    attempts: SignInAttempts, clock: Clock
+) -> None:
+    await fail(attempts, clock, 5, "a")
+    assert await attempts.begin(["a"]) > 0
+    attempts.close()
+    clock.now += 60
+    assert await fail(attempts, clock, 4, "a") == [0, 0, 0, 1]
+
+
+async def test_instances_and_restarts_count_together(clock: Clock, tmp_path: Path) -> None:
+    path = tmp_path / FILE_NAME
     stores = [StoreWriter(path, gather_s=0.001) for _ in range(2)]
     for store in stores:
         await asyncio.to_thread(store.start)

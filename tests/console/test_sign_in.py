@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.console.passwords import hash_password
-from tests.console.rooms import API, USER, Room, room
+from tests.console.rooms import API, USER, Browser, Room, room
+from tests.fixtures.proxy import key_entry, proxy_here
 
 MODELS = "/proxy/desk/openai/v1/models"
 SESSION = f"{API}/session"
@@ -171,6 +172,19 @@ async def test_who_fails_often_waits(tmp_path: Path) -> None:
             assert reply.status == 429
             assert (await reply.json())["error"]["code"] == "too_many_attempts"
             assert reply.headers["Retry-After"] == "1"
+
+
+async def test_without_a_state_file_guessers_wait_all_the_same() -> None:
+    config = {
+        "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
+        "deployments": {"desk": {"nodes": ["n"]}},
+        "keys": [key_entry("t0ken", "desk")],
+    }
+    async with proxy_here(config) as proxy:
+        browser = Browser(proxy.url)
+        tries = [await browser.sign_in(key="wrong") for _ in range(4)]
+        await browser.session.close()
+    assert [code for code, _ in tries] == [401, 401, 401, 429]
 
 
 async def test_a_reverse_proxy_that_is_listed_signs_its_users_in(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from casedesk_proxy.config.files import Files
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.store.file import FILE_NAME
-from casedesk_proxy.store.schema import migrate
 from casedesk_proxy.store.writer import StoreWriter
 
 NOW = 1_700_000_000.0
@@ -20,13 +19,6 @@ _FILE: dict[str, Any] = {
     "sha256": "00", "made": NOW - 10, "expires": NOW + 10, "chosen": None, "purpose": "",
     "surface": "gemini", "declared": None, "permit": None,
 }  # fmt: skip
-
-
-def state_file() -> sqlite3.Connection:
-    """In memory."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(connection)
-    return connection
 
 
 def insert(connection: sqlite3.Connection, **values: Any) -> None:

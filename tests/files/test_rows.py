@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from casedesk_proxy.files.rows import find_file
-from tests.files.stores import NOW, insert, state_file
+from casedesk_proxy.store.schema import migrate
+from tests.files.stores import NOW, insert
 
 
 @pytest.fixture
-def rows() -> sqlite3.Connection:
-    return state_file()
+def rows() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection)
+        yield connection
 
 
 def test_a_file_is_found_by_its_owner_alone(rows: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,11 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def watched(path: Path) -> Watched:
+def watched(path: Path) -> Iterator[Watched]:
     enter(path, made("alice"))
-    return Watched(path)
+    one = Watched(path)
+    yield one
+    one.watch.stop()
 
 
 def test_only_changes_of_keys_are_told(path: Path, watched: Watched) -> None:

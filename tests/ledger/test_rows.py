@@ -50,22 +50,19 @@ def test_every_ending_has_a_row(terminal: Terminal) -> None:
 
 @table("count", [0, 1, 2, 31, 32, 33, 100])
 def test_as_many_as_come_each_for_itself(count: int) -> None:
-    connection = sqlite3.connect(":memory:")
-    connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
     given = [
         replace(
             WHOLE, request_id=f"r{n}", key=f"k{n % 3}", ended=102 + n, usage=Usage(n, n % 2, None)
         )
         for n in range(count)
     ]  # fmt: skip
-    LedgerRows().enter(connection, [(1e9 + n, one) for n, one in enumerate(given)])
-    rows = connection.execute(
-        "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
-    )
-    assert rows.fetchall() == [
-        (f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + n) for n in range(count)
-    ]
-    connection.close()
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
+        LedgerRows().enter(connection, [(1e9 + n, one) for n, one in enumerate(given)])
+        rows = connection.execute(
+            "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
+        ).fetchall()
+    assert rows == [(f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + n) for n in range(count)]
 
 
 def test_they_are_written_but_for_floods(tmp_path: Path) -> None:
