@@ -1,4 +1,4 @@
-// The console's own JSON. What goes wrong is thrown as a Fault with a sentence for people.
+// The console's JSON API. An error is thrown as a Fault with a sentence for people.
 
 export class Fault extends Error {
   constructor(status, message, field) {

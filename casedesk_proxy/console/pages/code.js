@@ -1,5 +1,5 @@
-// The same request as code: curl, Python and Node.js, ready to run once CASEDESK_KEY is set. A file is
-// read there, not written out. Pure: nothing is sent here.
+// The same request as code: curl, Python and Node.js, ready to run once CASEDESK_KEY is set. The code
+// reads files and does not contain them. Pure functions: nothing is sent here.
 import { anthropicBody, chatBody, known, makeRequest, responsesBody } from "/console/surfaces.js";
 
 const KEY = "CASEDESK_KEY";

@@ -1,4 +1,4 @@
-// Elements, and how numbers and times are written. All text goes in as text, never as markup.
+// Makes elements, and formats numbers and times. All text is inserted as text, never as markup.
 
 /** An element: `on…` in `properties` are listeners, `class` and what has a dash are attributes. */
 export function h(tag, properties = {}, ...children) {
@@ -43,7 +43,7 @@ export function keep(body, rows, key, make, update) {
 
 /** A cell, with the column's name for narrow screens. */
 export function cell(label, content = "", kind = "") {
-  // A name keeps its own direction, and turns nothing beside it.
+  // A name keeps its own text direction and does not change that of the text beside it.
   return h("td", { class: kind, "data-label": label }, kind === "name" ? h("bdi", {}, content) : content);
 }
 

@@ -1,4 +1,4 @@
-// Server-sent events out of a reply's body, as its bytes come.
+// Reads server-sent events from a reply's body while its bytes arrive.
 
 /** Gives {name, data, raw} for each event; what is left at the end without a blank line is not one. */
 export async function* readEvents(body) {

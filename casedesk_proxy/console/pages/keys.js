@@ -1,4 +1,4 @@
-// Keys of people and programs: made here, shown once, limited, withdrawn.
+// Keys of people and programs: made here, shown once, limited, revoked.
 import { ask } from "/console/api.js";
 import { cell, copier, count, day, guarded, h, table, timed } from "/console/dom.js";
 
@@ -137,7 +137,7 @@ function changedKey(one, save, close) {
 }
 
 function changedLimit(before, text) {
-  // An empty field: the limits of all keys count again.
+  // An empty field: the limits for all keys apply again.
   const soft = before?.soft ?? null;
   if (!text) return soft === null ? "default" : { soft };
   return soft !== null && soft <= Number(text) ? { soft, hard: Number(text) } : Number(text);

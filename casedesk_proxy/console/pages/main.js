@@ -1,4 +1,4 @@
-// Which page is shown, and who may see it.
+// Chooses the page to show, and checks who may see it.
 import { ask } from "/console/api.js";
 import { h } from "/console/dom.js";
 import { showKeys } from "/console/keys.js";

@@ -1,4 +1,4 @@
-// What the pages have in common that is more than an element.
+// Parts that several pages share.
 import { h, span, write } from "/console/dom.js";
 
 const STATES = {

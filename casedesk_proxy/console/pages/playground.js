@@ -1,4 +1,4 @@
-// Ask a model as an SDK would, on any surface, and see all that comes back.
+// Sends a request to a model as an SDK would, on any surface, and shows the whole reply.
 import { ask } from "/console/api.js";
 import { writeCode } from "/console/code.js";
 import { copier, count, h, rate, write } from "/console/dom.js";

@@ -1,4 +1,4 @@
-// The way in: with a key, or with name and password where the configuration has users.
+// Signing in: with a key, or with name and password if the configuration has users.
 import { ask } from "/console/api.js";
 import { h } from "/console/dom.js";
 

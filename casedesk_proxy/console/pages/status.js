@@ -1,4 +1,4 @@
-// The present state. Everything comes by server-sent events; only ages are counted here.
+// The current state. All data comes as server-sent events; only ages are computed here.
 import { ask } from "/console/api.js";
 import { age, aging, badge, mark, panel } from "/console/parts.js";
 import { showStreams } from "/console/streams.js";

@@ -1,4 +1,4 @@
-// All running requests: the newest as they come, and any of them by searching, sorting and paging.
+// All running requests: the newest as they arrive, and all others by searching, sorting and paging.
 import { ask } from "/console/api.js";
 import { cell, count, guarded, h, keep, moment, rate, table, write } from "/console/dom.js";
 import { age, aging, badge, mark, panel } from "/console/parts.js";

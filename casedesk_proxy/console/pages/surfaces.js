@@ -1,4 +1,4 @@
-// What a question is on each surface, and how its stream is read. Pure: nothing is sent here.
+// The form of a question on each surface, and how its stream is read. Pure functions: nothing is sent.
 
 export const SURFACES = {
   gemini: { title: "Gemini", deployment: "gemini", path: geminiPath, body: geminiBody, read: readGemini },
@@ -80,7 +80,7 @@ function dataUrl({ type, data }) {
   return `data:${type};base64,${data}`;
 }
 
-// Each reader takes one event's value and gives {text, thought, prompt, output, cached, fault}, all
+// Each reader takes one event's value and returns {text, thought, prompt, output, cached, fault}, all
 // of them optional.
 
 function readGemini(value) {

@@ -1,4 +1,4 @@
-// Runs before anything is painted: the choice of light or dark, where one was made.
+// Runs before anything is painted: applies the choice of light or dark, if there is one.
 {
   const chosen = localStorage.getItem("theme");
   if (chosen) document.documentElement.dataset.theme = chosen;

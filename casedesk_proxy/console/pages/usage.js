@@ -1,4 +1,4 @@
-// Who used what: by day and key, from the ledger, drawn and in numbers.
+// Usage by day and key, from the ledger, as a chart and in numbers.
 import { ask } from "/console/api.js";
 import { cell, compact, count, h, s, share, table } from "/console/dom.js";
 
