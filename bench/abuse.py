@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Innocent streams while somebody abuses the proxy: their longest gap, and what it cost.
+"""Innocent streams while a client abuses the proxy: their longest gap, and the proxy's memory.
 
 python bench/abuse.py --output bench/out/abuse         # all abuses, some eight minutes
 python bench/abuse.py --only pipeline,parts --seconds 4
@@ -52,10 +52,10 @@ def main(
     file: Path | None, output: Path | None, before: Path | None, nice: int, check: bool,
     **options: Any,
 ) -> None:  # fmt: skip
-    """Abuse a proxy in every way that is known, one after the other, each time a new one.
+    """Abuse a proxy in every known way, one after the other, each time a new process.
 
-    The table's columns are explained in bench/README.md. Exit code 1 with --check when a gap of an
-    innocent stream, a new request or the memory missed its bound; 2 when nothing could be measured.
+    The table's columns are explained in bench/README.md. Exit code 1 with --check if a gap of an
+    innocent stream, a new request or the memory exceeded its limit; 2 if nothing could be measured.
     """
     names = choose(options.pop("only"), options["seed"])
     settings = settle(options)
@@ -76,7 +76,7 @@ def main(
 
 
 def choose(only: tuple[str, ...], seed: int | None) -> list[str]:
-    """In the order of the table, or by chance."""
+    """In the order of the table, or shuffled."""
     asked = {name.strip() for names in only for name in names.split(",") if name.strip()}
     if unknown := asked - ABUSES.keys():
         raise click.BadParameter(

@@ -1,4 +1,4 @@
-"""Abuses as a picture: the longest gap and the memory of each, with what they were before."""
+"""Draws abuses: the longest gap and the memory of each, beside those of an earlier run."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import Any
 __all__ = ["plot"]
 
 _OURS, _THEIRS, _BOUND = "tab:blue", "0.6", "tab:red"
-#: Less than the pace of the streams is no gap.
+#: A shorter pause than the pace of the streams is not a gap.
 _LEAST_MS = 20.0
 _LEAST_MB = 1.0
 
 
 def plot(facts: dict[str, Any], path: Path, before: dict[str, Any] | None = None) -> None:
-    """Written as the file name says, .svg or .png. Needs matplotlib (the extra ``bench``).
+    """The file name's ending decides the format, .svg or .png. Needs matplotlib (the extra
+    ``bench``).
 
-    ``before``: the facts of an earlier run, whose figures are drawn as hollow marks."""
+    ``before``: the facts of an earlier run, whose figures are drawn as hollow marks.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

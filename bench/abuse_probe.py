@@ -1,4 +1,5 @@
-"""Who sees whether a proxy answers while it is abused: new requests, and its signs of life."""
+"""Checks whether a proxy answers while it is abused: with new requests, and by its watchdog
+pings."""
 
 from __future__ import annotations
 
@@ -19,12 +20,12 @@ __all__ = ["Prober", "Pulse"]
 
 _EVERY_S = 0.1
 _LIMIT_S = 60.0
-#: The manager's time-out that the proxy is given: it beats three times within it.
+#: The manager's timeout that the proxy is given: it pings three times within it.
 _WATCHDOG_S = 1.5
 
 
 class Pulse:
-    """The service manager's socket: when WATCHDOG=1 came."""
+    """The service manager's socket: the times of WATCHDOG=1."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -55,17 +56,17 @@ class Pulse:
                     self._beats.append(time.monotonic())
 
     def restart(self) -> None:
-        """Count from the last beat on."""
+        """Count from the last ping on."""
         self._beats = self._beats[-1:] or [time.monotonic()]
 
     def longest(self) -> float:
-        """Seconds between two beats, or since the last one, whichever is more."""
+        """Seconds between two pings, or since the last one, whichever is longer."""
         beats = [*self._beats, time.monotonic()]
         return max((after - before for before, after in pairwise(beats)), default=0.0)
 
 
 class Prober:
-    """A new connection with one small request ten times a second, whether or not those before
+    """Opens a new connection with one small request ten times a second, whether or not earlier ones
     were answered."""
 
     def __init__(self, port: int, key: str, path: str) -> None:
@@ -78,7 +79,7 @@ class Prober:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._began = time.monotonic()
-        self._took: list[tuple[float, float]] = []  # when it was asked, and seconds
+        self._took: list[tuple[float, float]] = []  # when it was sent, and seconds
         self._open: set[float] = set()
         self._counts: Counter[str] = Counter()
 
@@ -94,16 +95,16 @@ class Prober:
         self._thread.join()
 
     def restart(self) -> None:
-        """Forget what was asked before."""
+        """Forget earlier requests."""
         self._began = time.monotonic()
         self._took, self._counts = [], Counter()
 
     def counts(self) -> dict[str, int]:
-        """Requests by status or trouble."""
+        """Requests by status or error."""
         return dict(self._counts)
 
     def slowest_ms(self, *, since: float = 0.0) -> float:
-        """Of those asked at least so many seconds after the restart, the unanswered included."""
+        """Of requests at least so many seconds after the restart, including unanswered ones."""
         now, begun = time.monotonic(), self._began + since
         took = [seconds for asked, seconds in self._took if asked >= begun]
         took += [now - asked for asked in tuple(self._open) if asked >= begun]

@@ -1,4 +1,4 @@
-"""What the abuses did: gaps that are the proxy's own, what must not be, the table."""
+"""The results of the abuses: the proxy's own gaps, violations, the table."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ __all__ = ["Bounds", "Gaps", "describe", "find_gaps", "find_misses", "to_facts"]
 
 #: ms between two events of a stream at 50/s.
 _PACE_MS = 20.0
-#: Seconds without WATCHDOG=1 after which the shipped unit is killed, less the beat's own 5.
+#: Seconds without WATCHDOG=1 after which the shipped unit is killed, minus the 5 between two pings.
 _WATCHDOG_S = 25.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """``gap_ms`` of a stream, ``request_ms`` of a new request; memory has each abuse's own."""
+    """``gap_ms`` of a stream, ``request_ms`` of a new request; each abuse has its own limit for
+    memory."""
 
     gap_ms: float = 100.0
     request_ms: float = 1000.0
@@ -29,9 +30,9 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """The longest pauses in ms while abused and after, with what the machine did at that moment:
-    the pause of a stream that does not pass the proxy, or the proxy's own wait for its core.
-    ``own`` is the most that remains of a pause when the machine's share is taken off."""
+    """The longest pauses in ms during the abuse and after it, with what the machine did at that
+    moment: the pause of a stream that does not pass through the proxy, or the proxy's wait for its
+    core. ``own`` is the longest pause that remains without the machine's share."""
 
     verbatim: float
     translated: float
@@ -41,7 +42,7 @@ class Gaps:
 
 
 def find_gaps(samples: Sequence[Sample]) -> Gaps:
-    """Of those from the abuse's beginning on."""
+    """From the samples after the abuse's beginning."""
     judged = [one for one in samples if one.at >= 0]
     own = [_own(samples, place) for place, one in enumerate(samples) if one.at >= 0]
     return Gaps(
@@ -54,7 +55,7 @@ def find_gaps(samples: Sequence[Sample]) -> Gaps:
 
 
 def _own(samples: Sequence[Sample], place: int) -> float:
-    """What is left of a sample's longest pause without the machine's share in it."""
+    """The rest of a sample's longest pause without the machine's share."""
     now = samples[place]
     pause = max(now.verbatim_ms, now.translated_ms)
     since = now.at - pause / 1e3 - 0.2  # the pause began within one of the samples before
@@ -64,7 +65,7 @@ def _own(samples: Sequence[Sample], place: int) -> float:
 
 
 def find_misses(outcome: Outcome, bounds: Bounds) -> list[str]:
-    """Whatever must not be, each in a few words."""
+    """All violations, each in a few words."""
     abuse, misses = ABUSES[outcome.name], []
     if outcome.failure:
         misses.append(outcome.failure.splitlines()[0])
@@ -100,7 +101,7 @@ def describe(
     outcomes: Sequence[Outcome], settings: Settings, bounds: Bounds, version: str,
     machine: dict[str, str],
 ) -> str:  # fmt: skip
-    """The table and what it means, as Markdown."""
+    """The table and its explanation, as Markdown."""
     head = (
         "abuse", "longest gap, ms: verbatim", "translated", "own", "control", "slowest request, s",
         "peak memory, MB", "bound", "without WATCHDOG=1, s", "normal after, s", "misses",

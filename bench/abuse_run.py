@@ -1,4 +1,4 @@
-"""One abuse under way: innocent streams, new requests beside them, and what the books say."""
+"""One running abuse: innocent streams, new requests beside them, and the kernel's accounts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from bench.engine.process import EngineFailed, read_line
 
 __all__ = ["Outcome", "Sample", "Tell", "abuse_once", "read_status"]
 
-#: Told what is being done and how far this abuse is, from 0 to 1.
+#: Called with what is being done and the progress of this abuse, from 0 to 1.
 Tell = Callable[[str, float], None]
 
 _INTERVAL_S = 0.1
 _BEFORE_S = 2.0
 _CALM_S = 1.0
-#: A pause in ms between two events of a stream that is no pause: 20 are usual at 50 events/s.
+#: A shorter pause in ms between two events of a stream does not count: 20 are usual at 50 events/s.
 _USUAL_MS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Since the sample before: the longest pause in ms that ended in a stream of each kind, or has
-    lasted in all of them so far; ms for which the proxy's loop waited for its core while other
-    programs had it; its memory now. ``at``: seconds since the abuse began, before it negative."""
+    """Since the previous sample: the longest pause in ms that ended in a stream of each kind, or
+    has lasted in all of them so far; ms for which the proxy's loop waited for its core while other
+    programs had it; its memory now. ``at``: seconds since the abuse began, negative before it."""
 
     at: float
     verbatim_ms: float
@@ -45,10 +45,10 @@ class Sample:
 
 @dataclass(slots=True)
 class Outcome:
-    """``failure``: why it could not be seen to its end, if so. ``calm_s``: seconds from the abuse's
-    end until streams and new requests were as before, None where that was not seen. ``pulse_s``:
-    the longest time between two signs of life to the service manager, due every half second.
-    ``said``: what the abuser counted. ``left_mb``: memory more than before, at the very end."""
+    """``failure``: why it did not finish, if so. ``calm_s``: seconds from the abuse's end until
+    streams and new requests were as before, None if that did not happen. ``pulse_s``: the longest
+    time between two pings to the service manager, due every half second. ``said``: the abuser's own
+    counts. ``left_mb``: memory more than before, at the very end."""
 
     name: str
     samples: list[Sample] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Outcome:
 
 
 class _Books:
-    """What all loads and the kernel said last, for what changed since."""
+    """The last values from all loads and the kernel, to compute differences."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
@@ -84,7 +84,7 @@ class _Books:
         return Sample(now - begun, *(pauses[name] for name in LOADS), self._wait(), resident)
 
     def _wait(self) -> float:
-        """What the loop waited for other threads of the proxy is its own fault."""
+        """Waiting for other threads of the proxy is its own fault."""
         pid, core = self._scene.proxy.pid, self._scene.settings.target_core
         waited = int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e6
         busy, used = core_seconds()[core][0] * 1e3, cpu_ns(pid) / 1e6
@@ -101,11 +101,12 @@ class _Books:
             self._heard[name] = now
         gained = snapshot.histograms["gap"].since(before.histograms["gap"])
         ended = max((value for value, count in gained.pairs if count > 0), default=0)
-        # What lasts is known to the step of the samples, and only where all streams are silent.
+        # A pause that lasts is known to the step of the samples, and only if all streams are
+        # silent.
         return max(ended / 1e6, (now - self._heard[name]) * 1e3 - _INTERVAL_S * 1e3)
 
     def errors(self) -> dict[str, int]:
-        """Of innocent streams, by what happened."""
+        """Errors of innocent streams, by kind."""
         found: dict[str, int] = {}
         for name in ("verbatim", "translated"):
             told = self._last[name]
@@ -118,7 +119,7 @@ class _Books:
 
 
 def read_status(pid: int) -> dict[str, int]:
-    """VmRSS, VmHWM (the most it ever was) and the like, in KB."""
+    """VmRSS, VmHWM (the peak) and the like, in KB."""
     found = {}
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         name, _, value = line.partition(":")
@@ -128,7 +129,7 @@ def read_status(pid: int) -> dict[str, int]:
 
 
 def abuse_once(name: str, settings: Settings, engines: Engines, tell: Tell) -> Outcome:
-    """Raises EngineFailed where not even the innocent streams can be started."""
+    """Raises EngineFailed if not even the innocent streams can be started."""
     abuse, outcome = ABUSES[name], Outcome(name)
     with tempfile.TemporaryDirectory(prefix="bench-abuse-") as folder, ExitStack() as stack:
         scene = Scene(abuse, settings, engines, Path(folder))
@@ -161,7 +162,7 @@ def _settle(scene: Scene, books: _Books) -> None:
 
 
 def _watch(scene: Scene, books: _Books, outcome: Outcome) -> Iterator[tuple[str, float]]:
-    """Sample before, while and after; ``outcome`` is filled in as it goes."""
+    """Sample before, during and after; ``outcome`` is filled step by step."""
     whole = _BEFORE_S + scene.seconds + _CALM_S
     begun = time.monotonic() + _BEFORE_S
     for sample in _samples(scene, books, begun, lambda at: at < 0):
@@ -172,7 +173,7 @@ def _watch(scene: Scene, books: _Books, outcome: Outcome) -> Iterator[tuple[str,
     scene.pulse.restart()
     scene.begin()
     begun = time.monotonic()
-    # The abuser may take longer than it was given: it waits for the proxy, too.
+    # The abuser may take longer than its time: it waits for the proxy, too.
     limit = scene.seconds + 2.0
     for sample in _samples(
         scene, books, begun, lambda at: at < limit and not scene.abuser_is_done()
@@ -192,7 +193,7 @@ def _watch(scene: Scene, books: _Books, outcome: Outcome) -> Iterator[tuple[str,
 def _calm(
     scene: Scene, books: _Books, outcome: Outcome, begun: float, whole: float
 ) -> Iterator[tuple[str, float]]:
-    """Until a second has passed in which all was as usual, or patience is over."""
+    """Until everything was normal for a second, or the time is over."""
     ended = outcome.ended
     quiet_since: float | None = ended
     last = ended + scene.settings.patience

@@ -1,4 +1,4 @@
-"""The stage of one abuse: the proxy with its nodes, innocent clients and an abuser."""
+"""The setup of one abuse: the proxy with its nodes, innocent clients and an abuser."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from bench.targets import ROOT
 
 __all__ = ["LOADS", "Scene", "Settings"]
 
-#: Seconds of a stream's life, so that some are opened anew meanwhile.
+#: Seconds of a stream's life, so that some are opened again during the abuse.
 _LIFE = ("4", "12")
 _SILENCE_S = "30"
-#: The control passes the proxy by: what it sees is the machine's doing.
+#: The control does not pass through the proxy: its gaps are caused by the machine.
 LOADS = ("verbatim", "translated", "control")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """``streams`` innocent ones at ``rate`` events per second each; ``seconds`` of every abuse,
-    ``patience`` seconds for its end to be got over, ``share`` of its full size."""
+    ``patience`` seconds to recover from it, ``share`` of its full size."""
 
     streams: int
     rate: float
@@ -51,7 +51,7 @@ class Settings:
 
 
 class Scene:
-    """The children of one abuse, alive while ``stack`` is open."""
+    """The child processes of one abuse, alive while ``stack`` is open."""
 
     def __init__(self, abuse: Abuse, settings: Settings, engines: Engines, folder: Path) -> None:
         self.abuse, self.settings, self.engines, self.folder = abuse, settings, engines, folder
@@ -71,7 +71,8 @@ class Scene:
         self.config = self.folder / "casedesk-proxy.yaml"
         self.config.write_text(self._configure())
         self.proxy = self._start_proxy(stack)
-        stack.callback(self._wake_twin)  # before anything is stopped: a stopped child does not end
+        # before anything is stopped: a child that is stopped by a signal does not end
+        stack.callback(self._wake_twin)
         for name in LOADS:
             self.loads[name] = self._start_load(stack, name)
         self.prober = stack.enter_context(
@@ -135,7 +136,7 @@ class Scene:
             "max_bodies": MAX_BODIES,
         }  # fmt: skip
         parts = {"server": server, "nodes": nodes, "deployments": deployments}
-        # JSON is YAML; the keys come last and in YAML's own form, so that a line adds one.
+        # JSON is YAML; the keys come last and in YAML's own form, so that a further line adds one.
         lines = [f"{name}: {json.dumps(part)}" for name, part in parts.items()] + ["keys:"]
         for name, names in opens.items():
             lines.append(
@@ -178,7 +179,7 @@ class Scene:
         return self._child(stack, command, f"load-{name}", piped=True)
 
     def begin(self) -> None:
-        """Set the abuser on."""
+        """Start the abuser."""
         settings = self.settings
         self.log_is_read = False
         if self.abuse.stopped_twin:
@@ -193,19 +194,19 @@ class Scene:
         self.abuser.stdin.flush()
 
     def end(self) -> None:
-        """Undo what goes on without the abuser."""
+        """Undo what continues without the abuser."""
         self._wake_twin()
         self.log_is_read = True
 
     def read_log(self) -> None:
-        """As a manager would, where the log is a pipe and somebody reads it."""
+        """Read the log as a manager would, if it is a pipe and is to be read."""
         if self.pipe >= 0 and self.log_is_read:
             with suppress(BlockingIOError):
                 while os.read(self.pipe, 1 << 16):
                     pass
 
     def abuser_is_done(self) -> bool:
-        """Whether it has said its last word, or is gone."""
+        """Whether it has reported its result, or has ended."""
         return bool(select.select([self.abuser.stdout], [], [], 0)[0])
 
     def _wake_twin(self) -> None:

@@ -1,4 +1,4 @@
-"""What the kernel's books say about processes and cores."""
+"""The kernel's accounts of processes and cores."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_ns(pid: int) -> int:
-    """CPU time of a process and its descendants, all threads that live, in nanoseconds.
+    """CPU time of a process and its descendants, of all living threads, in nanoseconds.
 
-    The scheduler's own account (schedstat), which is exact where utime and stime are sampled.
-    It holds the kernel's work for the process too: system calls, and on the loopback the
-    delivery of what it sends.
+    From the scheduler's own account (schedstat), which is exact, while utime and stime are sampled.
+    It includes the kernel's work for the process: system calls and, on the loopback, the delivery
+    of what it sends.
     """
     return _schedstat(pid, 0)
 
 
 def waited_ns(pid: int) -> int:
-    """Time in which they could have run and had to wait for a core, as long as threads live."""
+    """Time for which they were ready to run and had to wait for a core, for living threads."""
     return _schedstat(pid, 1)
 
 
@@ -51,16 +51,16 @@ def _schedstat(pid: int, field: int) -> int:
 
 
 def private_kb(pid: int) -> int:
-    """Memory of a process and its descendants that is no file's, in KB.
+    """Anonymous memory of a process and its descendants, in KB.
 
-    Pages that forked processes still share are divided among them. Libraries are left out: their
+    Pages that forked processes still share are divided among them. Libraries are excluded: their
     share changes when any other program that maps them starts or ends.
     """
     return sum(_rollup_kb(member, "Pss_Anon") for member in family(pid))
 
 
 def resident_kb(pid: int) -> int:
-    """Memory of a process and its descendants that is in the machine, files' pages included."""
+    """Resident memory of a process and its descendants, files' pages included."""
     return sum(_rollup_kb(member, "Rss") for member in family(pid))
 
 

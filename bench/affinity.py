@@ -43,14 +43,14 @@ _WORDS = [f"w{number}" for number in range(130)]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Of each node; see the module's docstring."""
+    """The settings of each node; see the module's docstring."""
 
     slots: int
     similarity: float
     cache_ram_mib: int
 
 
-#: The fourth is llama-server's own.
+#: The fourth is llama-server's default.
 SETTINGS = (
     Setting(4, 0.1, 0),
     Setting(4, 0.7, 0),
@@ -105,7 +105,7 @@ def ask(url: str, messages: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def converse(url: str, conversations: int, turns: int, *, common: bool) -> float:
-    """The share of prompt tokens that came from a cache, of all turns but the first."""
+    """The share of prompt tokens that came from a cache, over all turns but the first."""
     dice = random.Random(7)
 
     def say(words: int) -> str:
@@ -116,7 +116,8 @@ def converse(url: str, conversations: int, turns: int, *, common: bool) -> float
              for _ in range(conversations)]  # fmt: skip
     prompt = cached = 0
     for turn in range(turns):
-        # In another order each time: the slot that was idle for longest is no conversation's own.
+        # In another order each time: so the slot that was idle longest does not belong to one
+        # conversation.
         for talk in dice.sample(talks, k=len(talks)):
             talk.append({"role": "user", "content": say(100)})
             reply = ask(url, talk)
@@ -146,7 +147,7 @@ async def measure(
 
 
 def show_settings(model: Path, turns: int) -> None:
-    """One node without a proxy: what its settings do."""
+    """One node without a proxy, to show the effect of its settings."""
     click.echo(
         "| similarity | cache-ram | 4 conversations, each its own text | common text"
         " | 6, each its own | common |\n|---|---|---|---|---|---|"
@@ -162,7 +163,7 @@ def show_settings(model: Path, turns: int) -> None:
 
 
 def show_policies(model: Path, conversations: int, turns: int) -> None:
-    """Two nodes behind the proxy, with the settings that are llama-server's own and the best."""
+    """Two nodes behind the proxy, with llama-server's default settings and with the best."""
     click.echo(
         "\n| similarity | system text | least-streams | prefix-affinity |\n|---|---|---|---|"
     )

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time to first byte while new streams come at a fixed pace, each on a connection of its own.
+"""Time to first byte while new streams arrive at a fixed pace, each on a connection of its own.
 
 python bench/arrivals.py --with haproxy,envoy,vllm-router
 """
@@ -38,7 +38,7 @@ def main(pace: float, events: int, rounds: int, seconds: float, **options: Any) 
     """
     with running() as (engines, tell):
         common = take_common(options)
-        # More than come in the time: the load must not run out of them before it is read.
+        # More than arrive in the time: the load must not run out of streams before it is read.
         streams = int(pace * (seconds + _SETTLE + 5)) + 1
         course = Course(
             flags=("--streams", str(streams), "--arrivals", str(pace), "--once", "--batch-us", "0"),

@@ -30,7 +30,7 @@ from casedesk_proxy.server.app import Gateway
 __all__ = ["Beat", "count_streams", "look"]
 
 _PERIOD_S = 0.001
-#: Rounds that took longer than this are counted.
+#: Longer rounds are counted.
 _STALL_S = 0.005
 
 
@@ -57,7 +57,7 @@ class Beat:
         self._loop.call_later(_PERIOD_S, self._tick)
 
     def take(self) -> dict[str, object]:
-        """Milliseconds. ``stall``: of CPU, the longest round's; ``late``: by the clock."""
+        """In milliseconds. ``stall``: of CPU, the longest round; ``late``: by the clock."""
         told: dict[str, object] = {
             "stall": max(self._longest, default=0.0) * 1e3,
             "stalls": sum(one > _STALL_S for one in self._longest),
@@ -71,8 +71,8 @@ class Beat:
 
 
 def look(process: subprocess.Popen[str]) -> dict[str, Any]:
-    """What such a daemon, with pipes for input and output, noted since the last look. Raises
-    EngineFailed where it has ended."""
+    """What such a daemon, with pipes for input and output, measured since the last call. Raises
+    EngineFailed if it has ended."""
     return _ask(process, "?")
 
 

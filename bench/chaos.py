@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Everything goes wrong at once, and nothing may leak: nodes are killed and come back, stall, cut,
-reset and babble; clients read slowly, leave, and come in crowds.
+"""Many failures at once, after which nothing may leak: nodes are killed and restarted, stall, cut,
+reset and send garbage; clients read slowly, leave, and arrive in crowds.
 
 python bench/chaos.py                         # 500 clients, 4 nodes, three minutes
 python bench/chaos.py -n 50 -t 10 --seed 7
 
-The exit code is 1 if an answer looked whole and was not, an exchange ended in no legal state, or
-something is left over afterwards: slots, waiting requests, file descriptors, memory; or if memory
-grew while it ran.
+The exit code is 1 if an answer looked complete and was not, an exchange ended in an unknown state,
+slots, waiting requests, file descriptors or memory are left over at the end, or memory grew while
+it ran.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ ENDINGS = tuple(one for one in Ending if one is not Ending.FINISH)
 MODELS = 200
 STATUSES = (400, 429, 500, 502, 503)
 LEGAL = {one.value for one in Terminal} - {Terminal.FAILED.value}
-#: KB of private memory that may be gained without being a leak: the allocator keeps what it had.
+#: KB of private memory that may be added without being a leak: the allocator keeps freed memory.
 SPARE_KB = 20_000
 
 
 @dataclass
 class Tally:
-    """What clients saw. ``lies`` are answers that looked whole and were not."""
+    """What clients saw. ``lies`` are answers that looked complete and were not."""
 
     seen: Counter[str] = field(default_factory=Counter)
     lies: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Nodes:
         return CONFIG.format(nodes="\n".join(lines), names=", ".join(self._nodes))
 
     async def torment(self) -> None:
-        """One node at a time is away for a while, until cancelled."""
+        """Stop one node at a time for a while, until cancelled."""
         while True:
             await asyncio.sleep(self._chance.uniform(0.5, 4))
             name = self._chance.choice(list(self._nodes))
@@ -129,7 +129,7 @@ class Nodes:
 
 
 class Client:
-    """Asks again and again, each time something else, and behaves each time differently."""
+    """Sends requests repeatedly, each with other content and behaviour."""
 
     def __init__(
         self, port: int, scripts: dict[str, Script], chance: random.Random, tally: Tally
@@ -269,7 +269,7 @@ class Proxy:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def memory(self) -> int:
-        """KB that nobody else shares."""
+        """KB of private memory."""
         text = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text()
         return sum(int(one) for one in re.findall(r"Private_\w+:\s+(\d+)", text))
 
@@ -285,7 +285,7 @@ class Proxy:
         return counts
 
     async def seconds(self, histogram: str) -> str:
-        """Within how many seconds 99 % of what it counted were, and all of it."""
+        """The times within which 99 % of the counted events were, and all of them."""
         buckets = re.findall(
             histogram + r'_bucket\{le="(\S+)"\} (\S+)', (await self._get("/metrics")).decode()
         )
@@ -297,7 +297,7 @@ class Proxy:
         return ", ".join(edges)
 
     def processor(self) -> tuple[float, float]:
-        """Seconds on a processor, and ready to run without getting one, since the start."""
+        """Seconds on a processor, and seconds ready to run without one, since the start."""
         used, waited, _ = Path(f"/proc/{self.process.pid}/schedstat").read_text().split()
         return int(used) / 1e9, int(waited) / 1e9
 
@@ -358,8 +358,8 @@ async def crowd(
     told: str,
     look: Callable[[float], None] = lambda _: None,
 ) -> Tally:
-    """So many clients for so many seconds, and what they saw. ``look`` is called now and then,
-    with the seconds since the beginning."""
+    """So many clients for so many seconds, and what they saw. ``look`` is called regularly, with
+    the seconds since the beginning."""
     stop = asyncio.Event()
     tally = Tally()
     tasks = [asyncio.ensure_future(make(tally).run(stop)) for _ in range(clients)]
@@ -380,7 +380,7 @@ async def crowd(
 
 @dataclass(frozen=True)
 class Left:
-    """What the process holds while it has nothing to do."""
+    """What the process holds while it is idle."""
 
     descriptors: int
     memory: int
@@ -411,14 +411,15 @@ class Samples:
         ]
 
     def growth(self) -> int:
-        """KB that the last fifth of the time has more than the second one. The first warms up."""
+        """How many KB the last fifth of the time has more than the second one. The first is the
+        warm-up."""
         fifths = self.parts(5)
         return fifths[-1][1] - fifths[1][1] if len(fifths) == 5 else 0
 
 
 async def close_half(port: int, scripts: dict[str, Script]) -> None:
-    """Ask, and say at once that no more will come: what notices that such a client leaves is made
-    with the first of them."""
+    """Send a request and close one half at once: the code that watches such clients is loaded with
+    the first of them."""
     model = next(
         name
         for name, one in scripts.items()
@@ -442,7 +443,7 @@ async def rest(proxy: Proxy) -> Left:
 def faults(
     before: Left, after: Left, ends: Counter[str], tally: Tally, growth: int = 0
 ) -> list[str]:
-    """Everything that is not as it should be. ``growth``: of memory while it ran, in KB."""
+    """All violations. ``growth``: of memory while it ran, in KB."""
     found = [f"an answer looked whole: {one}" for one in tally.lies[:10]]
     found += [f"{ends[one]} exchanges ended as {one}" for one in ends if one not in LEGAL]
     busy = {key: value for key, value in after.status["exchanges"].items() if value}
@@ -472,7 +473,8 @@ async def run(clients: int, nodes: int, seconds: float, seed: int) -> bool:
         def make(tally: Tally) -> Client:
             return Client(proxy.port, scripts, random.Random(chance.random()), tally)
 
-        # What a full house needs once is no leak: the same crowd comes before, for a moment.
+        # A full load allocates some things once, which is not a leak: so a short run with the same
+        # clients comes first.
         await crowd(make, clients, min(seconds / 4, 15), "warming up")
         await close_half(proxy.port, scripts)
         before = await rest(proxy)
@@ -496,7 +498,7 @@ async def run(clients: int, nodes: int, seconds: float, seed: int) -> bool:
 
 
 async def timings(proxy: Proxy, began: tuple[float, float], seconds: float) -> dict[str, str]:
-    """How fast clients that left freed their nodes, and what the machine gave for it."""
+    """How fast nodes were freed whose clients left, and how much CPU time the machine gave."""
     used, waited = (now - then for now, then in zip(proxy.processor(), began, strict=True))
     return {
         "cancels within, seconds: 99 %, all": await proxy.seconds("casedesk_cancel_seconds"),
@@ -541,7 +543,7 @@ def report_samples(samples: Samples) -> None:
 @click.option("--seed", default=None, type=int, help="Repeat what was found.  [default: random]")
 def main(clients: int, nodes: int, seconds: float, seed: int | None) -> None:
     chosen = random.randrange(10**6) if seed is None else seed
-    # The simulated nodes complain of clients that left and of being killed, thousandfold.
+    # The simulated nodes log thousands of messages about clients that left and about being killed.
     logging.disable(logging.ERROR)
     sys.exit(0 if asyncio.run(run(clients, nodes, seconds, chosen)) else 1)
 

@@ -1,9 +1,9 @@
-"""Several relays under the same load at the same moment, read in rounds.
+"""Several relays under the same load at the same moment, measured in rounds.
 
-Every target holds its streams open through all rounds; a round is a window in which the CPU time
-of each target's processes and the events its clients received are read at both ends. Targets share
-one core, node and clients the other, so whatever else the machine does hits all of them alike and
-the ratio of two targets within one round holds where absolute numbers scatter.
+Every target keeps its streams open through all rounds; a round is a window at both ends of which
+the CPU time of each target's processes and the events that its clients received are read. Targets
+share one core, node and clients the other, so whatever else the machine does affects all of them
+alike, and the ratio of two targets within one round is stable even if absolute numbers vary.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _ARRIVALS = 200
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What is run. ``streams`` per target, ``rate`` events per second and stream, ``size`` bytes
-    of an event, ``seconds`` of a round, ``tick`` the node's in microseconds."""
+    """The measurement. ``streams`` per target, ``rate`` events per second and stream, ``size``
+    bytes of an event, ``seconds`` of a round, ``tick`` the node's in microseconds."""
 
     targets: tuple[str, ...]
     streams: int
@@ -73,19 +73,19 @@ class Round:
 
     @property
     def load_share(self) -> float:
-        """Share of a core that node and clients took."""
+        """The share of a core that node and clients used."""
         spent = self.node_cpu_ns + sum(s.load_cpu_ns for s in self.samples.values())
         return spent / 1e9 / self.seconds
 
     @property
     def target_share(self) -> float:
-        """Share of a core that the relays took."""
+        """The share of a core that the relays used."""
         return sum(sample.cpu_ns for sample in self.samples.values()) / 1e9 / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Everything that was measured. Memory is in KB: idle after a warm-up, and with all open."""
+    """All measured values. Memory is in KB: idle after a warm-up, and with all streams open."""
 
     settings: Settings
     versions: dict[str, str]
@@ -101,7 +101,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The state of all books at one moment."""
+    """All accounts at one moment."""
 
     at: float
     cores: dict[int, tuple[float, float]]
@@ -119,7 +119,7 @@ class Runner:
         self.clients: dict[str, subprocess.Popen[str]] = {}
 
     def open_all(self) -> None:
-        """All streams of all targets, until each has begun to answer."""
+        """Open all streams of all targets, until each has begun to answer."""
         streams = self.settings.streams
         flags = ("--streams", str(streams), "--arrivals", str(_ARRIVALS))
         for name in self.stage.targets:
@@ -131,7 +131,7 @@ class Runner:
         cpu, clients = {}, {}
         for name, relay in self.stage.relays.items():
             self.stage.check_alive(name)
-            # The two accounts of a target one right after the other.
+            # The two accounts of a target directly after each other.
             cpu[name], clients[name] = cpu_ns(relay.pid), ask(self.clients[name])
         return Reading(at, cores, node, cpu, clients)
 
@@ -140,7 +140,7 @@ class Runner:
 
 
 def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
-    """Run it all. Raises EngineFailed when a target does not do its work."""
+    """Run the whole measurement. Raises EngineFailed if a target fails."""
     cores = Cores(settings.load_core, settings.target_core)
     with set_stage(
         engines, cores, nice=settings.nice, proxy_command=settings.proxy_command, tell=tell

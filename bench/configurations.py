@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What starting and reloading cost with a large configuration, and how long the loop is held up.
+"""The cost of starting and reloading with a large configuration, and the delay of the loop.
 
 python -m bench.configurations [--keys 10000] [--deployments 1000]
 
@@ -23,7 +23,7 @@ import click
 from bench.beat import look
 
 _SERVER = 'server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", access_log: false}\n'
-#: Seconds for what a reload leaves behind.
+#: Seconds to finish the work that follows a reload.
 _SETTLE_S = 0.7
 
 

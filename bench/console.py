@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What an open page of the console costs the daemon: its CPU time in windows with the page open and
-without, in turn, while the same streams run.
+"""The cost of an open console page for the daemon: its CPU time with and without the page, in turn,
+while the same streams run.
 
-python -m bench.console                              # 9 000 streams that say little
+python -m bench.console                              # 9 000 slow streams
 python -m bench.console -n 300 --rate 50             # the load of relay_cost.py
-python -m bench.console --search gpt --pages 3       # three pages, in which somebody searches
-python -m bench.console -n 200 --rate 10 --cancel 50 # and how soon a node hears of a cancel
+python -m bench.console --search gpt --pages 3       # three pages with a search
+python -m bench.console -n 200 --rate 10 --cancel 50 # and how soon a node notices a cancel
 
-A page is what a browser asks for: the events of all sections, and with ``--search`` the streams
-that have this text, every two seconds. The daemon needs two descriptors a stream (ulimit -n).
+A page makes a browser's requests: the events of all sections and, with ``--search``, the streams
+that contain this text, every two seconds. The daemon needs two descriptors a stream (ulimit -n).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _SEARCH_PERIOD_S = 2.0
 
 
 def play_clients(port: int, streams: int, told: Connection) -> None:
-    """Open them, say so, and read what comes until the process is ended."""
+    """Open them, report that, and read until the process is ended."""
     peers = {number: ask(port, number) for number in range(streams)}
     told.send(len(peers))
     while True:
@@ -56,7 +56,7 @@ def play_clients(port: int, streams: int, told: Connection) -> None:
 
 
 class Pages:
-    """What ``pages`` browsers do that look at the status."""
+    """The requests of ``pages`` browsers that show the status."""
 
     def __init__(self, port: int, pages: int, search: str) -> None:
         self._port, self._pages, self._search = port, pages, search
@@ -94,10 +94,10 @@ class Pages:
 async def measure(
     proxy: Proxy, pages: Pages, windows: int, seconds: float
 ) -> tuple[list[float], list[float]]:
-    """Shares of a core, without and with."""
+    """Shares of a core, without and with the pages."""
     shares: tuple[list[float], list[float]] = ([], [])
     for number in range(windows * 2):
-        # Every other pair the other way round.
+        # Every other pair in reverse order.
         with_page = bool(number % 2) ^ bool(number // 2 % 2)
         if with_page:
             async with pages.opened():
@@ -114,7 +114,7 @@ async def _share(proxy: Proxy, seconds: float) -> float:
 
 
 async def cancel(port: int, count: int, ended: Connection) -> list[float]:
-    """Milliseconds from the request that cancels a stream to the end of its node's connection, of
+    """Milliseconds from the request that cancels a stream to the end of its node's connection, for
     so many streams one after the other."""
     took: list[float] = []
     headers = {"Authorization": f"Bearer {KEY}"}

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Crowds: thousands of clients come within a second, leave at once, or lose their node at once.
+"""Crowds: thousands of clients arrive within a second, leave at once, or lose their node at once.
 
 python -m bench.crowds                       # 9,000 streams; 5,000 at the node that dies
 python -m bench.crowds -n 2000 --dying 1000
 
-Beside them 40 streams of 50 events a second. What is told: the longest round of the proxy's loop in
-CPU time (other programs do not lengthen it), how late events of the 40 streams were, and the time
+Beside them 40 streams of 50 events a second. Reported are the longest round of the proxy's loop in
+CPU time (which other programs do not change), the delay of events of the 40 streams, and the time
 until all exchanges have ended.
 """
 
@@ -44,7 +44,7 @@ deployments: {{d: {{auth: none, nodes: [crowd, calm], max_waiting: 20000}}}}
 """
 BODY = '{"model":"%s","stream":true,"messages":[{"role":"user","content":"x"}]}'
 INNOCENT = 40
-#: Seconds for which nothing more happens.
+#: Seconds without further events.
 _LOOK_S = 2.0
 
 
@@ -112,7 +112,7 @@ def settle(proxy: subprocess.Popen[str], left: int, limit: float = 60) -> float:
 
 @dataclass
 class Watcher:
-    """The proxy's rounds and the innocent streams, from one note to the next."""
+    """The proxy's rounds and the innocent streams, from one report to the next."""
 
     scene: Scene
     proxy: subprocess.Popen[str]
@@ -158,7 +158,7 @@ def gather(
     victim: Callable[[subprocess.Popen[str]], subprocess.Popen[str]],
     what: str,
 ) -> None:
-    """So many come, stay for a while, and end with the ``victim``."""
+    """So many clients come, stay for a while, and end with the ``victim``."""
     flags = ("--streams", str(count), "--arrivals", str(sizes.arrivals), "--once")
     with scene.clients("crowd", *flags) as load:
         first = fill(load, count, 120).histograms["first_byte"].quantile(0.99) or 0

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What uploads to the file store cost, beside nginx that keeps a body in a file, and what they do
-to memory and to streams meanwhile.
+"""The cost of uploads to the file store, compared with nginx that stores a body in a file, and
+their effect on memory and on streams.
 
     python -m bench.files [--mib 512] [--many 20] [--streams 200] [--folder /tmp/bench-files]
 
 Bodies of zeros, over the loopback, to the same disk; CPU is that of the server's processes alone,
-from /proc. nginx computes no SHA-256, which the store does: what that takes alone is printed, too.
+from /proc. nginx computes no SHA-256, but the store does: the time for that alone is printed, too.
 Ports 21900 to 21903.
 """
 
@@ -35,7 +35,7 @@ PIECE_BYTES = 2**20
 #: Seconds between two events of a stream, and for which the streams run alone first.
 EVENT_S = 0.1
 ALONE_S = 5.0
-#: Seconds after which a daemon has started all that it starts, planners among them.
+#: Seconds after which a daemon has started everything, planners among them.
 SETTLED_S = 7.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -75,7 +75,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def rss_mib(pid: int) -> float:
-    """What is its own: pages of files that it has mapped are not."""
+    """Its anonymous memory, without pages of mapped files."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     (line,) = [one for one in lines if one.startswith("RssAnon:")]
     return int(line.split()[1]) / 1024
@@ -115,7 +115,7 @@ def post(path: str, *headers: str) -> bytes:
 
 
 def upload_to_proxy(size: int) -> None:
-    """By Google's resumable protocol, in one piece."""
+    """With Google's resumable protocol, in one piece."""
     begun = send(PROXY, 0, post(
         "/upload/v1beta/files", "X-Goog-Upload-Protocol: resumable", "X-Goog-Upload-Command: start",
         f"X-Goog-Upload-Header-Content-Length: {size}",
@@ -154,7 +154,7 @@ def hash_alone(size: int) -> float:
     return round((time.process_time() - begun) / size * 1e11, 1)
 
 
-# Streams meanwhile: a node that sends an event each 100 ms, and clients, in one process.
+# Streams at the same time: a node that sends an event each 100 ms, and clients, in one process.
 
 
 async def play_node(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -187,7 +187,7 @@ async def read_stream(gaps: list[float]) -> None:
 
 
 async def streams(count: int, begun: str) -> None:
-    """Prints the longest gap before the file ``begun`` is there, and after."""
+    """Prints the longest gap before the file ``begun`` exists, and after."""
     server = await asyncio.start_server(play_node, "127.0.0.1", NODE)
     gaps: list[float] = []
     readers = [asyncio.ensure_future(read_stream(gaps)) for _ in range(count)]
@@ -218,7 +218,7 @@ async def streams(count: int, begun: str) -> None:
 def many(
     proxy: subprocess.Popen[str], count: int, size: int, stream_count: int, folder: Path
 ) -> dict[str, object]:
-    """So many uploads at once beside streams. ``late``: the longest that the proxy's loop was, by
+    """So many uploads at once beside streams. ``late``: the longest delay of the proxy's loop by
     the clock; ``stall``: its longest round in CPU time."""
     pid = proxy.pid
     flag = folder / "uploads-run"

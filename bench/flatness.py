@@ -1,9 +1,9 @@
-"""Whether a line is flat: its slope, and how sure that is.
+"""Whether a line is flat: its slope, and the confidence.
 
-Memory wanders: neighbouring samples are alike, and an interval that takes each for a witness of
-its own is far too narrow. So the samples are cut into blocks, each longer than what it remembers,
-and the slope is Theil and Sen's, the median over all pairs of block medians, with Sen's interval
-from Kendall's statistic. Single spikes do not move it, and it assumes no distribution.
+Memory wanders: neighbouring samples are similar, and an interval that treats each as independent is
+far too narrow. So the samples are cut into blocks that are longer than this correlation, and the
+slope is Theil and Sen's, the median over all pairs of block medians, with Sen's interval from
+Kendall's statistic. Single spikes do not change it, and it assumes no distribution.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from statistics import median
 
 __all__ = ["BLOCKS", "Trend", "find_trend"]
 
-#: Few enough to be long, enough for an interval.
+#: Few enough to be long, and enough for an interval.
 BLOCKS = 10
-#: Of 95 samples in 100 the true slope lies within.
+#: The true slope is inside the interval in 95 of 100 cases.
 _Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
 class Trend:
     """``slope``, and the ends of its 95 % interval, per second. ``level`` is the median of all
-    values, ``seconds`` the time from first to last. ``step``: by how much the last blocks lie above
-    the first, where each lies above each, else 0: what grows once is no slope, and yet growth."""
+    values, ``seconds`` the time from first to last. ``step``: by how much the last blocks exceed
+    the first, if each exceeds each, else 0: a single jump has no slope, but is growth."""
 
     slope: float
     low: float
@@ -37,7 +37,7 @@ class Trend:
 
     @property
     def growth(self) -> float:
-        """What was gained in the time seen, by the slope."""
+        """The increase over the observed time, by the slope."""
         return self.slope * self.seconds
 
     @property
@@ -45,14 +45,14 @@ class Trend:
         return self.high * self.seconds
 
     def exceeds(self, bound: float) -> bool:
-        """It surely grows, and by more than ``bound``."""
+        """Whether it surely grows, and by more than ``bound``."""
         return self.step > bound or (self.low > 0 and self.growth > bound)
 
 
 def find_trend(
     times: Sequence[float], values: Sequence[float], blocks: int = BLOCKS
 ) -> Trend | None:
-    """None where there are fewer samples than blocks."""
+    """None if there are fewer samples than blocks."""
     if len(values) < blocks:
         return None
     points = []
@@ -73,6 +73,6 @@ def find_trend(
 
 
 def _find_step(levels: Sequence[float]) -> float:
-    """By chance the last three of a flat line lie above the first three once in twenty times."""
+    """For a flat line the last three exceed the first three by chance once in twenty times."""
     first, last = levels[:3], levels[-3:]
     return median(last) - median(first) if min(last) > max(first) else 0.0

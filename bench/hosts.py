@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""How long until a host knows what another one's clients have used, over a shared PostgreSQL, or
-an instance what another one of its host has, over their state file.
+"""How soon a host knows what another host's clients have used, through a shared PostgreSQL, or an
+instance what another instance's clients have used, through their state file.
 
 python bench/hosts.py                       # 100 requests to each of two proxies
 python bench/hosts.py -n 20
@@ -105,7 +105,7 @@ async def run(requests: int, *, one_host: bool = False) -> list[float]:
         ]
         headers = {"Authorization": f"Bearer {KEY}"}
         session = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
-        # The tables are made by whoever comes first.
+        # The first request creates the tables.
         await measure(session, *urls)
         with Progress() as progress:
             for _ in progress.track(range(requests), description="requests to each"):
@@ -117,7 +117,7 @@ async def run(requests: int, *, one_host: bool = False) -> list[float]:
 @click.option("-n", "requests", default=100, show_default=True, help="Requests to each.")
 @click.option("--one-host", is_flag=True, help="Two instances with one state file.")
 def main(requests: int, *, one_host: bool) -> None:
-    """Measure how soon hosts, or instances of one, know what others use."""
+    """Measure how soon hosts, or instances of one host, know the use of others."""
     found = sorted(asyncio.run(run(requests, one_host=one_host)))
     table = Table("requests", "median s", "p99 s", "longest s")
     p99 = found[min(int(0.99 * len(found)), len(found) - 1)]

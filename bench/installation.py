@@ -1,4 +1,4 @@
-"""Peers that are missing, installed: into folders of their own, or as root from Debian."""
+"""Installs missing peers: into folders of their own, or as root from Debian."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Unavailable(Exception):
 def install_wheels(program: str, *packages: str, bare: bool = False) -> Path:
     """``program`` from PyPI in a virtual environment of its own, named like the program.
 
-    ``bare``: without the packages that these ask for.
+    ``bare``: without its dependencies.
     """
     home = BUILD / f"venv-{program}"
     found = home / "bin" / program
@@ -38,7 +38,7 @@ def install_wheels(program: str, *packages: str, bare: bool = False) -> Path:
 
 
 def install_npm(name: str, package: str, version: str, overrides: Mapping[str, str]) -> Path:
-    """The folder of an npm package, in a project of its own that pins what it needs."""
+    """The folder of an npm package, in a project of its own that pins its dependencies."""
     home = BUILD / f"npm-{name}"
     npm = shutil.which("npm")
     if not npm:
@@ -65,8 +65,8 @@ def _run(command: list[str], packages: tuple[str, ...]) -> None:
 
 
 def find_debian(program: str, package: str) -> str:
-    """Where a program lies; as root on Debian it is installed if it is missing."""
-    # Daemons lie in sbin, which is not on everyone's PATH.
+    """The path of a program; as root on Debian it is installed if it is missing."""
+    # Daemons are in sbin, which is not in everyone's PATH.
     path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"
     if not shutil.which(program, path=path):
         _install(program, package)
@@ -81,7 +81,7 @@ def _install(program: str, package: str) -> None:
     if not apt or os.geteuid() != 0:
         return
     print(f"installing {package} …", file=sys.stderr)
-    # The package would start a service of its own, on port 80: policy-rc.d forbids it meanwhile.
+    # The package would start a service of its own, on port 80: policy-rc.d prevents that.
     policy = Path("/usr/sbin/policy-rc.d")
     mine = not policy.exists()
     if mine:
@@ -94,7 +94,7 @@ def _install(program: str, package: str) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
         )
-        if shutil.which("systemctl"):  # nor shall it start with the machine
+        if shutil.which("systemctl"):  # it must not start with the machine either
             subprocess.run(["systemctl", "disable", "--now", program], capture_output=True)
     finally:
         if mine:

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Two instances beside one: how clients spread, whether slots and queues are those of both, what a
-killed one leaves, and what replies and events cost.
+"""Two instances compared with one: how clients are distributed, whether slots and queues are
+shared, what a killed instance leaves, and the cost of replies and events.
 
 python -m bench.instances                     # the table of README.md, in about a minute
 
 The instances inherit one listening socket, as under systemd (see restart.py), and share a
-directory, or, for comparison, none. Replies a second are the machine's: with fewer than four cores
-free, node and clients take what a second instance would have. So CPU per reply and event is given,
-too, and what it comes to where each instance has a core: as many times what one does as the
-busiest, whose core is full first, allows.
+directory, or, for comparison, none. Replies a second depend on the machine: with fewer than four
+free cores, node and clients use the CPU that a second instance would have. So CPU per reply and
+event is given, too, and the throughput if each instance had a core, which the busiest instance
+limits.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ deployments: {{d: {{auth: none, nodes: [n], max_waiting: {places}}}}}
 
 
 class Host:
-    """Instances on one socket, ``shared`` or each by itself."""
+    """Instances on one socket, ``shared`` or each separate."""
 
     def __init__(self, folder: Path, url: str, *, slots: str, shared: bool) -> None:
         self.supervisor = Supervisor(folder, url, shared=shared)
@@ -65,7 +65,7 @@ class Host:
             instance.kill()
 
     def connections(self) -> list[int]:
-        """Clients of each."""
+        """The number of clients of each."""
         sockets = [_sockets(instance.pid) for instance in self.instances]
         port = self.supervisor.port
         return [sum(local == port for local in ports) for ports in sockets]
@@ -86,7 +86,7 @@ def _sockets(pid: int) -> list[int]:
 
 
 async def ask(port: int, script: str, got: asyncio.Event | None = None) -> int:
-    """The status of a reply that is read to its end; 0 where it broke."""
+    """The status of a reply that is read to its end; 0 if it broke."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     body = json.dumps(
         {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Count."}]}
@@ -137,7 +137,7 @@ async def spread(host: Host) -> Sequence[str]:
 
 
 async def crowd(host: Host) -> str:
-    """So many clients at once as a node's slots and half of the places in its queue."""
+    """As many clients at once as a node's slots and half of the places in its queue."""
     script = "words=5&words_per_second=5"
     statuses = Counter(
         await asyncio.gather(*(ask(host.supervisor.port, script) for _ in range(_CLIENTS)))
@@ -168,7 +168,8 @@ async def killed(host: Host) -> str:
 
 
 def cost(host: Host, folder: Path, *, unary: bool, seconds: float) -> tuple[float, float, float]:
-    """Replies or events a second, CPU µs of all instances for each, and the most that one did."""
+    """Replies or events a second, CPU µs of all instances for each, and the most of one
+    instance."""
     request = Request("127.0.0.1", host.supervisor.port, PATH, {}, UNARY_BODY)
     if not unary:
         body = json.dumps({"model": "bench", "stream": True, "messages": []}).encode()
@@ -214,7 +215,7 @@ async def _behaviour(count: int, *, shared: bool) -> str:
 
 
 async def _cost(count: int, seconds: float, one: list[float]) -> str:
-    """``one``: what a single instance takes for a reply and an event; filled where it is empty."""
+    """``one``: the cost of a reply and an event for a single instance; filled if it is empty."""
     engines, cells, taken = build(), [], []
     with _folder() as folder, ExitStack() as stack:
         node = stack.enter_context(
@@ -239,7 +240,7 @@ async def _cost(count: int, seconds: float, one: list[float]) -> str:
 @click.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Of each load.")
 def main(seconds: float) -> None:
-    # Clients leave in the middle of replies, of which the node would complain.
+    # Clients leave in the middle of replies, about which the node would log messages.
     logging.disable()
     click.echo(
         "| instances | 200 clients one by one | 200 at once"

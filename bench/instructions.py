@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What relaying an event and answering a short request execute: counts, which no load disturbs.
+"""How many instructions an event and a short request execute: counts, which load does not change.
 
 python -m bench.instructions                   # Python's instructions, of this tree
-python -m bench.instructions --check           # beside those that are stored: CI's smoke run
+python -m bench.instructions --check           # compared with the stored ones: CI's smoke run
 python -m bench.instructions --against main --machine      # the processor's, beside a commit
 
-The processor's are counted by valgrind, in user space. The kernel's share, most of an event, is
-bench/relay_cost.py's to measure, and calls of the system strace's to count.
+valgrind counts the processor's, in user space. The kernel's share, most of an event, is measured by
+bench/relay_cost.py, and system calls can be counted with strace.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import click
 from bench.markdown import table
 from bench.micro.processes import ROOT, MicroFailed, check_out
 
-#: What users pay for: an event, an event of a stream whose counts the proxy asks for, a request, a
+#: What users notice: an event, an event of a stream whose counts the proxy asks for, a request, a
 #: request with a ledger and limits.
 CASES = ("relay/relay", "relay/relay counted", "server/handler", "server/handler limited")
-#: What cases were called before.
+#: Former names of cases.
 _OLD_NAMES = {"server/verbatim": "relay/relay"}
 _STORED = Path(__file__).parent / "results" / "instructions.json"
 _TOLERANCE = 1.05
@@ -67,7 +67,7 @@ def main(*, against: str | None, machine: bool, check: bool, store: bool, stored
 
 
 def count(tree: Path, *, machine: bool) -> dict[str, float]:
-    """Instructions of an operation, by case. Raises MicroFailed."""
+    """Instructions per operation, by case. Raises MicroFailed."""
     with tempfile.TemporaryDirectory() as name:
         folder, before, library = Path(name), list[str](), "-"
         if machine:
@@ -104,7 +104,7 @@ def _compile(folder: Path) -> str:
 
 
 def _read_dumps(folder: Path) -> dict[str, int]:
-    """Totals by what a dump was made for."""
+    """Totals by the name of each dump."""
     totals = {}
     for file in folder.glob("out.*"):
         text = file.read_text(errors="replace")

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What streams notice of large requests and replies beside them.
+"""The effect of large requests and replies on other streams.
 
 python bench/large.py [--with litellm] [--without floor]
 
 Each relay in turn, alone on its core with whatever processes it starts: innocent streams run
 through all cases of a round, and beside them large requests come at a pace. The streams' added
-latency tells what those cost others. Relays that do not look inside are measured with what they can
-pass on.
+latency shows their effect. Relays that do not read bodies are measured with the cases that they
+support.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from bench.script import deliver, running, take_common, with_common_options
 from bench.stage import Stage, set_stage
 
 SHARES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
-#: Seconds after which a planner is there.
+#: Seconds after which a planner has started.
 _WARM_S = 6.0
 _PAUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One case at one relay. ``peak_kb``: the most memory of the relay's processes, ``others``: the
-    share of its core that other programs took."""
+    """One case at one relay. ``peak_kb``: the peak memory of the relay's processes, ``others``: the
+    share of its core that other programs used."""
 
     added: Histogram
     lost: int
@@ -70,9 +70,9 @@ class Window:
 def main(
     streams: int, rate: float, rounds: int, seconds: float, wanted: str, **options: Any
 ) -> None:
-    """Streams' added latency while large requests and replies pass beside them.
+    """Measure the streams' added latency while large requests and replies pass beside them.
 
-    Exit code 1 when a stream or a large request through the proxy broke, 2 when nothing could be
+    Exit code 1 if a stream or a large request through the proxy broke, 2 if nothing could be
     measured.
     """
     with running() as (engines, tell):

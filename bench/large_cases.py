@@ -1,4 +1,4 @@
-"""Large requests and replies: what they are, and clients that send them at a pace."""
+"""Large requests and replies, and clients that send them at a pace."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _TURN = (
     'The quick brown fox jumps over the lazy dog, says "so" and – naïvely – does it again. ' * 48
 )
 _VECTORS, _DIMENSIONS = 2000, 1024
-#: Requests of one case that may run at once; what comes then is left out and counted.
+#: Requests of one case that may run at once; further ones are skipped and counted.
 _MAX_RUNNING = 8
-#: Seconds within which one has to be answered.
+#: Seconds within which each must be answered.
 _PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``per_second`` requests, each on a connection of its own, whatever the answers take. ``path``
-    None: the relay's own for chats. ``everybody``: a relay that does not look inside can do it."""
+    """``per_second`` requests, each on a connection of its own, however long the answers take.
+    ``path`` None: the relay's own for chats. ``everybody``: a relay that does not read bodies
+    supports it."""
 
     name: str
     per_second: float
@@ -75,7 +76,7 @@ def _write_inputs(*, batch: bool) -> bytes:
 
 
 def write_embeddings() -> bytes:
-    """A node's reply: 44 MB of vectors, as llama-server writes them."""
+    """A node's reply: 44 MB of vectors, in llama-server's form."""
     draw = random.Random(7)
     written = [json.dumps([draw.gauss(0, 0.03) for _ in range(_DIMENSIONS)]) for _ in range(50)]
     data = ",".join(
@@ -113,8 +114,8 @@ CASES = (
 
 @dataclass
 class Senders:
-    """``run`` sends one case's requests to a relay; then ``seconds`` has how long each took, and
-    ``failures`` what became of the others."""
+    """``run`` sends one case's requests to a relay; afterwards ``seconds`` has the time of each,
+    and ``failures`` the errors of the others."""
 
     target: Target
     case: Case
@@ -123,7 +124,7 @@ class Senders:
     left_out: int = 0
 
     def run(self, until: float, each: Callable[[], None]) -> None:
-        """To ``until`` on the monotonic clock; ``each`` is called several times a second."""
+        """Until ``until`` on the monotonic clock; ``each`` is called several times a second."""
         message, running = self._message(), []
         due = time.monotonic()
         while (now := time.monotonic()) < until:

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """How soon a node is freed when its client leaves, seen from outside the proxy: from the client's
-close to the end of the node's connection, while the other clients' streams go on.
+close to the end of the node's connection, while the other clients' streams continue.
 
 python bench/leaving.py                       # 50, 200 and 500 streams, 50 clients leave
 python bench/leaving.py -n 500 --gap 0.05
 
-Half leave by a FIN, half by an RST. The exit code is 1 if a node was freed after 100 ms
-or not at all.
+Half leave with a FIN, half with an RST. The exit code is 1 if a node was freed later than after
+100 ms or not at all.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ NUMBER = re.compile(rb'"user":\s*"(\d+)"')
 
 
 def play_node(listener: socket.socket, ended: Connection, rate: float) -> None:
-    """A node that says one event after another to everybody, and tells when a connection ended:
-    (the request's number, CLOCK_MONOTONIC seconds). One process, one epoll: ends come before
-    events, and between two sends."""
+    """A node that sends one event after another to every client, and reports when a connection
+    ended: (the request's number, CLOCK_MONOTONIC seconds). One process, one epoll: ends are handled
+    before events, and between two sends."""
     poll, peers = select.epoll(), dict[int, socket.socket]()
     heard: dict[int, bytes] = {}
     numbers: dict[int, int] = {}
@@ -82,7 +82,7 @@ def play_node(listener: socket.socket, ended: Connection, rate: float) -> None:
                 try:
                     peers[fd].send(EVENT, socket.MSG_DONTWAIT)
                 except OSError:
-                    continue  # its end is told by the poll
+                    continue  # the poll reports its end
         while (left := begun + 1 / rate - time.monotonic()) > 0:
             look(left)
 
@@ -105,7 +105,7 @@ def ask(port: int, number: int) -> socket.socket:
 
 
 def drink(peers: dict[int, socket.socket], seconds: float) -> None:
-    """Read what has come, for so long."""
+    """Read what has arrived, for so long."""
     end = time.monotonic() + seconds
     with select.epoll() as poll:
         for peer in peers.values():
@@ -119,7 +119,7 @@ def drink(peers: dict[int, socket.socket], seconds: float) -> None:
 def leave_one_by_one(
     port: int, streams: int, leaving: int, gap: float
 ) -> tuple[dict[int, tuple[str, float]], dict[int, socket.socket]]:
-    """How and when (CLOCK_MONOTONIC) each that left did, and who stayed."""
+    """How and when (CLOCK_MONOTONIC) each client left, and which stayed."""
     peers = {number: ask(port, number) for number in range(streams)}
     drink(peers, 0.5)
     left: dict[int, tuple[str, float]] = {}
@@ -131,7 +131,7 @@ def leave_one_by_one(
             peer.close()
         else:
             left[number] = how, time.monotonic()
-            peer.shutdown(socket.SHUT_WR)  # unread bytes would make of a close an RST
+            peer.shutdown(socket.SHUT_WR)  # with unread bytes a close would become an RST
         drink(peers, gap)
         peer.close()
     drink(peers, 0.5)

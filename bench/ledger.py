@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Whether the ledger is right, and limits with it: what nodes themselves counted beside what stands
-in the file, while clients leave, nodes die, and the proxy is killed and restarted again and again.
+"""Whether the ledger and limits are correct: compares the nodes' own counts with the file, while
+clients leave, nodes die, and the proxy is killed and restarted repeatedly.
 
 python bench/ledger.py                        # 20 000 requests, 20 times kill -9
 python bench/ledger.py -n 2000 --kills 3 --clients 20
 
-A node looks before each word whether its client is there: llama-server and Ollama notice a leaving
-as soon. It counts what it has made. Each request is compared by its id. "lost" are those that their
-node finished and that have no row: what the proxy had not written when it was killed, 0.2 s of its
-work at most.
+A node checks before each word whether its client is there: llama-server and Ollama notice it as
+soon. It counts what it has generated. Each request is compared by its id. "lost" are requests that
+their node finished and that have no row: the proxy had not written them when it was killed, at most
+0.2 s of its work.
 
-A third of the requests are of keys with a small limit of tokens a month, one after the other, each
-until some of its requests were refused. All others are of keys whose limits are out of reach, and
-of whose parallel requests twice as many may run as they have clients: each 429 of theirs is false.
+A third of the requests use keys with a small limit of tokens a month, one after the other, each
+until some of its requests were refused. All others use keys with unreachable limits, which allow
+twice as many parallel requests as they have clients: each 429 for them is wrong.
 
-The exit code is 1 if a whole exchange has other counts than its node's, cut ones differ by more
-than 2 % in sum, more rows are lost than a kill may take, a 429 is false, or a key has used more
-than its limit and what its parallel requests could use at most.
+The exit code is 1 if a whole exchange has other counts than its node's, the sum of cut ones differs
+by more than 2 %, more rows are lost than a kill may lose, a 429 is wrong, or a key has used more
+than its limit plus the most that its parallel requests could use.
 """
 
 from __future__ import annotations
@@ -60,23 +60,23 @@ WIDE = (
 NARROW = "{tokens_per_month: %d, parallel: %d}"
 NARROW_TOKENS = 10_000
 NARROW_PARALLEL = 4
-#: Refusals after which clients turn to the next narrow key.
+#: After so many refusals clients use the next narrow key.
 REFUSALS = 10
-#: Clients with one wide key, and with one narrow key after the other.
+#: Clients with one wide key, and clients with one narrow key after the other.
 WIDE_CLIENTS, NARROW_CLIENTS = 10, 6
 MOST_WORDS = 60
 MOST_PAD_CHARS = 400
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 MOST_CUT_SHARE = 0.02
-#: Seconds of work that a kill may take with it.
+#: Seconds of work that a kill may lose.
 MOST_LOST_S = 0.2
 NODES_COUNT = 3
-#: Seconds for which a node that dies as a whole is away.
+#: Seconds for which a node that dies is away.
 AWAY_S = 0.3
 PROMPT_TOKENS = 9
 #: Tokens of the largest request.
 MOST_TOKENS = PROMPT_TOKENS + MOST_PAD_CHARS // 4 + MOST_WORDS
-#: What requests that run when a limit is reached can use beyond it.
+#: The most tokens that running requests can use beyond a limit that is reached.
 MOST_BEYOND = NARROW_PARALLEL * MOST_TOKENS
 
 
@@ -100,10 +100,10 @@ class Counters:
 
 @dataclass
 class Key:
-    """A client's key, and what came of its requests."""
+    """A client's key, and the results of its requests."""
 
     name: str
-    #: Tokens; None: out of reach.
+    #: Tokens; None: unreachable.
     limit: int | None = None
     asked: list[str] = field(default_factory=list)
     refused: int = 0
@@ -114,7 +114,7 @@ class Key:
         return f"cdp-{self.name}"
 
     def used(self, counters: Counters) -> int:
-        """Tokens, as nodes counted."""
+        """Tokens, as the nodes counted them."""
         return sum(counters.by_id[one].tokens for one in self.asked if one in counters.by_id)
 
     def note_refusal(self, counters: Counters) -> None:
@@ -135,7 +135,7 @@ def delta(**fields: object) -> bytes:
 async def play_node(
     counters: Counters, pace: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Answers with as many words as it is asked for; dies where it is asked for that."""
+    """Answers with as many words as requested; dies if requested."""
     try:
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -193,8 +193,8 @@ async def _answer(
 
 
 def has_left(writer: asyncio.StreamWriter) -> bool:
-    """Whether the other side has closed: asked of the kernel, as this process's loop, which plays
-    all clients and nodes, may hear of it many words later."""
+    """Whether the other side has closed: asked of the kernel, since this process's loop, which runs
+    all clients and nodes, may notice it many words later."""
     if writer.transport.is_closing():
         return True
     poll = select.poll()
@@ -209,7 +209,7 @@ def find_port() -> int:
 
 
 async def start_proxy(file: Path, port: int, **environment: str) -> asyncio.subprocess.Process:
-    """The daemon, once it listens. Ends the script where it ends first."""
+    """The daemon, once it listens. Ends the script if it ends first."""
     command = [sys.executable, "-m", "casedesk_proxy", "serve", "--config", str(file)]
     process = await asyncio.create_subprocess_exec(
         *command, stderr=asyncio.subprocess.DEVNULL, env={**os.environ, **environment}
@@ -225,7 +225,7 @@ async def start_proxy(file: Path, port: int, **environment: str) -> asyncio.subp
 
 
 class Node:
-    """Listens at one port, and can die: nobody is there for a while, all its streams are cut."""
+    """Listens on one port, and can die: it is away for a while, and all its streams are cut."""
 
     def __init__(self, counters: Counters, pace: float) -> None:
         self._counters = counters
@@ -256,7 +256,7 @@ class Node:
 
 
 class Proxy:
-    """The daemon, as often as it takes."""
+    """The daemon, restarted whenever it ends."""
 
     def __init__(self, folder: Path, urls: list[str], keys: list[Key], parallel: int) -> None:
         self.port = find_port()
@@ -291,10 +291,10 @@ def _write_key(key: Key, parallel: int) -> str:
 
 
 async def ask(port: int, ident: str, key: str, chance: random.Random) -> int:
-    """The status of one request's reply, 0 without one; some clients leave, and some nodes are
-    made to die."""
+    """The status of one request's reply, 0 without one; some clients leave, and some nodes are made
+    to die."""
     words, kind = chance.randint(3, MOST_WORDS), chance.random()
-    # Each has all fields: a node counts the prompt by its padding alone.
+    # Each has all fields: a node counts the prompt only by its padding.
     asked: dict[str, object] = {"model": "m", "max_tokens": words, "messages": [], "dies": 0}
     asked["pad"] = "x" * chance.randint(0, MOST_PAD_CHARS)
     if kind > 0.3:
@@ -313,7 +313,7 @@ async def ask(port: int, ident: str, key: str, chance: random.Random) -> int:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             break
         except OSError:
-            # It has just been killed.
+            # The proxy has just been killed.
             await asyncio.sleep(0.05)
     try:
         writer.write(head.encode() + body)
@@ -339,7 +339,7 @@ class Verdict:
     cut: int = 0
     cut_told: int = 0
     cut_entered: int = 0
-    #: Of all cut ones the difference, whatever its sign.
+    #: The sum of the differences of all cut exchanges, without their signs.
     cut_apart: int = 0
     lost: int = 0
     lost_cut: int = 0
@@ -351,7 +351,7 @@ class Verdict:
     #: Tokens beyond a key's limit: the most of all keys, by the ledger and by the nodes.
     beyond: int = 0
     beyond_told: int = 0
-    #: Of all work, from the first request to the last.
+    #: The whole time, from the first request to the last.
     seconds: float = 0.0
 
     @property
@@ -415,7 +415,7 @@ class Run:
         groups = clients // 3 // NARROW_CLIENTS
         wide = clients - groups * NARROW_CLIENTS
         self._wide = [Key(f"wide{number}") for number in range(-(-wide // WIDE_CLIENTS))]
-        # As many as would be needed if their clients asked for nothing but refusals.
+        # As many as would be needed if their clients only got refusals.
         most = requests * groups * NARROW_CLIENTS // clients // REFUSALS
         self._narrow = [
             Key(f"narrow{number}", NARROW_TOKENS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""N streams for T seconds against any OpenAI, Anthropic or Gemini URL; what came, and when.
+"""N streams for T seconds against any OpenAI, Anthropic or Gemini URL: what arrived, and when.
 
 python bench/load.py http://127.0.0.1:8080/v1/chat/completions -n 100 -t 30 --key KEY
 """
@@ -139,7 +139,7 @@ def _run(request: Request, options: dict[str, Any], core: int | None) -> Snapsho
 
 
 def _watch(process: Any, seconds: float | None) -> Snapshot:
-    """Show progress twice a second until the load's last word."""
+    """Show progress twice a second until the load has ended."""
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[told]}"), console=Console(stderr=True), transient=True,
@@ -162,7 +162,7 @@ def _watch(process: Any, seconds: float | None) -> Snapshot:
 def _look(process: Any) -> Snapshot:
     try:
         return ask(process)
-    except BrokenPipeError:  # it has just ended; its last word lies in the pipe
+    except BrokenPipeError:  # it has just ended; its last output is still in the pipe
         return Snapshot.of(process.stdout.readline())
 
 

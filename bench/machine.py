@@ -1,4 +1,4 @@
-"""Where and when a result was measured, to stand beside it."""
+"""The machine, the time and the versions of a measurement, to be stored with its result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["describe_machine"]
 
 
 def describe_machine() -> dict[str, str]:
-    """Date, processor, kernel, system, interpreter and the libraries that the relay stands on."""
+    """Date, processor, kernel, system, interpreter and the libraries that the relay uses."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{os.cpu_count()} × {_find('/proc/cpuinfo', 'model name', ':')}",

@@ -7,17 +7,17 @@ from statistics import median
 
 __all__ = ["spread", "table", "tell_winners"]
 
-#: Not peers of the proxy: its own second row, and the C floor that knows no HTTP.
+#: Not peers of the proxy: its own further rows, and the C floor that knows no HTTP.
 _NO_PEERS = ("proxy", "transposed", "proxy-tls", "proxy-tls-loop", "floor")
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """Median, least and most."""
+    """Median, lowest and highest value."""
     return f"{median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, the first row its head, aligned for those who read it as text."""
+    """A Markdown table, the first row its head, aligned for reading as text."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
@@ -28,9 +28,9 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def tell_winners(what: str, ratios: Mapping[str, Sequence[float]], *, less: bool = True) -> str:
-    """Which peers do better than the proxy by the median of their ratios to it, as a sentence.
+    """Which peers are better than the proxy by the median of their ratios to it, as a sentence.
 
-    ``ratios`` are peer over proxy, round by round; ``less`` is better, or more is.
+    ``ratios`` are peer over proxy, round by round; ``less``: lower is better.
     """
     won = {
         name: values

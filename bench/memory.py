@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What an open stream costs in memory, relay by relay, at a few and at many streams.
+"""The memory of an open stream, for each relay, with few and with many streams.
 
 python bench/memory.py --with haproxy,envoy,vllm-router --streams 300,1000,4000
 """
@@ -87,7 +87,7 @@ def _measure(
 
 
 def as_markdown(facts: dict[str, Any]) -> str:
-    """KB per stream, the relay's over the proxy's, and how much the idle process takes."""
+    """KB per stream, the relay's over the proxy's, and the idle process's memory."""
     relays, counts = facts["relays"], facts["streams"]
     head = ["relay", "idle MB"]
     for count in counts:

@@ -1,4 +1,4 @@
-"""What the open file descriptors of a process are, by name."""
+"""Names of a process's open file descriptors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def open_files(pid: int) -> list[str]:
 
 
 def find_new(before: Iterable[str], now: Iterable[str]) -> list[str]:
-    """What is open now and was not before; a connection is always new, for it should have ended."""
+    """What is open now and was not before; a connection always counts as new, since it should have
+    ended."""
     lasting = Counter(name for name in before if not _is_connection(name))
     return sorted((Counter(now) - lasting).elements())
 
@@ -56,7 +57,7 @@ def _sockets(pid: int) -> dict[str, str]:
 
 
 def _address(text: str) -> str:
-    """``0100007F:1F90``: words in the machine's own byte order."""
+    """``0100007F:1F90``: words in the machine's byte order."""
     host, port = text.split(":")
     words = [int(host[at : at + 8], 16) for at in range(0, len(host), 8)]
     family = socket.AF_INET if len(words) == 1 else socket.AF_INET6

@@ -104,7 +104,7 @@ def _draw_arrivals(facts: dict[str, Any]) -> Any:
 
 
 def _draw_distributions(pairs: dict[str, list[list[int]]], title: str) -> Any:
-    """From the far side and on a logarithmic scale, where p99 and p99.9 can be told apart."""
+    """From the upper end and on a logarithmic scale, so that p99 and p99.9 can be distinguished."""
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     for name, found in pairs.items():
         found = sorted(found)
@@ -163,7 +163,7 @@ def _draw_sweep(facts: dict[str, Any]) -> Any:
 
 
 def _draw_large(facts: dict[str, Any]) -> Any:
-    """Bars of what the streams had at p99.9 beside each case; a line where they are undisturbed."""
+    """Bars of the streams' p99.9 beside each case; a line for undisturbed streams."""
     cases, names = list(facts["cases"]), list(facts["versions"])
     height = 0.8 / len(names)
     figure, axes = pyplot.subplots(figsize=(8, 1 + 0.5 * len(cases)), layout="constrained")

@@ -1,6 +1,6 @@
-"""Precedence over whatever else the machine does, while a bench runs.
+"""Priority over other programs on the machine while a bench runs.
 
-A relay that must wait for its core gets its events heaped up, and heaps are cheaper than the
+A relay that must wait for its core gets its events in groups, and groups are cheaper than the
 single events that a bench means to measure.
 """
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 __all__ = ["precedence"]
 
-# Where the kernel groups tasks by session, niceness counts within the group only; the group's
-# own stands here.
+# If the kernel groups tasks by session, niceness only counts within the group; this file has the
+# group's own.
 _GROUP = Path("/proc/self/autogroup")
 
 
 @contextmanager
 def precedence(nice: int) -> Iterator[None]:
-    """Run this process and its children at this niceness; where that is not allowed, as before."""
+    """Run this process and its children at this niceness, if that is allowed."""
     mine, group = os.getpriority(os.PRIO_PROCESS, 0), _read_group()
     _set(nice, nice if group is not None else None)
     try:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What relaying one event costs: the proxy, nginx and a floor in C, side by side.
+"""The cost of relaying one event: the proxy, nginx and a floor in C, side by side.
 
 python bench/relay_cost.py                 # the table of README.md
 python bench/relay_cost.py --with haproxy --rounds 9 --json bench/out/relay_cost.json

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What streams notice of a reload with many https nodes: the longest rounds of the daemon's loop.
+"""The effect of a reload with many https nodes on streams: the longest rounds of the daemon's loop.
 
 python bench/reload.py                        # 20 https nodes, 100 streams, 30 reloads
-python bench/reload.py --nodes 50 --changed   # every node's certificates are read anew
+python bench/reload.py --nodes 50 --changed   # every node's certificates are read again
 
-As CPU of the loop's thread, which other programs do not lengthen, and by the clock, which holds
-also what the thread that reads the file keeps the interpreter for. The exit code is 1 if more than
-one round of a thousand took longer than 5 ms of CPU.
+In CPU time of the loop's thread, which other programs do not change, and by the clock, which
+includes the time for which the thread that reads the file holds the interpreter. The exit code is 1
+if more than one round of a thousand took longer than 5 ms of CPU.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from casedesk_proxy.simulator.script import Script
 
 _ROOT = Path(__file__).resolve().parent.parent
 
-#: Of the rounds of the loop, so many may be longer than what bench/beat.py counts as a stall.
+#: The share of the loop's rounds that may be longer than a stall in bench/beat.py.
 _SHARE = 0.001
 _AUTHORITY = "/etc/ssl/certs/ca-certificates.crt"
-#: Nobody listens there: the nodes are configured and never asked.
+#: Nothing listens there: the nodes are configured and never used.
 _NODE = "{{url: 'https://127.0.0.1:1', engine: openai, models: [m], probe_interval: 0s{more}}}"
 _CONFIG = """
 server: {{listen: "127.0.0.1:0", admin: null, access_log: false}}
@@ -54,7 +54,7 @@ _REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nHost: b\r\nContent-Length: %d
 
 
 def write(file: Path, url: str, nodes: int, turn: int, *, changed: bool) -> None:
-    """A configuration that differs by turn in a weight; ``changed``: and in the authority of each
+    """A configuration that differs by turn in a weight; ``changed``: also in the authority of each
     node."""
     tls = f", tls: {{ca: '{_AUTHORITY}'}}" if changed and turn % 2 else ""
     more = f", weight: {turn % 2 + 1}{tls}"
@@ -71,7 +71,7 @@ class Daemon:
         self.port = port
 
     async def take(self) -> dict[str, Any]:
-        """What its loop did since the last time, see bench/beat.py."""
+        """What its loop did since the last call, see bench/beat.py."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(b"?\n")
@@ -120,7 +120,7 @@ async def read_streams(port: int) -> None:
 async def measure(
     nodes: int, streams: int, reloads: int, *, changed: bool = False, rest_s: float = 3.0
 ) -> dict[str, dict[str, Any]]:
-    """At rest, and while it reloads."""
+    """While idle, and while it reloads."""
     node = await start(models={"m": Script(words=200, words_per_second=20)})
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.yaml")
@@ -153,7 +153,7 @@ async def measure(
 @click.option("--reloads", default=30, show_default=True, help="One after the other.")
 @click.option("--changed", is_flag=True, help="Change each node's authority, too.")
 def main(nodes: int, streams: int, reloads: int, changed: bool) -> None:
-    """The longest rounds of the loop while a configuration with https nodes is reloaded."""
+    """Measure the longest rounds of the loop while a configuration with https nodes is reloaded."""
     found = asyncio.run(measure(nodes, streams, reloads, changed=changed))
     for name, told in found.items():
         click.echo(

@@ -1,4 +1,4 @@
-"""What to send to a URL: body, headers and path, by the protocol that its path speaks."""
+"""The request for a URL: body, headers and path, by the protocol of its path."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_request(
     headers: Mapping[str, str] | None = None,
     unary: bool = False,
 ) -> Request:
-    """A request for ``url``; what is not given is what the SDKs of its protocol would send.
+    """A request for ``url``; missing parts are those of the protocol's SDKs.
 
     Raises UnusableUrl.
     """
@@ -37,7 +37,7 @@ def make_request(
             " plain listener, TLS would measure the TLS library"
         )
     if not parts.hostname or parts.username is not None or not _has_port(parts):
-        # Not quoted back: a user part holds a password.
+        # The URL is not quoted: a user part contains a password.
         raise UnusableUrl("want http://HOST[:PORT]/PATH, without a user")
     path, query = parts.path, parts.query
     if path in ("", "/"):

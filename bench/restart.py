@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""What clients notice of a restart, of a storm of reloads, of an upgrade, of a handover and of a
-killed instance: nothing, or it counts.
+"""What clients notice of a restart, of many reloads, of an upgrade, of a handover and of a killed
+instance: every broken stream and refused connection is counted.
 
 python bench/restart.py                       # the table of README.md, in about a minute
 python bench/restart.py --streams 500 --storm 10
 
-Stands in for systemd: holds the listening socket and hands it to each process (LISTEN_FDS), waits
-for READY on a datagram socket, ends processes by SIGTERM. "Restart" is one without a bridge, as it
-was; "bridge" what `systemctl restart` does with it; of the last phase all streams of the killed
-instance break, and nothing else may.
+Replaces systemd: it holds the listening socket and passes it to each process (LISTEN_FDS), waits
+for READY on a datagram socket, and ends processes with SIGTERM. "Restart" is one without a bridge;
+"bridge" is a `systemctl restart` with one; in the last phase all streams of the killed instance
+break, and nothing else may.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ async def main():
     await asyncio.Event().wait()
 asyncio.run(main())
 """
-#: Becomes the daemon, with the socket where systemd puts it.
+#: Replaces itself with the daemon, with the socket where systemd puts it.
 EXEC = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -60,7 +60,7 @@ HEADINGS = """\
 
 
 class Supervisor:
-    """What systemd does for the service. ``port`` is where clients connect; ``shared``: whether
+    """Does systemd's part for the service. ``port`` is where clients connect; ``shared``: whether
     instances share slots and queues."""
 
     def __init__(self, folder: Path, node_url: str, *, shared: bool = True) -> None:
@@ -73,7 +73,7 @@ class Supervisor:
         self._started = 0
 
     async def start(self) -> Instance:
-        """A process that has said READY."""
+        """A process that has sent READY."""
         self._started += 1
         place = self._folder / f"notify{self._started}"
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -94,7 +94,7 @@ class Supervisor:
 
 
 class Instance:
-    """A process, and by ``pid`` the one that has followed it in its service."""
+    """A process and, by ``pid``, the one that has followed it in its service."""
 
     def __init__(self, process: subprocess.Popen[bytes], notify: socket.socket) -> None:
         self._process = process
@@ -102,7 +102,7 @@ class Instance:
         self.pid = process.pid
 
     async def hear(self, word: str) -> str:
-        """What it tells its manager next that has the word in it."""
+        """Its next message to its manager that contains the word."""
         while True:
             told = (await asyncio.to_thread(self._notify.recv, 4096)).decode()
             if word in told:
@@ -116,7 +116,7 @@ class Instance:
         await asyncio.to_thread(self._process.wait)
 
     async def hand_over(self) -> None:
-        """Until the predecessor has ended."""
+        """Wait until the predecessor has ended."""
         self.send(signal.SIGUSR2)
         told = await self.hear("MAINPID=")
         self.pid = int(re.findall(r"MAINPID=(\d+)", told)[0])
@@ -143,7 +143,7 @@ class Seen:
 
 
 class Clients:
-    """Streams one after the other, and short requests between them, until told to stop."""
+    """Streams one after the other, and short requests between them, until stopped."""
 
     def __init__(self, port: int, streams: int, rate: float, seconds: float) -> None:
         self._port, self._streams, self._rate = port, streams, rate
@@ -152,7 +152,8 @@ class Clients:
         self.seen = Seen()
 
     async def run(self, phase: Awaitable[None]) -> Seen:
-        """Streams begin before the phase and go on until it is over; all are seen to their end."""
+        """Streams begin before the phase and continue until it is over; all are read to their
+        end."""
         tasks = [asyncio.ensure_future(self._stream(one)) for one in range(self._streams)]
         tasks += [asyncio.ensure_future(self._ask()) for _ in range(4)]
         await asyncio.sleep(1.5)
@@ -277,7 +278,7 @@ async def _measure(streams: int, rate: float, seconds: float, storm: float) -> b
         async def kill() -> None:
             nonlocal process
             old, process = process, await start()
-            # Long enough for clients to come to both.
+            # Long enough for clients to reach both.
             await asyncio.sleep(seconds + 1)
             await old.end(signal.SIGKILL)
             await asyncio.sleep(seconds)

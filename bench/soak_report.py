@@ -1,4 +1,4 @@
-"""What a soak proved: trends, faults, the report and the files."""
+"""The result of a soak: trends, faults, the report and the files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.soak_run import Rest, Sample, Settings
 
 __all__ = ["Bounds", "Result", "describe", "find_faults", "find_trends", "write"]
 
-#: Lives that must have passed before a line can be called flat: a leak shows by the life.
+#: So many lifetimes of a stream must pass before a line can be called flat: a leak grows with each.
 _LIVES = 3
 _DISTURBED = 0.15
 
@@ -33,7 +33,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Shares of the level that memory and descriptors may gain while judged."""
+    """The shares of the level by which memory and descriptors may grow while judged."""
 
     memory: float
     descriptors: float
@@ -42,7 +42,7 @@ class Bounds:
 def find_trends(
     samples: Sequence[Sample], warm: float, life: tuple[float, float]
 ) -> dict[str, Trend | None]:
-    """Of memory (KB) and descriptors, after the warm-up; None where it was too short to tell."""
+    """Of memory (KB) and descriptors, after the warm-up; None if it was too short."""
     judged = [one for one in samples if one.seconds > warm]
     times = [one.seconds for one in judged]
     enough = bool(times) and times[-1] - times[0] >= _LIVES * life[1]
@@ -53,7 +53,7 @@ def find_trends(
 
 
 def find_faults(result: Result, trends: dict[str, Trend | None], bounds: Bounds) -> list[str]:
-    """Whatever must not be."""
+    """All violations."""
     faults = [result.failure] if result.failure else []
     for name, what in (
         ("lost", "events lost"), ("duplicated", "events doubled"),
@@ -114,7 +114,7 @@ def describe(
 
 
 def _table(samples: list[Sample]) -> list[str]:
-    """Least, median and most of what was sampled."""
+    """Lowest, median and highest of the samples."""
     rows = ["| | least | median | most |", "|---|---|---|---|"]
     for name, label, factor, digits in (
         ("private_kb", "private memory, MB", 1 / 1024, 1),

@@ -1,4 +1,4 @@
-"""A soak under way: the proxy, its node, its clients, and what the books say as time passes."""
+"""A running soak: the proxy, its node, its clients, and the kernel's accounts over time."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ __all__ = [
     "read_metrics",
 ]
 
-#: Told what is being done and how far the whole thing is, from 0 to 1.
+#: Called with what is being done and the progress of the whole run, from 0 to 1.
 Tell = Callable[[str, float], None]
 
-#: Of ten streams one has a connection of its own, the others keep theirs for the next stream.
+#: One stream in ten has a connection of its own, the others keep theirs for the next stream.
 _CLOSING = 10
-#: Descriptors of a process beside its streams'.
+#: Descriptors of a process beside those of its streams.
 _SPARE = 200
-#: Seconds within which what clients left behind must go: a node's connection waits four for reuse,
+#: Seconds within which what clients left must be gone: a node's connection waits four for reuse,
 #: and a question to a node may take some.
 _REST = 25.0
 _WARM_STREAMS = 20
@@ -57,8 +57,9 @@ _LARGE = "x" * 300_000
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``streams`` held open for ``seconds``, each living evenly between ``life``'s two numbers of
-    seconds, with ``rate`` events per second of ``size`` bytes. A sample every ``interval``."""
+    """``streams`` kept open for ``seconds``, each with a lifetime evenly distributed between
+    ``life``'s two numbers of seconds, with ``rate`` events per second of ``size`` bytes. A sample
+    every ``interval``."""
 
     streams: int
     seconds: float
@@ -76,13 +77,13 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The state at one moment, and what happened since the sample before.
+    """The state at one moment, and what happened since the previous sample.
 
-    ``lag_ms`` is the mean lateness of the proxy's event loop and ``lag_worst_ms`` the upper edge
-    of the highest bucket that was hit; None where the pulse did not beat. ``waited`` is the share
-    of time in which the proxy could have run and waited for its core: lag that is not its own.
+    ``lag_ms`` is the mean delay of the proxy's event loop and ``lag_worst_ms`` the upper edge of
+    the highest bucket with a value; None if the monitor did not run. ``waited`` is the share of
+    time in which the proxy was ready to run and waited for its core: lag that it does not cause.
     ``others`` and ``others_load`` are the shares of the proxy's and the clients' core that other
-    programs took.
+    programs used.
     """
 
     seconds: float
@@ -113,7 +114,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The proxy with no clients; ``open`` names its file descriptors."""
+    """The proxy without clients; ``open`` names its file descriptors."""
 
     private_kb: int
     open: tuple[str, ...]
@@ -182,7 +183,8 @@ class Soak:
         stack.callback(self._stack.close)
 
     def samples(self) -> Iterator[Sample]:
-        """One every interval, until the time is over. Raises EngineFailed when the proxy ends."""
+        """One sample every interval, until the time is over. Raises EngineFailed if the proxy
+        ends."""
         settings = self._settings
         closing = settings.streams // _CLOSING
         for count, more in ((settings.streams - closing, {}), (closing, {"Connection": "close"})):
@@ -200,7 +202,7 @@ class Soak:
             before = after
 
     def end(self) -> Rest:
-        """Send the clients away and give what they left behind time to go."""
+        """End the clients and wait until what they left is gone."""
         self._tell("at rest", 1.0)
         self._stack.close()
         until = time.monotonic() + _REST
@@ -211,7 +213,7 @@ class Soak:
         return rest
 
     def _warm(self) -> None:
-        """Have every path of the code run once."""
+        """Run every path of the code once."""
         flags = ("--streams", str(_WARM_STREAMS), "--seconds", "1")
         with self._load({}, *flags) as process:
             assert process.stdout is not None
@@ -225,22 +227,22 @@ class Soak:
         self._ask_large()
 
     def _close_half(self) -> None:
-        """Be a client that closes its half behind the request: what the proxy watches such clients
-        with is made for the first, and stays."""
+        """Be a client that closes its half after the request: the code that watches such clients is
+        made for the first one, and stays."""
         with self._ask(self._target.body) as client:
             client.shutdown(socket.SHUT_WR)
             client.recv(1)
 
     def _ask_large(self) -> None:
-        """What plans large requests is started for the first of them, or some seconds after the
-        proxy, and stays."""
+        """The planner is started for the first large request, or some seconds after the proxy, and
+        stays."""
         with self._ask(
             json.dumps({**json.loads(self._target.body), "user": _LARGE}).encode()
         ) as client:
             client.recv(1)
 
     def _ask(self, body: bytes) -> socket.socket:
-        """A client of its own, which has said all."""
+        """A client of its own that has sent everything."""
         target = self._target
         headers = {
             "Host": "127.0.0.1", "Content-Type": "application/json", **target.headers,
@@ -329,7 +331,7 @@ class Soak:
 
 @contextmanager
 def open_soak(settings: Settings, engines: Engines, tell: Tell) -> Iterator[Soak]:
-    """Everything started and warm. Raises EngineFailed."""
+    """Everything started and warmed up. Raises EngineFailed."""
     most = most_streams()
     if settings.streams > most:
         raise EngineFailed(
@@ -348,7 +350,8 @@ def open_soak(settings: Settings, engines: Engines, tell: Tell) -> Iterator[Soak
 
 
 def most_streams() -> int:
-    """How many the proxy can hold, two descriptors each, with the limit raised as far as may be."""
+    """How many streams the proxy can hold, with two descriptors each and the limit raised as far as
+    possible."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -370,7 +373,7 @@ def read_metrics(text: str) -> dict[str, Any]:
 
 
 def _lag(before: dict[str, Any], after: dict[str, Any]) -> tuple[float | None, float | None]:
-    """Mean and worst in milliseconds; what lies beyond the last edge is told as that edge."""
+    """Mean and worst in milliseconds; a value beyond the last edge is reported as that edge."""
     beats = after.get("count", 0) - before.get("count", 0)
     if not beats:
         return None, None

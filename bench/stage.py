@@ -20,11 +20,11 @@ from bench.tls import make_tls_client
 
 __all__ = ["Cores", "Stage", "Tell", "set_stage"]
 
-#: Told what is being done and how far the whole thing is, from 0 to 1.
+#: Called with what is being done and the progress of the whole run, from 0 to 1.
 Tell = Callable[[str, float], None]
 
 _WARM_STREAMS = 20
-#: Without these there is nothing to tell.
+#: Without these there is nothing to compare.
 _OURS = ("proxy", "transposed", "proxy-tls", "floor")
 
 
@@ -37,9 +37,9 @@ class Cores:
 
 
 class Stage:
-    """The children of one measurement, alive while ``stack`` is open.
+    """The child processes of one measurement, alive while ``stack`` is open.
 
-    ``targets`` and ``relays`` hold those that run, by name, ``skipped`` why the others do not.
+    ``targets`` and ``relays`` are those that run, by name, ``skipped`` why the others do not.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Stage:
         self.node_port = read_port(self.node)
 
     def start_relays(self, names: tuple[str, ...]) -> None:
-        """Every one of them that this machine has. Raises EngineFailed when that is none."""
+        """Start every one of them that this machine has. Raises EngineFailed if it has none."""
         for name in names:
             self.tell(f"starting {name}", 0.0)
             try:
@@ -93,7 +93,7 @@ class Stage:
             raise EngineFailed(f"nothing to measure: {self.skipped}")
 
     def warm_all(self, *, unary: bool = False) -> None:
-        """Warm every relay; a peer that does not relay here is left out, with what it said."""
+        """Warm up every relay; a peer that does not relay here is left out, with its output."""
         for name in list(self.targets):
             try:
                 self.warm(name, unary=unary)
@@ -155,7 +155,7 @@ class Stage:
             yield process
 
     def warm(self, name: str, *, unary: bool = False) -> None:
-        """Have every path of the code run once, so that idle memory is that of a used process."""
+        """Run every path of the code once, so that idle memory is that of a used process."""
         self.tell(f"warming {name}", 0.0)
         # LiteLLM loads most of itself with its first request; smg listens before it knows its node.
         for seconds in ("1", "2", "20"):
@@ -182,7 +182,7 @@ class Stage:
                 self.complain(name, told, f"{streams} streams")
 
     def complain(self, name: str, told: Snapshot, wanted: str) -> None:
-        """Raise EngineFailed with what the clients saw and the relay said."""
+        """Raise EngineFailed with what the clients saw and the relay printed."""
         said = (self.folder / name / "log").read_text(errors="replace").splitlines()[-5:]
         raise EngineFailed(
             f"{name} does not relay: wanted {wanted}, statuses {told['statuses']},"

@@ -37,7 +37,7 @@ class Point:
         return {"rate": self.rate, "size": self.size, "streams": self.streams}[self.axis]
 
 
-#: So many that all relays together stay below a core at the upper ends.
+#: Chosen so that all relays together stay below one core at the upper ends.
 POINTS = (
     *(Point("rate", 30, rate, 300) for rate in (1, 5, 20, 50, 100, 200)),
     *(Point("size", 30, 50, size) for size in (50, 300, 1000, 4000, 16000)),
@@ -130,7 +130,7 @@ def as_markdown(outcomes: list[tuple[Point, Outcome]], machine: dict[str, str]) 
 
 
 def _winners(outcomes: list[tuple[Point, Outcome]]) -> list[str]:
-    """Who does better than the proxy at which point, if it took part."""
+    """Which peer is better than the proxy at which point, if it took part."""
     told = []
     for point, outcome in outcomes:
         if "proxy" in outcome.versions:
@@ -140,7 +140,7 @@ def _winners(outcomes: list[tuple[Point, Outcome]]) -> list[str]:
 
 
 def _own(outcomes: list[tuple[Point, Outcome]]) -> str:
-    """Of the point at which node and clients are dearest."""
+    """At the point at which node and clients are most expensive."""
     load, node = (
         max(costs) for costs in zip(*(own_costs(one) for _, one in outcomes), strict=True)
     )

@@ -18,7 +18,7 @@ _DISTURBED = 0.15
 
 
 def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
-    """The table, what it was measured with, and what makes it doubtful."""
+    """The table, the settings of the measurement, and what makes it doubtful."""
     settings = outcome.settings
     names = list(outcome.versions)
     bases = [base for base in ("proxy", "nginx", "floor") if base in names]
@@ -49,7 +49,7 @@ def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
 
 
 def _winners(outcome: Outcome) -> list[str]:
-    """Who does better than the proxy, if it took part."""
+    """Which peer is better than the proxy, if it took part."""
     if "proxy" not in outcome.versions:
         return []
     costs = {name: ratios(outcome, name, "proxy") for name in outcome.versions}
@@ -68,7 +68,7 @@ def _p99(sample: Sample) -> int:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What a reader must know before believing the numbers."""
+    """What a reader must know before trusting the numbers."""
     settings = outcome.settings
     told = [f"{name} was not measured: {why}" for name, why in outcome.skipped.items()]
     for core, what, shares in (

@@ -1,4 +1,4 @@
-"""What a relay that is measured is, and what its making starts from."""
+"""A measured relay, and the inputs from which it is made."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ PATH = "/v1/chat/completions"
 BODY = json.dumps(
     {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Speak."}]}
 ).encode()
-#: The same question, to be answered whole.
+#: The same question, with a whole reply.
 UNARY_BODY = json.dumps(
     {"model": "bench", "messages": [{"role": "user", "content": "Speak."}]}
 ).encode()
-#: The same question of a Gemini client; the node still speaks OpenAI.
+#: The same question by a Gemini client; the node still speaks OpenAI.
 GEMINI_BODY = json.dumps({"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]}).encode()
 PROXY_COMMAND = f"{shlex.quote(sys.executable)} -m casedesk_proxy serve --config {{config}}"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a target is built from: engines, the node's port, a folder of its own."""
+    """The inputs of a target: engines, the node's port, a folder of its own."""
 
     engines: Engines
     node_port: int
@@ -40,8 +40,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A relay, ready to be started. Where it listens for TLS, at ``tls_port``, its clients, who
-    know none, come by way of a process beside them that does, listening at ``port``."""
+    """A relay, ready to be started. If it listens for TLS, at ``tls_port``, its clients, which do
+    not support TLS, use a process beside them that does and listens on ``port``."""
 
     name: str
     version: str

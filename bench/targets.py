@@ -1,4 +1,4 @@
-"""The relays that are compared: how each is started, where it listens, what it is."""
+"""The compared relays: how each is started, its port, and what it is."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GEMINI_PATH = "/proxy/bench/gemini/v1beta/models/bench:streamGenerateContent?alt
 GEMINI_UNARY_PATH = "/proxy/bench/gemini/v1beta/models/bench:generateContent"
 
 
-#: All that a key may have, none of which a measurement reaches.
+#: All limits that a key may have; no measurement reaches one.
 _LIMITS = (
     "{requests_per_minute: 10000000, tokens_per_minute: 100000000, tokens_per_day: 10000000000,"
     " tokens_per_month: 100000000000, parallel: 10000}"
@@ -63,7 +63,7 @@ def _make_proxy(
 
 
 def _make_transposed(place: Place) -> Target:
-    """A process of its own, that has to translate every event."""
+    """A process of its own that must translate every event."""
     proxy = _make_proxy(place)
     return replace(
         proxy,
@@ -88,7 +88,7 @@ def _make_unbooked(place: Place) -> Target:
 
 
 def _make_limited(place: Place) -> Target:
-    """The proxy with a key that has every limit there is."""
+    """The proxy with a key that has every kind of limit."""
     return replace(_make_proxy(place, limits=_LIMITS), name="limited")
 
 
@@ -163,7 +163,7 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
 
 
 def describe_tree() -> str:
-    """The commit that is measured; ``-dirty`` when the working tree differs from it."""
+    """The measured commit; ``-dirty`` if the working tree differs from it."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     try:
         result = subprocess.run(command, capture_output=True, text=True)

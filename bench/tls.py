@@ -1,7 +1,7 @@
 """Relays that are measured with TLS towards their clients.
 
-The clients of `engine/load.c` know no TLS. HAProxy, beside them on the core of the load, takes what
-they say and passes it on under TLS, so that the relay alone pays for its side of it.
+The clients of `engine/load.c` do not support TLS. HAProxy, beside them on the core of the load,
+passes on their bytes under TLS, so that the relay pays only for its side of it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = ["make_certificate", "make_tls_client", "over_tls"]
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Files with a certificate for 127.0.0.1, by an authority that nobody knows, and with its key.
-    Raises Unavailable."""
+    """Files with a certificate for 127.0.0.1, by an unknown authority, and with its key. Raises
+    Unavailable."""
     try:
         import trustme
     except ImportError:
@@ -31,7 +31,7 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 def over_tls(target: Target) -> Target:
-    """The same, whose listening port is one for TLS. Raises Unavailable without HAProxy."""
+    """The same relay, listening for TLS. Raises Unavailable without HAProxy."""
     find_debian("haproxy", "haproxy")
     return replace(target, name=f"{target.name}-tls", tls_port=target.port, port=free_port())
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What each trick of `casedesk_proxy.fastpath` is worth: CPU without it, over CPU with all.
+"""The gain of each trick of `casedesk_proxy.fastpath`: CPU without it, relative to CPU with all.
 
 python -m bench.tricks
 
-One process, the two variants by turns, CPU time of the process; the median of the turns' ratios.
-Kernel and sockets are not in it: what `cork` saves is theirs, see bench/NOTES.md.
+One process, the two variants in turn, CPU time of the process; the median of the turns' ratios.
+Without kernel and sockets, where `cork` saves time, see bench/NOTES.md.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.micro.cases import dialects, relaying, unary
 from bench.micro.work import Case, Work
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 
-#: By trick: the cases in which it does something. TLS needs sockets, see bench/relay_cost.py.
+#: By trick: the cases that it affects. TLS needs sockets, see bench/relay_cost.py.
 _MEASURED: dict[Trick, tuple[Case, ...]] = {
     Trick.FIBERS: unary.CASES,
     Trick.CORK: unary.CASES,
@@ -34,7 +34,7 @@ _MEASURED: dict[Trick, tuple[Case, ...]] = {
 
 
 class Variant:
-    """One case, as it is with some tricks turned off."""
+    """One case with some tricks turned off."""
 
     def __init__(self, case: Case, off: set[Trick]) -> None:
         self._off = off
@@ -42,7 +42,7 @@ class Variant:
         self._with(lambda: self._work.check(self._work.run(self._work.make())))
 
     def cost(self, passes: int) -> float:
-        """Microseconds of CPU an operation."""
+        """Microseconds of CPU for one operation."""
         spent: int = self._with(lambda: sum(self._spend() for _ in range(passes)))
         return spent / 1000 / passes / self._work.operations
 

@@ -1,7 +1,7 @@
 """Relays measured one after the other, each alone, in rounds that go through all of them.
 
-Whoever comes next has the whole core, so this tells what one relay can do at most; the rounds are
-short and interleaved, so that a slow minute of the machine hits all alike.
+The current one has the whole core, so this shows what one relay can do at most; the rounds are
+short and interleaved, so that a slow minute of the machine affects all alike.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from bench.stage import Stage
 
 __all__ = ["Course", "Turn", "take_turns"]
 
-#: What a turn counts: replies that came whole, or streams that began.
+#: What a turn counts: replies that arrived whole, or streams that began.
 Count = Callable[[Snapshot], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One relay in one window of one round. ``count`` is of what the measurement counts,
-    ``busy`` the share of each core that anything took, CPU times are nanoseconds."""
+    """One relay in one window of one round. ``count`` is what the measurement counts, ``busy`` the
+    used share of each core, CPU times are nanoseconds."""
 
     seconds: float
     count: int
@@ -42,7 +42,7 @@ class Turn:
 
     @property
     def us(self) -> float:
-        """CPU time of the relay for each."""
+        """CPU time of the relay for each counted item."""
         return self.cpu_ns / 1000 / self.count
 
     def as_json(self, *histograms: str) -> dict[str, Any]:
@@ -60,7 +60,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a turn goes: flags of the load, ``settle`` seconds unread, then ``seconds`` read."""
+    """The course of a turn: options of the load, ``settle`` seconds unread, then ``seconds``
+    read."""
 
     flags: tuple[str, ...]
     unary: bool
@@ -70,12 +71,12 @@ class Course:
 
 
 def take_turns(stage: Stage, course: Course, rounds: int) -> Iterator[dict[str, Turn]]:
-    """Each round's turns by relay. Raises EngineFailed when a relay does no work at all."""
+    """Each round's turns by relay. Raises EngineFailed if a relay does no work at all."""
     names = list(stage.targets)
     steps = rounds * len(names)
     for number in range(rounds):
         turns = {}
-        # Every other round backwards: nobody always follows the same neighbour.
+        # Every other round in reverse: so no relay always follows the same one.
         for at, name in enumerate(names if number % 2 == 0 else names[::-1]):
             stage.tell(
                 f"round {number + 1} of {rounds}: {name}", (number * len(names) + at) / steps

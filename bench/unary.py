@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whole replies: how many a second each relay makes at most, and what one costs.
+"""Whole replies: the most per second for each relay, and the cost of one.
 
 python bench/unary.py --with haproxy,vllm-router
 """
@@ -28,7 +28,7 @@ _CROWDED = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All rounds, by relay, and who took part."""
+    """All rounds, by relay, and the relays that took part."""
 
     connections: int
     common: Common
@@ -76,7 +76,7 @@ def main(connections: int, rounds: int, seconds: float, **options: Any) -> None:
 
 
 def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
-    """The table, who won, what it was measured with and what makes it doubtful."""
+    """The table, the comparison with the peers, the settings and what makes it doubtful."""
     names = list(outcome.versions)
     base = "proxy" in names
     head = ["relay", "requests/s", *(["× proxy"] if base else []), "CPU µs/request",
@@ -122,7 +122,7 @@ def as_markdown(outcome: Outcome, machine: dict[str, str]) -> str:
 
 
 def warnings(outcome: Outcome) -> list[str]:
-    """What a reader must know before believing the numbers."""
+    """What a reader must know before trusting the numbers."""
     told = [f"{name} was not measured: {why}" for name, why in outcome.skipped.items()]
     for name in outcome.versions:
         turns = outcome.column(name)

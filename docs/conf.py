@@ -1,4 +1,4 @@
-"""How the documentation becomes pages: `make docs`.
+"""Makes pages from the documentation: `make docs`.
 
 The source is the whole tree, so that a link from one document to another is the same file on a
 forge, in an editor and on the pages.
@@ -20,12 +20,12 @@ include_patterns = [
     "bench/results/**.md",
     "docs/*.md",
 ]
-#: What is installed and built is not even looked through for documents: that took a minute of CPU.
+#: Installed and built files are not searched for documents: that took a minute of CPU.
 exclude_patterns = [".*", "build", "dist", "**/node_modules", "casedesk_proxy", "tests", "packages"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
-#: Results of measurements are reached from bench/README.md alone. Links to folders are for forges
-#: and stay text here; tests/test_documents.py sees to it that all links lead somewhere.
+#: Results of measurements are linked only from bench/README.md. Links to folders work on a forge
+#: and stay text here; tests/test_documents.py checks that all links have a target.
 suppress_warnings = ["toc.not_included", "myst.xref_missing"]
 html_theme = "furo"
 html_title = f"CaseDesk Proxy {release}"

@@ -1,7 +1,7 @@
-"""The catalogue of errors: what the code says of each, and what error-causes.toml adds.
+"""The catalogue of errors: the code's facts about each, and the additions of error-causes.toml.
 
-Messages are read from the source (`docs/messages.py`); status and type for each API are what the
-envelopes make of such an error.
+Messages are read from the source (`docs/messages.py`); status and type for each API are those of
+the envelopes.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _section(code: str, messages: set[str]) -> str:
 
 
 def _statuses(code: str, statuses: list[int]) -> Iterator[str]:
-    """A line for each status; what clients of each API get for it."""
+    """A line for each status, with what clients of each API get."""
     for status in statuses:
         error = _example(code, status)
         forms = []
@@ -83,5 +83,5 @@ def _example(code: str, status: int) -> errors.ProxyError:
 
 
 def _plain(message: str) -> str:
-    """A template as Markdown shows it as it is."""
+    """A template, escaped so that Markdown shows it unchanged."""
     return "`" + " ".join(message.replace("`", "'").split()) + "`"

@@ -1,8 +1,8 @@
-"""Every text of the package that a user, an operator or a program may meet, read from its source.
+"""Every text of the package that a user, an operator or a program may see, read from its source.
 
-Holes of a template are shown as …. Texts of one or two words, SQL and regular expressions are left
-out. The catalogue of errors is made of this (`docs/pages.py`), and the rules for prose are applied
-to it (`docs/prose.py`).
+Placeholders of a template are shown as …. Texts of one or two words, SQL and regular expressions
+are left out. The catalogue of errors is made from this (`docs/pages.py`), and the prose rules are
+applied to it (`docs/prose.py`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ERRORS = {
     for name, one in vars(errors).items()
     if isinstance(one, type) and issubclass(one, errors.ProxyError)
 }
-#: Where requests of a protocol are read or translated, and the code of what is refused there.
+#: Where requests of a protocol are read or translated, and the code of the errors there.
 _FEATURES = {
     f"dialects/{folder}": f"unsupported_{surface}_feature"
     for surface in ("anthropic", "gemini", "responses")
@@ -50,8 +50,8 @@ class Text:
 
 
 def find_texts() -> list[Text]:
-    """In the order of modules and lines; docstrings are left out, but for those of commands, which
-    are their help."""
+    """In the order of modules and lines, without docstrings, except those of commands, which are
+    their help."""
     return [text for name, tree in _modules() for text in _texts_of(name, tree)]
 
 
@@ -78,12 +78,12 @@ def find_error_messages() -> dict[str, set[str]]:
 
 
 def _advised(template: str, remedy: str) -> str:
-    """The template as clients get it, with what its kind of error advises."""
+    """The template as clients get it, with the remedy of its kind of error."""
     return f"{template}; {remedy}" if remedy and "; " not in template else template
 
 
 def find_docstrings() -> list[Text]:
-    """Of modules, classes and functions, but for commands, in the order of modules."""
+    """Of modules, classes and functions, except commands, in the order of modules."""
     return [
         Text(name, node.lineno, " ".join(node.value.split()))
         for name, tree in _modules()
@@ -137,7 +137,7 @@ def _template(node: ast.expr) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """What is assigned in a function, and in its module."""
+    """The assignments in a function, and in its module."""
 
     values: Mapping[str, list[ast.expr]]
 
@@ -148,7 +148,7 @@ def _error_calls(tree: ast.Module) -> Iterator[tuple[_Scope, ast.Call]]:
     functions = [
         one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
-    # An inner function before the one that holds it.
+    # An inner function before the one that contains it.
     for function in [*reversed(functions), tree]:
         scope = _Scope({**outer, **_assigned(list(ast.walk(function)))})
         for node in ast.walk(function):
@@ -162,7 +162,7 @@ def _error_calls(tree: ast.Module) -> Iterator[tuple[_Scope, ast.Call]]:
 
 
 def _refusals(tree: ast.Module) -> Iterator[str]:
-    """What is reported of a place in a request that a node cannot serve."""
+    """What is reported about a place in a request that a node does not support."""
     scope = _Scope(_assigned(list(ast.walk(tree))))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _name(node.func) in ("refuse", "refuse_format"):
@@ -203,7 +203,7 @@ def _codes_of(call: ast.Call, scope: _Scope) -> Iterator[str]:
 
 
 def _resolve(node: ast.expr, scope: _Scope, depth: int = 0) -> list[str]:
-    """The templates that an expression may stand for."""
+    """The possible templates of an expression."""
     if (text := _template(node)) is not None:
         return [text]
     if isinstance(node, ast.IfExp):

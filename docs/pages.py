@@ -1,6 +1,6 @@
-"""The pages of the documentation that are made of the code: `make pages` writes them anew.
+"""The pages of the documentation that are made from the code: `make pages` writes them again.
 
-A test compares them with what this module makes, so that none of them is ever out of date.
+A test compares them with the output of this module, so that none is out of date.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONFIG = 'nodes: {n: {url: "http://127.0.0.1:9"}}\ndeployments: {d: {nodes: [n]
 _DURATIONS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 _SIZES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
 _RULE = "|---|---|---|---|"
-#: What a section of names, or a list, is keyed by in a path.
+#: The key of a section of names, or of a list, in a path.
 _ANY = "NAME"
 
 
@@ -61,7 +61,7 @@ def _rows(known: Mapping[str, Any], path: str, value: Mapping[str, Any]) -> Iter
 def _section(
     known: Mapping[str, Any], path: str, value: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any] | None, str]:
-    """What a key holds where that is a section, or several by name or in a list."""
+    """The content of a key that is a section, or that has several by name or in a list."""
     for one in (value, *value.get("anyOf", ())):
         inner, inside = one, path
         if isinstance(named := one.get("additionalProperties"), dict):
@@ -70,7 +70,7 @@ def _section(
             inner, inside = listed, f"{path}[]"
         for choice in (inner, *inner.get("anyOf", ())):
             name = choice.get("$ref", "").rpartition("/")[2]
-            # What is changed in requests is described once, with aliases.
+            # Changes in requests are described once, with aliases.
             found = None if name == "ParameterRules" else known.get(name)
             if found is not None and "properties" in found:
                 return found, inside
@@ -128,7 +128,7 @@ async def _collect() -> list[Metric]:
     return [metric for metric in found if metric.name.startswith("casedesk_")]
 
 
-#: By file, what writes it.
+#: The function that writes each file.
 PAGES = {
     "configuration.md": write_configuration,
     "error-codes.md": write_errors,

@@ -19,7 +19,7 @@ from messages import find_docstrings, find_texts
 __all__ = ["RULES", "Rule", "find_faults"]
 
 ROOT = Path(__file__).parents[1]
-#: What was written once stays as it was.
+#: Old entries stay unchanged.
 _DATED = frozenset({"CHANGELOG.md", "NOTES.md"})
 _CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 
@@ -40,7 +40,7 @@ RULES = [
 
 
 def find_faults() -> list[str]:
-    """One line for each, with its place."""
+    """One line for each fault, with its place."""
     return [
         *_check("messages", _list_messages()),
         *_check("docstrings", _list_docstrings()),
@@ -49,7 +49,7 @@ def find_faults() -> list[str]:
 
 
 def _check(kind: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
-    # Docstrings are read by those who know the field: only what is meant for them is applied.
+    # Readers of docstrings know the field: only rules for docstrings are applied to them.
     wanted = (kind,) if kind == "docstrings" else ("", kind)
     rules = [rule for rule in RULES if rule.only in wanted]
     for place, text in texts:

@@ -1,4 +1,4 @@
-"""What abusers do to the proxy, one kind after the other; each runs as a process of its own."""
+"""The abuses, grouped by kind; each runs as a process of its own."""
 
 from __future__ import annotations
 

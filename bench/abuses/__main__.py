@@ -1,7 +1,7 @@
-"""The abuser as a process: `python -m bench.abuses NAME FOLDER`, driven over stdin and stdout.
+"""The abuser as a process: `python -m bench.abuses NAME FOLDER`, controlled over stdin and stdout.
 
-It first says on which port its node listens, ``{"port": 1234}``; is given its victim as a line of
-JSON; abuses; and ends with what came of it as another line.
+It first prints the port of its node, ``{"port": 1234}``; gets its victim as a line of JSON; abuses
+it; and ends with the result as another line.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.abuses import ABUSES
 from bench.abuses.kind import Victim
 from bench.abuses.operation import serve_tls
 
-#: Node and innocent clients go first; what an abuser does late is no matter.
+#: Node and innocent clients have priority; it does not matter if the abuser is late.
 _NICER = 10
 
 
@@ -40,8 +40,8 @@ def main(name: str, folder: str) -> None:
     victim = Victim(**json.loads(line))
     abuse.act(victim)
     _say(dict(victim.said))
-    sys.stdin.read()  # its node goes on until everybody has seen enough
-    os._exit(0)  # threads that wait for a socket keep nobody waiting
+    sys.stdin.read()  # its node continues until all have seen enough
+    os._exit(0)  # threads that wait for a socket must not delay the end
 
 
 def _say(facts: dict[str, int]) -> None:

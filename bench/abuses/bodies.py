@@ -1,4 +1,4 @@
-"""Request bodies that are legal HTTP and cost too much."""
+"""Request bodies that are legal HTTP and cost much."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CHUNKS = 3_000_000
 _SLOW_BODIES = 20
 _SLOW_BODY_BYTES = 30 * _MB
 _TRANSLATED_BYTES = 30 * _MB
-#: MB that one body of 30 MB may take, what was parsed of it included.
+#: MB that one body of 30 MB may take, including the result of parsing it.
 _ONE_BODY_MB = 320.0
-#: The proxy's setting, and what it may take with as much of bodies: MB.
+#: The proxy's setting, and the MB that it may take with as many bodies.
 MAX_BODIES = "256MiB"
 _ALL_BODIES_MB = 340.0
 
@@ -38,7 +38,7 @@ def _send_tiny_chunks(victim: Victim) -> None:
 
 
 def _send_unknown_fields(victim: Victim, most: int = 1_400_000) -> None:
-    """28 MB of fields that no Gemini API knows, so that each is complained about."""
+    """28 MB of fields that Gemini's API does not have, so that each is a fault."""
     count = victim.scaled(most)
     fields = ",".join(f'"field{number:08}":0' for number in range(count))
     post(victim, _GENERATE, b'{"contents":[{"parts":[{"text":"x"}]}],' + fields.encode() + b"}")
@@ -54,7 +54,7 @@ def _fill(before: str, one: str, after: str, size: int) -> bytes:
 
 
 def _send_tiny(path: str, before: str, one: str, after: str) -> Callable[[Victim], None]:
-    """A request that has to be translated, made of very many small things."""
+    """A request that must be translated and consists of very many small items."""
 
     def act(victim: Victim) -> None:
         post(victim, path, _fill(before, one, after, victim.scaled(_TRANSLATED_BYTES)))
@@ -65,7 +65,7 @@ def _send_tiny(path: str, before: str, one: str, after: str) -> Callable[[Victim
 def _send_just_too_few(
     path: str, before: str, one: str, after: str, count: int
 ) -> Callable[[Victim], None]:
-    """As many small things as a proxy with its defaults takes (server.body_items)."""
+    """As many small items as a proxy with its defaults accepts (server.body_items)."""
 
     def act(victim: Victim) -> None:
         post(victim, path, _fill(before, one, after, victim.scaled(count * (len(one) + 1))))

@@ -1,4 +1,4 @@
-"""More connections and requests than anybody needs, most of them from strangers."""
+"""More connections and requests than any client needs, most of them without a key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HALF_HEADS = 400
 
 
 def _pipeline(victim: Victim) -> None:
-    """4.8 MB of requests without a key in one go; the replies are read."""
+    """4.8 MB of requests without a key at once; the replies are read."""
     with suppress(OSError), connect(victim.port) as peer:
         first = pour(peer, _TINY * victim.scaled(_PIPELINED), victim)
         victim.said[status_of(first or drain(peer, victim))] += 1
@@ -29,7 +29,7 @@ def _pipeline(victim: Victim) -> None:
 
 
 def _pipeline_with_key(victim: Victim) -> None:
-    """Answers, not refusals, which are bounded in their rate."""
+    """With answers, not refusals, whose rate is limited."""
     request = head("/proxy/abuse/openai/v1/models", method="GET", key=victim.key)
     with suppress(OSError), connect(victim.port) as peer:
         first = pour(peer, request * victim.scaled(_PIPELINED), victim)
@@ -38,14 +38,14 @@ def _pipeline_with_key(victim: Victim) -> None:
 
 
 def _pipeline_slowly_read(victim: Victim) -> None:
-    """The same from somebody who reads nothing."""
+    """The same, by a client that reads nothing."""
     with suppress(OSError), connect(victim.port, receive_buffer=4096) as peer:
         pour(peer, _TINY * victim.scaled(_PIPELINED), victim, read=False)
         time.sleep(max(0.0, min(1.0, victim.left)))
 
 
 def _knock(victim: Victim) -> None:
-    """A refusal for each connection, as fast as they come."""
+    """One refusal for each connection, as fast as possible."""
     request = head("/v1/messages", key="not-a-key", length=2) + b"{}"
     try:
         with connect(victim.port) as peer:

@@ -1,4 +1,4 @@
-"""What an abuse is: what it needs to be set up, what it does, and what it may cost."""
+"""The definition of an abuse: its setup, what it does, and what it may cost."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from dataclasses import dataclass, field
 
 __all__ = ["Abuse", "Victim", "nothing"]
 
-#: MB that a proxy may take beside what it had, whatever one client does: some buffers, no copies
-#: of what was sent.
+#: MB that a proxy may take in addition, whatever one client does: some buffers, but no copies of
+#: what was sent.
 _BOUND_MB = 64.0
 
 
 @dataclass(slots=True)
 class Victim:
-    """The proxy as its abuser sees it. ``key`` opens the deployment ``abuse``, whose only node
-    is the abuser's own. ``share`` of the full size, for a try. ``config`` is the proxy's file."""
+    """The proxy as its abuser sees it. ``key`` grants access to the deployment ``abuse``, whose
+    only node is the abuser's own. ``share`` of the full size, for a short run. ``config`` is the
+    proxy's file."""
 
     port: int
     admin: int
@@ -27,12 +28,12 @@ class Victim:
     seconds: float
     share: float = 1.0
     began: float = field(default_factory=time.monotonic)
-    #: What came of it, by name: requests, statuses, bytes.
+    #: Results by name: requests, statuses, bytes.
     said: Counter[str] = field(default_factory=Counter)
 
     @property
     def left(self) -> float:
-        """Seconds that the abuse may go on."""
+        """The remaining seconds of the abuse."""
         return self.began + self.seconds - time.monotonic()
 
     def scaled(self, number: int) -> int:
@@ -41,12 +42,12 @@ class Victim:
 
 @dataclass(frozen=True, slots=True)
 class Abuse:
-    """``act`` returns when its time is over. ``serve``, where there is one, plays the node of the
-    deployment ``abuse`` on the listening socket that it is given, for ever. ``bound_mb``: how
-    much memory more than before the proxy may take. ``log_pipe``: nobody reads its stderr.
+    """``act`` returns when its time is over. ``serve``, if there is one, runs the node of the
+    deployment ``abuse`` on the given listening socket, until it is killed. ``bound_mb``: how much
+    memory the proxy may take in addition. ``log_pipe``: its stderr is a pipe that is not read.
     ``stopped_twin``: one of two nodes of an innocent deployment is stopped meanwhile, and
-    ``grace`` the seconds after which that must cost nobody anything. ``new_may_wait``: nothing is
-    expected of new connections meanwhile. ``least_seconds`` that it takes to show anything."""
+    ``grace``: after so many seconds that must have no effect. ``new_may_wait``: new connections
+    need not be answered meanwhile. ``least_seconds`` that it needs to show anything."""
 
     name: str
     title: str
@@ -62,5 +63,5 @@ class Abuse:
 
 
 def nothing(victim: Victim) -> None:
-    """Somebody else does it."""
+    """For abuses that act in another way."""
     time.sleep(max(0.0, victim.left))

@@ -1,4 +1,4 @@
-"""Nodes that do not behave, and clients that do not read what a node says."""
+"""Nodes that misbehave, and clients that do not read a node's replies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STREAM = {"model": "bad", "stream": True, "max_tokens": 9, "messages": _SAID}
 _CHUNKS = 3_000_000
 _MANY_MODELS = 2_000
 _BATCH = 10_000
-#: MB that six clients who read nothing may keep at the proxy: a few replies each.
+#: MB that six clients that read nothing may occupy in the proxy: a few replies each.
 _UNREAD_MB = 128.0
 
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n"
@@ -38,7 +38,7 @@ _Misbehave = Callable[[socket.socket], None]
 
 
 def answer_all(listener: socket.socket) -> None:
-    """A node that answers every request with a word, however long it was."""
+    """A node that answers every request with one word, however long the request was."""
     _serve(listener, lambda peer: peer.sendall(_sized(_ANSWER)))
 
 
@@ -62,7 +62,7 @@ def _talk(peer: socket.socket, answer: _Misbehave, models: int) -> None:
 
 
 def _read_head(peer: socket.socket) -> bytes | None:
-    """The next request's head; its body, which must have a length, is read and let go."""
+    """The next request's head; its body, which must have a length, is read and dropped."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = peer.recv(65536)
@@ -106,7 +106,7 @@ def _reply_in_tiny_chunks(listener: socket.socket) -> None:
 
 
 def _reply_never(listener: socket.socket) -> None:
-    """Interim replies without an end."""
+    """Endless interim replies."""
 
     def answer(peer: socket.socket) -> None:
         while True:
@@ -116,7 +116,7 @@ def _reply_never(listener: socket.socket) -> None:
 
 
 def _reply_at_length(listener: socket.socket) -> None:
-    """Streams that never pause, and a list of 2 000 models."""
+    """Endless streams, and a list of 2 000 models."""
     events = b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in [_event("x" * 4000)] * 100)
 
     def answer(peer: socket.socket) -> None:
@@ -128,13 +128,13 @@ def _reply_at_length(listener: socket.socket) -> None:
 
 
 def _ask_by_turns(victim: Victim) -> None:
-    """Verbatim and translated."""
+    """Verbatim and translated in turn."""
     post(victim, _CHAT, _STREAM)
     post(victim, _MESSAGES, _STREAM)
 
 
 def _hold_unread(requests: Callable[[Victim], list[bytes]]) -> Callable[[Victim], None]:
-    """Six clients that ask and never read a byte, and stay."""
+    """Six clients that send requests, never read a byte, and stay."""
 
     def act(victim: Victim) -> None:
         asked = requests(victim)
@@ -154,7 +154,7 @@ def _lists(victim: Victim) -> list[bytes]:
 
 
 def _errors(victim: Victim) -> list[bytes]:
-    """Replies that quote what was asked for, 8 kB each."""
+    """Replies that quote the request, 8 kB each."""
     body = json.dumps({**_STREAM, "model": "m" * 8000}).encode()
     return [head(_CHAT, key=victim.key, length=len(body)) + body] * victim.scaled(2000)
 

@@ -1,4 +1,4 @@
-"""What happens around a proxy: a log that nobody reads, reloads."""
+"""Conditions around a proxy: a log that is not read, reloads."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _RELOAD_EVERY_S = 1.0
 
 
 def serve_tls(listener: socket.socket, ready: threading.Event, folder: str) -> None:
-    """A node behind TLS. Its authority lies in ``folder`` as ca.pem then, among those that the
-    system trusts, since reading all of them is what a context usually costs."""
-    import trustme  # a dependency of the tests, which nothing else here needs
+    """A node with TLS. Its authority is in ``folder`` as ca.pem, together with those that the
+    system trusts, since a context usually has to read all of them."""
+    import trustme  # a dependency of the tests, needed only here
 
     authority = trustme.CA()
     system = ssl.get_default_verify_paths().cafile
@@ -47,13 +47,13 @@ def _greet(context: ssl.SSLContext, peer: socket.socket) -> None:
 
 
 def _log_much(victim: Victim) -> None:
-    """Each request makes a line."""
+    """Each request writes a log line."""
     said = [{"role": "user", "content": "x"}]
     post(victim, "/proxy/abuse/openai/v1/chat/completions", {"model": "bad", "messages": said})
 
 
 def _reload(victim: Victim) -> None:
-    """The file is written anew with another key at its end, and the proxy told."""
+    """The file is written again with another key at its end, and the proxy reloads it."""
     path = Path(victim.config)
     text = path.read_text()
     number = 0

@@ -1,4 +1,4 @@
-"""Sockets of clients that do not behave."""
+"""Sockets of clients that misbehave."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HOST = "127.0.0.1"
 
 
 def connect(port: int, *, receive_buffer: int | None = None) -> socket.socket:
-    """A connection; with a small ``receive_buffer`` a reply soon stays at the proxy."""
+    """A connection; with a small ``receive_buffer`` a reply soon stays in the proxy."""
     peer = socket.socket()
     if receive_buffer is not None:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -35,7 +35,7 @@ def head(
     path: str, *, method: str = "POST", key: str | None = None, length: int | None = None,
     close: bool = False,
 ) -> bytes:  # fmt: skip
-    """A request's head; without a length its body is chunked, a GET has none."""
+    """A request's head; without a length its body is chunked; a GET has no body."""
     lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if close:
         lines.append("Connection: close")
@@ -49,8 +49,8 @@ def head(
 
 
 def pour(peer: socket.socket, data: bytes, victim: Victim, *, read: bool = True) -> bytes:
-    """Send, and read what comes at the same time so that nothing waits for us. Ends when all is
-    sent, the proxy closes or the time is over; returns the first bytes that came."""
+    """Send, and read at the same time so that nothing waits for this side. Ends when all is sent,
+    the proxy closes or the time is over; returns the first bytes that arrived."""
     peer.setblocking(False)
     view, sent, first = memoryview(data), 0, b""
     while sent < len(view) and victim.left > 0:
@@ -76,7 +76,8 @@ def pour(peer: socket.socket, data: bytes, victim: Victim, *, read: bool = True)
 
 
 def drain(peer: socket.socket, victim: Victim, *, seconds: float | None = None) -> bytes:
-    """Read until the proxy closes or is silent for 300 ms after its first word; its first bytes."""
+    """Read until the proxy closes or is silent for 300 ms after its first bytes; return its first
+    bytes."""
     peer.setblocking(False)
     first = b""
     wait = victim.left if seconds is None else min(seconds, victim.left)
@@ -115,7 +116,7 @@ def status_of(reply: bytes) -> str:
 
 
 def crowd(count: int, act: Callable[[Victim], None]) -> Callable[[Victim], None]:
-    """So many abusers at once, each beginning anew until the time is over."""
+    """So many abusers at once, each starting again until the time is over."""
 
     def run(victim: Victim) -> None:
         while victim.left > 0:

@@ -1,1 +1,1 @@
-"""The engines: small C programs, and what Python needs to build, run and read them."""
+"""The engines: small C programs, and the Python code that builds, runs and reads them."""

@@ -1,4 +1,4 @@
-"""The C programs, compiled when they are wanted and older than their sources."""
+"""Compiles the C programs if they are needed and older than their sources."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAGS = ["-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11"]
 
 
 class BuildFailed(Exception):
-    """There is no C compiler, or it refused; the message says which and what to do."""
+    """There is no C compiler, or it failed; the message says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Engines:
 
 
 def build(folder: Path = BUILD) -> Engines:
-    """The programs in ``folder``, compiled if need be. Raises BuildFailed."""
+    """The programs in ``folder``, compiled if necessary. Raises BuildFailed."""
     folder.mkdir(parents=True, exist_ok=True)
     return Engines(*(_build_one(name, folder) for name in ("node", "load", "floor", "tether")))
 
@@ -52,7 +52,7 @@ def _compile(source: Path, program: Path) -> None:
             f"no C compiler: '{compiler}' is not on the PATH. The bench compiles small C programs;"
             " install one (Debian: apt-get install gcc libc6-dev) or name yours in CC."
         )
-    # Beside the target, then renamed: two runs at once never see half a program.
+    # Beside the target, then renamed: so two simultaneous runs never see half a program.
     handle, draft = tempfile.mkstemp(prefix=program.name, dir=program.parent)
     os.close(handle)
     try:

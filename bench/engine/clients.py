@@ -1,4 +1,4 @@
-"""The load engine's flags, its snapshots, and what can be read from them."""
+"""The load engine's options, its snapshots, and their evaluation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bench.engine.process import read_line
 
 __all__ = ["FAULTS", "GRAVE", "Request", "Snapshot", "ask", "load_command"]
 
-#: Counters that stay at zero when a relay does its work.
+#: Counters that stay at zero if a relay works correctly.
 FAULTS = ("lost", "duplicated", "reordered", "crossed", "merged_late")
-#: Those of them that no busy machine excuses.
+#: Those that a busy machine does not excuse.
 GRAVE = ("lost", "duplicated", "reordered", "crossed")
 
 HISTOGRAMS = ("added", "gap", "first_byte", "first_event", "reply")
@@ -25,7 +25,8 @@ HISTOGRAMS = ("added", "gap", "first_byte", "first_event", "reply")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What each stream asks, where. ``headers`` may hold a key: they travel in a file."""
+    """The request of each stream, and its URL. ``headers`` may contain a key: they are passed in a
+    file."""
 
     host: str
     port: int
@@ -51,14 +52,17 @@ class Snapshot:
 
     @property
     def faults(self) -> dict[str, int]:
-        """Lost, duplicated and other misplaced events: those that occurred, with their number."""
+        """Lost, duplicated and other misplaced events: the kinds that occurred, with their
+        number."""
         return {name: self.facts[name] for name in FAULTS if self.facts[name]}
 
 
 def load_command(program: Path, request: Request, folder: Path, *more: str) -> list[str]:
-    """The command line; headers and body lie in files in ``folder``, where no ``ps`` sees them.
+    """The command line; headers and body are in files in ``folder``, so that ``ps`` does not show
+    them.
 
-    Each call writes files of its own, so loads that share a folder do not read each other's."""
+    Each call writes new files, so that loads that share a folder do not read each other's.
+    """
     headers = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     return [
         str(program), "--host", request.host, "--port", str(request.port), "--path", request.path,

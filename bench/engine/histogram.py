@@ -1,6 +1,6 @@
 """Histograms as the load engine prints them: pairs of value and count, values ascending.
 
-Values are nanoseconds and lie in the middle of buckets that are at most 1.6 % wide.
+Values are nanoseconds, in the middle of buckets that are at most 1.6 % wide.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Histogram:
 
     @classmethod
     def of(cls, pairs: Iterable[Iterable[int]]) -> Histogram:
-        """From what ``json.loads`` made of the engine's output."""
+        """From the parsed JSON of the engine's output."""
         return cls(tuple((value, count) for value, count in pairs))
 
     @property
@@ -28,7 +28,8 @@ class Histogram:
         return sum(count for _, count in self.pairs)
 
     def quantile(self, share: float) -> int | None:
-        """The least value that ``share`` of all values do not exceed; None when there is none."""
+        """The lowest value that ``share`` of all values do not exceed; None if there are no
+        values."""
         wanted, passed = share * self.count, 0
         for value, count in self.pairs:
             passed += count

@@ -1,4 +1,4 @@
-"""Child processes of a bench: pinned to a core, gone when the bench is gone."""
+"""Child processes of a bench: pinned to a core, and ended with the bench."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["EngineFailed", "child", "free_port", "read_line", "read_port", "stop
 
 
 class EngineFailed(Exception):
-    """A child did not start, or ended before its time; the message quotes what it said."""
+    """A child did not start, or ended early; the message quotes its output."""
 
 
 @contextmanager
@@ -33,8 +33,8 @@ def child(
 ) -> Iterator[subprocess.Popen[str]]:
     """A running process; ended by SIGTERM, after five seconds by SIGKILL, when the block ends.
 
-    ``tether``, an engine, pins it to ``core`` and ends it should this process be killed. Its
-    stderr goes to ``log``, its stdout too unless ``piped``, which also opens its stdin.
+    ``tether``, an engine, pins it to ``core`` and ends it if this process is killed. Its stderr
+    goes to ``log``, its stdout too unless ``piped``, which also opens its stdin.
     """
     with open(log or os.devnull, "ab") as sink:
         process = subprocess.Popen(
@@ -48,7 +48,7 @@ def child(
     try:
         yield process
     finally:
-        # First the pipes: a child that still has much to say would wait for a reader.
+        # The pipes first: a child with much output left would wait for a reader.
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):
@@ -68,7 +68,7 @@ def stop(process: subprocess.Popen[str]) -> None:
 
 
 def read_port(process: subprocess.Popen[str]) -> int:
-    """The port that an engine says it took."""
+    """The port that an engine reports."""
     said: dict[str, Any] = json.loads(read_line(process.stdout, process))
     return int(said["port"])
 
@@ -82,8 +82,8 @@ def read_line(stream: IO[str] | None, process: subprocess.Popen[str]) -> str:
 
 
 def free_port() -> int:
-    """A port that nobody listened on a moment ago, outside the range from which the kernel picks
-    ports for clients (ip_local_port_range): none of them takes it before its server does."""
+    """A port on which nothing listens, outside the range from which the kernel picks ports for
+    clients (ip_local_port_range), so that no client takes it before its server does."""
     while True:
         port = random.randrange(10_000, 20_000)
         with socket.socket() as probe, suppress(OSError):

@@ -1,1 +1,1 @@
-"""Micro benchmarks: what one operation of each hot module costs, and what a commit changed."""
+"""Micro benchmarks: the cost of one operation of each hot module, and its change by a commit."""

@@ -49,7 +49,8 @@ def main(
     Exit code 1 when a benchmark does not do its work or is certainly slower, by more than the
     bound, than in the commit; 2 when nothing could be measured. Seconds never make it fail.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was checked out must go
+    # the temporary checkout must be removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     core = max(os.sched_getaffinity(0)) if core is None else core
     pairing = Pairing(core=core, **options)
     try:
@@ -111,7 +112,8 @@ def _choose(names: Sequence[str], known: dict[str, str], absent: dict[str, str])
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """A bar on stderr; the function is told what is done, and how far the whole thing is."""
+    """A progress bar on stderr; the function gets what is being done, and the progress of the whole
+    run."""
     console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description:<28}"), BarColumn(), TimeRemainingColumn(),

@@ -1,8 +1,8 @@
-"""All micro benchmarks, by the modules that hold them.
+"""All micro benchmarks, by the modules that contain them.
 
-Every module is imported by itself: another tree may lack what one of them measures. A tree that has
-cases of its own is measured with those, since a case follows the names of the code around it; the
-cases of two trees belong together by what an operation is.
+Every module is imported separately: another tree may lack what one of them measures. A tree with
+cases of its own is measured with those, since a case uses the names of the code around it; cases of
+two trees are matched by their operation.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ MODULES = (
 
 
 def prefer_cases_of(tree: Path) -> None:
-    """From now on a tree's own cases are loaded, and this one's where it has none."""
+    """From now on load a tree's own cases, and this tree's if it has none."""
     cases.__path__.insert(0, str(tree / "bench" / "micro" / "cases"))
 
 
 def load(module: str) -> tuple[Case, ...]:
-    """Its cases. Raises whatever the tree that is measured makes of the import."""
+    """Its cases. Raises whatever the import raises in the measured tree."""
     found: tuple[Case, ...] = import_module(f"{cases.__name__}.{module}").CASES
     return found

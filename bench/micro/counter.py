@@ -1,7 +1,8 @@
-"""A child process that counts what the cases of one tree execute: its words are TREE LIBRARY CASE….
+"""A child process that counts what the cases of one tree execute: its arguments are TREE LIBRARY
+CASE….
 
-``LIBRARY`` is engine/counted.c, compiled, for a process under valgrind, whose dumps have the
-processor's instructions then; "-": Python's own are counted, and told as JSON by case.
+``LIBRARY`` is engine/counted.c, compiled, for a process under valgrind, whose dumps then have the
+processor's instructions; "-": Python's own are counted, and printed as JSON by case.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bench.micro.work import Case, Work
 
 __all__ = ["find_cases", "main"]
 
-#: Passes before the one that counts: Python makes its instructions over as they are used.
+#: Passes before the one that counts: Python specialises its instructions while they are used.
 _WARM_PASSES = 3
 
 
@@ -39,7 +40,7 @@ def main(tree: str, library: str, *names: str) -> None:
 
 
 def find_cases(names: tuple[str, ...]) -> dict[str, Case]:
-    """By name, those of them that the tree has."""
+    """By name, those that the tree has."""
     found: dict[str, Case] = {}
     for module in MODULES:
         try:
@@ -50,8 +51,7 @@ def find_cases(names: tuple[str, ...]) -> dict[str, Case]:
 
 
 def _count_bytecodes(work: Work) -> int:
-    """Of the thread that runs the work, in Python's own words: those of its C functions are not in
-    it."""
+    """Instructions of Python in the thread that runs the work, without C functions."""
     count, made = 0, work.make()
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:

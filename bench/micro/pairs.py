@@ -1,17 +1,17 @@
-"""Two trees compared: batches in turn on one core, ratios within pairs, and what they prove.
+"""Compares two trees: batches in turn on one core, ratios within pairs, and their significance.
 
 A batch of one tree and the next of the other have the same neighbours and the same clock rate, so
-their ratio holds where nanoseconds scatter. Yet two processes of the *same* tree differ, by where
-their memory lies and what neighbours do: the ratio of a round by 1.9 % (standard deviation; a
-commit against itself on two shared cores), once in 300 by 15 %.
-Therefore each round has new processes and gives one ratio, the median of its pairs; only what
-holds over rounds is called a difference. The interval is that of the sign test (order statistics
-of the rounds), which assumes nothing about how ratios scatter, and its confidence is shared among
-all cases: at most one run in twenty has a false alarm.
+their ratio is stable even if nanoseconds vary. Yet two processes of the *same* tree differ, by
+where their memory is and by what neighbours do: the ratio of a round by 1.9 % (standard deviation;
+a commit against itself on two shared cores), once in 300 by 15 %. Therefore each round has new
+processes and gives one ratio, the median of its pairs; only what persists over rounds is called a
+difference. The interval is that of the sign test (order statistics of the rounds), which assumes
+nothing about the distribution of ratios, and its confidence is shared among all cases: at most one
+run in twenty has a false alarm.
 
 Not pyperf: its workers and its calibration are as good, but it compares two files that were
-recorded one after the other, by Student's test over values that neighbours disturb for seconds on
-end. Not instructions: virtual machines rarely count them (``perf stat -e instructions:u``).
+recorded one after the other, by Student's test over values that neighbours disturb for seconds. Not
+instructions: virtual machines rarely count them (``perf stat -e instructions:u``).
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ __all__ = [
     "same_cases",
 ]
 
-#: How often a whole run may call a difference where there is none.
+#: How often a whole run may report a difference if there is none.
 ALARMS = 0.05
 _CALIBRATION_NS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """``batch`` in milliseconds; ``core`` that both trees are pinned to, None: any."""
+    """``batch`` in milliseconds; ``core`` to which both trees are pinned, None: any."""
 
     rounds: int
     pairs: int
@@ -66,7 +66,8 @@ class Comparison:
 
 
 def interval(values: Sequence[float], alarms: float) -> tuple[float, float] | None:
-    """Where the true median lies, but for a share ``alarms`` of all cases; None: too few values."""
+    """The interval of the true median, except for a share ``alarms`` of all cases; None: too few
+    values."""
     ordered, count = sorted(values), len(values)
     cut, beyond = -1, 0.0
     while True:
@@ -78,7 +79,7 @@ def interval(values: Sequence[float], alarms: float) -> tuple[float, float] | No
 
 
 def rounds_needed(cases: int) -> int:
-    """The fewest rounds by which any difference can be called."""
+    """The fewest rounds that can show any difference."""
     count = 1
     while interval([1.0] * count, ALARMS / cases) is None:
         count += 1
@@ -89,8 +90,8 @@ def compare(
     old: Path, new: Path, modules: Sequence[str], pairing: Pairing, names: Sequence[str],
     tell: Callable[[str, float], None],
 ) -> tuple[list[Comparison], dict[str, str], dict[str, str]]:  # fmt: skip
-    """The cases that both trees have, and why the others are absent in the old and in the new.
-    ``names`` selects some; empty: all. ``tell`` is told what is done and how far it is."""
+    """The cases that both trees have, and why the others are missing in the old and in the new
+    tree. ``names`` selects some; empty: all. ``tell`` gets what is being done and the progress."""
     found: dict[str, Comparison] = {}
     absent: tuple[dict[str, str], dict[str, str]] = ({}, {})
     stuck: tuple[dict[str, str], dict[str, str]] = ({}, {})
@@ -109,7 +110,7 @@ def compare(
                 tell(name, (number + place / len(shared)) / pairing.rounds)
                 one = found.setdefault(name, Comparison(name, after.operations[name]))
                 if len(one.ratios) > number:
-                    continue  # of this round, which began anew
+                    continue  # of this round, which started again
                 try:
                     if name not in passes:
                         passes[name] = calibrate(after, name, pairing.batch)
@@ -129,7 +130,7 @@ def compare(
 
 def same_cases(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     """The old name of each new case, of operations by name. A case whose module was renamed keeps
-    its operation, and is found by that where only one can be meant."""
+    its operation, and is found by that if only one matches."""
     renamed: dict[str, list[str]] = {}
     for name, operation in old.items():
         if name not in new:
@@ -154,9 +155,9 @@ def calibrate(some: Worker, name: str, batch: float) -> int:
 def _pairs(
     before: Worker, after: Worker, names: tuple[str, str], passes: int, count: int
 ) -> Iterator[tuple[float, float]]:
-    """(old, new) of batches in turn, by the case's name in each; who comes first alternates."""
+    """(old, new) of batches in turn, by the case's name in each; the first one alternates."""
     then_named, now_named = names
-    before.measure(then_named, max(1, passes // 4))  # caches and lazily made things
+    before.measure(then_named, max(1, passes // 4))  # fills caches and lazily made objects
     after.measure(now_named, max(1, passes // 4))
     for number in range(count):
         if number % 2:

@@ -1,4 +1,4 @@
-"""Workers as their parent sees them, and the tree of another commit."""
+"""Workers as their parent sees them, and the checkout of another commit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["ROOT", "MicroFailed", "Stuck", "Worker", "check_out", "worker"]
 
 ROOT = Path(__file__).parent.parent.parent
-#: Of a batch. One may wait for ever, for a connection of the other tree that timed out meanwhile.
+#: For a batch. It may wait forever, for a connection of the other tree that timed out meanwhile.
 _LIMIT_S = 30.0
 
 
@@ -25,7 +25,7 @@ class MicroFailed(Exception):
 
 
 class Stuck(MicroFailed):
-    """A batch, which takes milliseconds, was not done after this long."""
+    """A batch, which takes milliseconds, was not done after so long."""
 
     def __init__(self, name: str, worker: Worker, limit_s: float) -> None:
         super().__init__(f"{name}: a batch was not done after {limit_s:g} s")
@@ -33,8 +33,8 @@ class Stuck(MicroFailed):
 
 
 class Worker:
-    """``operations`` tells what one operation of each case is, ``sizes`` how many a pass has,
-    ``absent`` why a case (or a whole module of them) cannot be run."""
+    """``operations`` describes one operation of each case, ``sizes`` is their number in a pass,
+    ``absent`` why a case (or all cases of a module) cannot be run."""
 
     def __init__(self, process: subprocess.Popen[str], log: Any, limit_s: float = _LIMIT_S) -> None:
         self._process, self._log, self._limit_s = process, log, limit_s
@@ -44,7 +44,8 @@ class Worker:
         self.absent: dict[str, str] = told["absent"]
 
     def measure(self, name: str, passes: int) -> float:
-        """Nanoseconds of CPU time per operation. Raises Stuck; the worker is of no use then."""
+        """Nanoseconds of CPU time per operation. Raises Stuck; the worker must not be used after
+        that."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps({"name": name, "passes": passes}) + "\n")
@@ -68,7 +69,7 @@ class Worker:
 
 @contextmanager
 def worker(tree: Path, core: int | None, modules: Sequence[str], seed: int = 0) -> Iterator[Worker]:
-    """A worker on ``tree``. ``seed`` fixes the order of its sets, as chance decides otherwise."""
+    """A worker on ``tree``. ``seed`` fixes the order of its sets, which is otherwise random."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(seed)}
     place = "-" if core is None else str(core)
     with (
@@ -87,7 +88,8 @@ def worker(tree: Path, core: int | None, modules: Sequence[str], seed: int = 0) 
 
 @contextmanager
 def check_out(revision: str, root: Path = ROOT) -> Iterator[Path]:
-    """The tree of a commit, in a temporary folder that is gone afterwards. Raises MicroFailed."""
+    """The tree of a commit, in a temporary folder that is removed afterwards. Raises
+    MicroFailed."""
     with tempfile.TemporaryDirectory(prefix="bench-micro-") as name:
         tree = Path(name) / "tree"
         _git(root, "worktree", "add", "--quiet", "--detach", str(tree), revision)

@@ -1,6 +1,6 @@
-"""What goes through the benchmarks: bytes recorded from real nodes and SDKs, and the load's own.
+"""The input of the benchmarks: bytes recorded from real nodes and SDKs, and the load's own.
 
-Nothing here uses the package that is measured: two trees get the very same bytes.
+Nothing here uses the measured package: both trees get the same bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 __all__ = ["Reply", "Request", "load_events", "load_lines", "read_reply", "read_requests"]
 
 CORPUS = Path(__file__).parent.parent.parent / "tests" / "corpus"
-#: As engine/node.c lays an event out, and about as large as relay_cost.py has it.
+#: In engine/node.c's form, and about as large as in relay_cost.py.
 _EVENT = (
     'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,'
     '"model":"bench","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
@@ -27,7 +27,8 @@ _LINE = (
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``head`` without its empty line; ``payloads`` what its chunks carry, in the node's pieces."""
+    """``head`` without its empty line; ``payloads`` are its chunks' content, in the node's
+    pieces."""
 
     head: bytes
     payloads: tuple[bytes, ...]
@@ -54,7 +55,7 @@ class Request:
 
 
 def read_reply(name: str) -> Reply:
-    """A chunked reply out of tests/corpus/replies."""
+    """A chunked reply from tests/corpus/replies."""
     raw = (CORPUS / "replies" / f"{name}.http").read_bytes()
     head, _, rest = raw.partition(b"\r\n\r\n")
     payloads = []
@@ -69,7 +70,7 @@ def read_reply(name: str) -> Reply:
 
 
 def read_requests(*names: str) -> list[Request]:
-    """What SDKs sent, out of tests/corpus/clients, each file's first streaming request if any."""
+    """Requests of SDKs from tests/corpus/clients, each file's first streaming request if any."""
     return [_first(CORPUS / "clients" / f"{name}.json") for name in names]
 
 
@@ -90,7 +91,7 @@ def _first(path: Path) -> Request:
 
 
 def load_events(count: int) -> Reply:
-    """A stream of the load's own node: events of 300 bytes, usage and the end behind them."""
+    """A stream of the load's own node: events of 300 bytes, followed by usage and the end."""
     pad = _EVENT_SIZE - len(_EVENT % "")
     events = [(_EVENT % f"{number:0{pad}}").encode() for number in range(count)]
     usage = {"prompt_tokens": 7, "completion_tokens": count, "total_tokens": count + 7}
@@ -101,7 +102,7 @@ def load_events(count: int) -> Reply:
 
 
 def load_lines(count: int) -> Reply:
-    """The same as Ollama writes it, a line an event."""
+    """The same in Ollama's form, one line for each event."""
     pad = _EVENT_SIZE - len(_LINE % "")
     lines = [(_LINE % f"{number:0{pad}}").encode() for number in range(count)]
     end = {"done_reason": "stop", "prompt_eval_count": 7, "eval_count": count}

@@ -1,4 +1,4 @@
-"""What figures prove, and how they are shown."""
+"""The meaning of the figures, and their presentation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _WORDS = {"slower": "[red]slower[/red]", "faster": "[green]faster[/green]"}
 
 
 def compared(one: Comparison, alarms: float, bound: float) -> dict[str, Any]:
-    """One case as plain facts. ``verdict``: slower, faster, or "same" where the noise seen allows
-    no other word. ``fails``: certainly slower, and by more than ``bound`` (a share)."""
+    """One case as plain facts. ``verdict``: slower, faster, or "same" if the noise allows no other.
+    ``fails``: certainly slower, and by more than ``bound`` (a share)."""
     between = interval(one.ratios, alarms)
     verdict = "same"
     if between is not None and between[0] > 1:
@@ -68,7 +68,7 @@ def show_costs(costs: dict[str, dict[str, Any]], broken: dict[str, str]) -> None
 
 
 def _console() -> Console:
-    """As wide as the tables where there is no terminal to fit into."""
+    """As wide as the tables if there is no terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=120)
 

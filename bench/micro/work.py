@@ -1,4 +1,4 @@
-"""What a micro benchmark is."""
+"""The definition of a micro benchmark."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["Case", "Work", "nothing"]
 
 
 def nothing() -> None:
-    """For work that needs nothing made anew."""
+    """For work that needs no new objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """``run`` is one pass, timed; it is given what ``make`` made for it before the clock ran.
+    """``run`` is one pass, timed; it gets what ``make`` made for it before the clock ran.
 
-    ``operations`` are how many operations a pass does. ``check`` is given what ``run`` returned
-    and raises AssertionError unless the work was done as claimed.
+    ``operations`` is the number of operations in a pass. ``check`` gets the result of ``run`` and
+    raises AssertionError unless the work was done as claimed.
     """
 
     run: Callable[[Any], Any]
@@ -29,7 +29,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``name`` is that of the module measured; ``operation`` says what one operation is."""
+    """``name`` is that of the measured module; ``operation`` describes one operation."""
 
     name: str
     operation: str

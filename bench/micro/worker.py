@@ -1,7 +1,7 @@
-"""A child process that runs the benchmarks on one tree: its words are TREE CORE MODULE…
+"""A child process that runs the benchmarks on one tree: its arguments are TREE CORE MODULE…
 
-Speaks JSON, a line each way. It first tells what it can run; then for every line with a name and
-a number of passes it runs that batch and tells what it took. It ends with its stdin.
+It exchanges lines of JSON. It first prints what it can run; then for every line with a name and a
+number of passes it runs that batch and prints the time. It ends with its stdin.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["main", "prepare", "run_batch"]
 def main(tree: str, core: str, *modules: str) -> None:
     if core != "-":
         os.sched_setaffinity(0, {int(core)})
-    # Before what an editable install may have put there. What drives the cases is always beside
-    # this file: `bench` is loaded already.
+    # Before the entries of an editable install. The code that runs the cases is always beside this
+    # file: `bench` is loaded already.
     sys.path.insert(0, tree)
     prefer_cases_of(Path(tree))
     works: dict[str, Work] = {}
@@ -40,7 +40,7 @@ def main(tree: str, core: str, *modules: str) -> None:
                 case, works[name] = found
                 operations[name], sizes[name] = case.operation, works[name].operations
     _assert_measures(tree)
-    # As the daemon does, and so that a collection between batches has little to look at.
+    # As the daemon does, and so that a collection between batches has little to examine.
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -70,10 +70,10 @@ def prepare(module: str) -> Iterator[tuple[str, tuple[Case, Work] | str]]:
 
 
 def run_batch(work: Work, passes: int) -> int:
-    """CPU nanoseconds of that many passes, making and checking left out.
+    """CPU nanoseconds of so many passes, without making and checking.
 
-    CPU time and not the clock's: whoever else has the core meanwhile does not count.
-    Raises AssertionError where the work was not done.
+    CPU time, not the clock's: other programs on the core do not count. Raises AssertionError if the
+    work was not done.
     """
     run, made = work.run, [work.make() for _ in range(passes)]
     result: Any = None

@@ -1,1 +1,2 @@
-"""One module per hot module of the proxy, each with its CASES. The docstring tells the workload."""
+"""One module per hot module of the proxy, each with its CASES. The docstring describes the
+workload."""

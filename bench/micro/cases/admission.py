@@ -1,7 +1,7 @@
-"""pools: slots come and go at four nodes.
+"""pools: slots are taken and returned at four nodes.
 
-Free: a request gets a slot and gives it back. Full: 64 requests wait behind full nodes; one slot
-comes back, goes to whoever is next, and another request joins the queue.
+Free: a request gets a slot and returns it. Full: 64 requests wait for full nodes; one slot is
+returned, goes to the next request, and another request joins the queue.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """wire/chunked: the framing of a recorded vLLM answer, followed chunk by chunk, and made.
 
-The relay's short cut for reads that are exactly one chunk is not in it: see relaying.
+Without the relay's fast path for reads that are exactly one chunk: see relaying.
 """
 
 from __future__ import annotations

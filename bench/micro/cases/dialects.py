@@ -1,7 +1,7 @@
-"""dialects: recorded streams through the reply machines, up to and with the end of the answer.
+"""dialects: recorded streams through the translators, up to and including the end of the answer.
 
-Reads are the node's own chunks. The machines are made before the clock runs, as `transpose` makes
-them for a short question; its own cost is not in it.
+Reads are the node's own chunks. The translators are made before the clock runs, as `transpose`
+makes them for a short question; its own cost is not included.
 """
 
 from __future__ import annotations

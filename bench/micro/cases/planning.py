@@ -1,7 +1,7 @@
 """planning/plan: recorded requests become requests for a node.
 
-Native: a chat for a vLLM node, its name an alias. Transposed: a Gemini SDK's question for the
-same node. Both as far as the bytes that go out.
+Native: a chat for a vLLM node, its name an alias. Translated: a Gemini SDK's question for the same
+node. Both up to the bytes that are sent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""relay/relay: `data_received` with a client's transport that only remembers.
+"""relay/relay: `data_received` with a client's transport that only stores what is written.
 
 The load's stream: 200 events of 300 bytes and the end, each read one chunk, as from engine/node.c:
-the hot path. Its parts in the kernel and in uvloop are relay_cost.py's to measure. Beside it as
-many of Ollama's lines, and of a WebSocket's frames, to the client and from it, of the same size.
+the hot path. The parts in the kernel and in uvloop are measured by relay_cost.py. Also as many of
+Ollama's lines, and of a WebSocket's frames, to the client and from it, of the same size.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\n\r\n"
 
 
 class _Transport(asyncio.Transport):
-    """``write`` is a builtin, so that nothing is measured but the relay."""
+    """``write`` is a builtin, so that only the relay is measured."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,14 +46,14 @@ class _Transport(asyncio.Transport):
         return 0
 
     def set_protocol(self, protocol: Any) -> None:
-        """The reads are handed over by the case."""
+        """The case passes the reads itself."""
 
     def resume_reading(self) -> None:
         """It never paused."""
 
 
 class _Loop:
-    """As much of a loop as a relay asks for."""
+    """The part of a loop that a relay uses."""
 
     time = staticmethod(time.monotonic)
 
@@ -95,7 +95,7 @@ def _prepare(
 
 
 class _Client:
-    """As much of a client as a tunnel asks for."""
+    """The part of a client that a tunnel uses."""
 
     def __init__(self) -> None:
         self.transport = _Transport()
@@ -104,10 +104,10 @@ class _Client:
         return self.transport
 
     def give_back(self) -> None:
-        """It is nobody's."""
+        """Does nothing: it has no connection."""
 
     def hold(self, hold: bool) -> None:
-        """The node takes everything."""
+        """Does nothing: the node accepts everything."""
 
 
 def _prepare_tunnel(*, up: bool) -> Work:

@@ -1,7 +1,7 @@
 """wire/sse: a recorded vLLM answer, decoded event by event as it was sent, and cut anywhere.
 
-Whole: every read is one event, which is the decoder's short way. Split: the same bytes in reads
-of 100, so that every event is held over a read: the long way.
+Whole: every read is one event, the decoder's fast path. Split: the same bytes in reads of 100, so
+that every event is held over a read: the slow path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""usage/tap: a recorded vLLM answer goes by piece by piece; then its counts are found."""
+"""usage/tap: a recorded vLLM answer passes piece by piece; then its counts are found."""
 
 from __future__ import annotations
 

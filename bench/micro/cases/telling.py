@@ -16,7 +16,7 @@ _LINES = 20
 
 
 def _make() -> ExchangeRecord:
-    """A chat as the load has it."""
+    """A chat of the load."""
     return ExchangeRecord(
         "6f1c0e4a9b7d4c52", started=1000.0, method="POST", target="/v1/chat/completions",
         surface="openai", action="chat/completions", deployment="bench", key="bench",

@@ -1,9 +1,9 @@
-"""server/handler: a whole short exchange, with client and node played by transports of our own.
+"""server/handler: a whole short exchange, with test transports for client and node.
 
-Everything that Python does for a chat request whose reply comes in one piece with its head: read,
+Everything that Python does for a chat request whose reply arrives in one piece with its head: read,
 judged, planned, sent, answered, counted and logged. Sockets, the kernel and uvloop's reads and
-writes are bench/unary.py's to measure. Requests differ in length and in nothing else, as on a
-connection that a client keeps.
+writes are measured by bench/unary.py. Requests differ only in length, as on a connection that a
+client keeps.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ keys:
     deployments: [bench]
     limits: LIMITS
 """
-#: All that a key may have, none of which is reached.
+#: All limits that a key may have; none is reached.
 _LIMITS = (
     "{requests_per_minute: 10000000, tokens_per_minute: 100000000, tokens_per_day: 10000000000,"
     " tokens_per_month: 100000000000, parallel: 10000}"
@@ -64,7 +64,8 @@ _REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
 
 
 class _Side(asyncio.Transport):
-    """A socket's transport, as far as a connection asks; ``heard`` is all that was written."""
+    """The part of a socket's transport that a connection uses; ``heard`` is all that was
+    written."""
 
     def __init__(self, protocol: Any) -> None:
         super().__init__()
@@ -104,7 +105,7 @@ def _request(number: int) -> bytes:
 
 @contextmanager
 def _lines_unread() -> Iterator[None]:
-    """Log lines go the way they always do, but to nobody."""
+    """Log lines are written as usual, but nothing reads them."""
     with open(os.devnull, "wb") as nobody:
         writer = LogWriter(nobody.fileno(), log_output._format_own)
         with mock.patch.object(log_output, "_writer", writer):
@@ -114,12 +115,12 @@ def _lines_unread() -> Iterator[None]:
 
 class _Exchanges:
     """A gateway with one client and one node, on a loop that runs only for what is measured.
-    ``limited``: with a key that has limits, and a ledger, whose thread is not among it."""
+    ``limited``: with a key that has limits, and a ledger, whose thread is not measured."""
 
     def __init__(self, planners: int, *, limited: bool) -> None:
         self._planners = planners
         self._limits = _LIMITS if limited else "{}"
-        #: Never started, so that rows wait in it, up to a bound.
+        #: Never started, so that rows wait in it, up to a limit.
         self._store = StoreWriter(Path("no file"), max_waiting_rows=_REQUESTS) if limited else None
         self._loop = uvloop.new_event_loop()
         atexit.register(self._loop.close)
@@ -130,8 +131,8 @@ class _Exchanges:
         async def open_connection(pool: ConnectionPool) -> NodeConnection:
             return connection
 
-        # Only here, as the pool keeps what it once opened. Between two batches more time may pass
-        # than connections are kept for.
+        # Only here, since the pool keeps connections that it opened once. Between two batches more
+        # time may pass than connections are kept for.
         kept = partial(ConnectionPool, idle_timeout_s=3600.0)
         with (
             mock.patch.object(ConnectionPool, "open", open_connection),
@@ -144,7 +145,7 @@ class _Exchanges:
     async def _prepare(self) -> None:
         text = _CONFIG.replace("PLANNERS", str(self._planners)).replace("LIMITS", self._limits)
         gateway = Gateway(load_config(text, "bench.yaml").config, {}, store=self._store)
-        # With a new second limits are read anew, and how often one begins is the machine's affair.
+        # Limits are read again in each new second, and how often one begins depends on the machine.
         limiter = gateway.limiter
         limiter._second = replace(limiter._second, until=math.inf)
         self.client = _Side(gateway._public())
@@ -186,7 +187,7 @@ def _prepare(planners: int = 2, *, limited: bool = False) -> Work:
 
 CASES = (
     Case("server/handler", "short exchange", _prepare),
-    # What is small costs no more where large requests are planned apart.
+    # Small requests cost no more if large ones are planned in planners.
     Case("server/handler alone", "the same without planners", partial(_prepare, 0)),
     Case("server/handler limited", "with a ledger and limits", partial(_prepare, limited=True)),
 )
