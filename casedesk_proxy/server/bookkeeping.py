@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from casedesk_proxy.ledger.key_use import KeyUse
 from casedesk_proxy.ledger.past import LedgerReader
-from casedesk_proxy.ledger.rows import ledger
+from casedesk_proxy.ledger.rows import LedgerRows, ledger
 from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.server.stored_keys import StoredKeys
 from casedesk_proxy.store.writer import StoreWriter
@@ -46,5 +46,5 @@ class Bookkeeping:
         if self.stored_keys is not None:
             recipients.append(self.stored_keys.last_use.count)
         if self._store is not None and self.past is not None:
-            recipients.append(ledger(self._store, own=self.past.own))
+            recipients.append(ledger(self._store, LedgerRows(self.past.own)))
         return recipients

@@ -176,6 +176,8 @@ class Handler:
             exchange.cut_short = delivered.facts
             if isinstance(delivery, Upgrade):
                 exchange.received = delivery.tunnel.received
+            elif exchange.meter is not None and delivery.generates:
+                exchange.meter.take_back(delivered.facts.events)
             request.held = None
         facts = delivered.facts
         if delivered.fault is not None:

@@ -139,15 +139,15 @@ class Limiter:
         if not limits:
             return None
         meter = self._meters.get(id(limits)) or self._make_meter(limits)
-        second, started = self._second, one.started
-        if started >= second.until:
+        second = self._second
+        if one.started >= second.until:
             second = self._begin_second()
         surface = admitted.facts.surface
-        notes = meter.read_calm(surface, second, started)
-        request.notes = self._judge_and_warn(meter, surface, second) if notes is None else notes
-        for use, running in meter.counts:
-            use.asked += 1
-            running.add(one)
+        notes = meter.begin(one, surface, second)
+        if notes is None:
+            notes = self._judge_and_warn(meter, surface, second)
+            meter.count(one)
+        request.notes = notes
         return meter
 
     def end(self, one: UnderWay, meter: Meter, outcome: ExchangeRecord) -> None:

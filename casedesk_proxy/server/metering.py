@@ -62,25 +62,40 @@ class Meter:
         self._only = self.parts[0] if len(self.parts) == 1 else None
         self._used: dict[str, tuple[bytes, int | None]] = {}
 
-    def read_calm(self, surface: str, second: Second, steady: float) -> bytes | None:
-        """What a head says of what is left, in that ``second``, once the request that asks has been
-        counted. None where a limit is reached, or one passed that only warns."""
-        if self._only is None:
-            return self._read_all(surface, second, steady)
-        gauge, scope, are_tokens = self._only
-        use = gauge.use
-        if use.second is not second or use.epoch is not gauge.epoch:
-            self._read_anew(gauge, second)
-        if (known := self._used.get(surface)) is None:
-            return self._read_all(surface, second, steady)
-        asked, spent = use.asked, use.spent
-        if are_tokens and scope.running:
-            spent += scope.produced(steady)
-        if asked >= gauge.calm_asked or spent >= gauge.calm_spent:
-            return None
-        template, tells = known
-        left = gauge.full_asked - asked - 1, gauge.full_spent - spent
-        return template % (left if tells is None else left[tells])
+    def begin(self, one: UnderWay, surface: str, second: Second) -> bytes | None:
+        """Count a request that begins in that ``second``; returns what its head says of what is
+        left. None where a limit is reached, or one passed that only warns: it is not counted."""
+        if self._only is not None:
+            gauge, scope, are_tokens = self._only
+            use = gauge.use
+            if (
+                use.second is second
+                and use.epoch is gauge.epoch
+                and (known := self._used.get(surface)) is not None
+            ):
+                asked, spent, running = use.asked, use.spent, scope.running
+                if are_tokens and running:
+                    spent += scope.produced(one.started)
+                if asked >= gauge.calm_asked or spent >= gauge.calm_spent:
+                    return None
+                use.asked = asked = asked + 1
+                running.add(one)
+                template, tells = known
+                left = gauge.full_asked - asked, gauge.full_spent - spent
+                return template % (left if tells is None else left[tells])
+        if (notes := self._read_all(surface, second, one.started)) is not None:
+            self.count(one)
+        return notes
+
+    def take_back(self, pieces: int) -> None:
+        """A request ends whose reply came in so many."""
+        for _, scope, _ in self.parts:
+            scope.take_back(pieces)
+
+    def count(self, one: UnderWay) -> None:
+        for use, running in self.counts:
+            use.asked += 1
+            running.add(one)
 
     def _read_anew(self, gauge: Gauge, second: Second) -> None:
         gauge.read(second)
@@ -151,6 +166,11 @@ class Scope:
         self.warned_on: dict[Limit, int] = {}
         self._produced = 0
         self._summed_at = 0.0
+
+    def take_back(self, pieces: int) -> None:
+        """A request has ended, what it had produced is counted as spent from now on: a sum that is
+        still good may have it, and nobody is refused for what counts twice."""
+        self._produced = max(self._produced - pieces, 0)
 
     def produced(self, steady: float) -> int:
         """Tokens of what runs, as far as it has come."""

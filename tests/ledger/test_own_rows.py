@@ -9,7 +9,7 @@ import pytest
 
 from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.ledger.past import LedgerReader
-from casedesk_proxy.ledger.rows import LedgerRows
+from casedesk_proxy.ledger.rows import LedgerRows, as_item
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.file import open_writer
 
@@ -27,7 +27,7 @@ def file(path: Path) -> Iterator[sqlite3.Connection]:
 
 def enter(file: sqlite3.Connection, own: OwnRows | None, *requests: str) -> None:
     records = [ExchangeRecord(one, 1.0, key=one[0], ended=2.0) for one in requests]
-    LedgerRows(own).enter(file, [(3.0, one) for one in records])
+    LedgerRows(own).enter(file, list(map(as_item, records)))
 
 
 def read(reader: LedgerReader) -> tuple[list[str], list[str]]:

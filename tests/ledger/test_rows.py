@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
-from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows, ledger
+from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows, as_item, ledger
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
@@ -22,17 +24,18 @@ WHOLE = ExchangeRecord(
 )  # fmt: skip
 
 
-def enter(outcome: ExchangeRecord) -> dict[str, object]:
+def enter(outcome: ExchangeRecord, rows: LedgerRows | None = None) -> dict[str, object]:
+    rows = rows or LedgerRows(read_ahead=lambda: 1_700_000_000.125)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
-        LedgerRows().enter(connection, [(1_700_000_000.125, outcome)])
+        rows.enter(connection, [as_item(outcome)])
         row = connection.execute("SELECT * FROM exchanges").fetchone()
     return dict(zip(COLUMNS, row, strict=True))
 
 
 def test_a_whole_exchange() -> None:
     assert enter(WHOLE) == {
-        "request": "r1", "ended": 1_700_000_000.125, "key": "alice", "deployment": "desk",
+        "request": "r1", "ended": 1_700_000_102.625, "key": "alice", "deployment": "desk",
         "surface": "openai", "action": "chat/completions", "asked": "gpt", "model": "m",
         "node": "gpu0", "status": 200, "ending": "completed", "code": "", "prompt": 5, "output": 7,
         "cached": 2, "thoughts": 1, "estimated": 0, "first_byte": 1.0, "duration": 2.5,
@@ -56,25 +59,33 @@ def test_as_many_as_come_each_for_itself(count: int) -> None:
         )
         for n in range(count)
     ]  # fmt: skip
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
-        LedgerRows().enter(connection, [(1e9 + n, one) for n, one in enumerate(given)])
-        rows = connection.execute(
-            "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
-        ).fetchall()
-    assert rows == [(f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + n) for n in range(count)]
+    LedgerRows(read_ahead=lambda: 1e9).enter(connection, list(map(as_item, given)))
+    rows = connection.execute(
+        "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
+    )
+    assert rows.fetchall() == [
+        (f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + 102 + n) for n in range(count)
+    ]
+    connection.close()
 
 
 def test_they_are_written_but_for_floods(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     writer = StoreWriter(path, gather_s=0.001, open_file=open_writer)
     writer.start()
-    sink = ledger(writer, lambda: 1.5)
+    sink = ledger(writer, LedgerRows(read_ahead=lambda: 1.5))
     sink(WHOLE)
     sink(replace(WHOLE, request_id="flood", summed_up=True))
     sink(replace(WHOLE, request_id="r2"))
     writer.close(10)
     with open_reader(path) as reader:
         assert list(reader.execute("SELECT request, ended FROM exchanges")) == [
-            ("r1", 1.5), ("r2", 1.5),
+            ("r1", 104.0), ("r2", 104.0),
         ]  # fmt: skip
+
+
+def test_the_clock_of_exchanges_is_read_as_that_of_days() -> None:
+    """The loop's, in which exchanges are timed."""
+    before = time.time()
+    row = enter(replace(WHOLE, started=time.monotonic(), ended=time.monotonic()), LedgerRows())
+    assert before - 1 < cast(float, row["ended"]) < time.time() + 1

@@ -40,6 +40,18 @@ class Producing:
         self.held = None if pieces is None else Reply(pieces)
 
 
+def read(meter: Meter, surface: str, second: Second) -> bytes | None:
+    """What the head of a request says that is counted, and then is not any more."""
+    one = Producing(None)
+    one.started = second.begun.steady
+    lines = meter.begin(one, surface, second)
+    for use, running in meter.counts:
+        assert (one in running) is (lines is not None)
+        use.asked -= lines is not None
+        running.discard(one)
+    return lines
+
+
 def test_before_a_reply_nothing_is_produced_nor_after_its_end() -> None:
     scope, ended = Scope("key", "alice"), Producing(5)
     ended.request = None
@@ -74,6 +86,19 @@ def test_the_sum_of_many_is_good_for_a_moment() -> None:
     assert scope.produced(1.1) == 104
 
 
+def test_what_has_ended_does_not_count_twice() -> None:
+    """It is spent, and in a sum that is still good."""
+    key, desk = Scope("key", "alice"), Scope("deployment", "desk")
+    meter = Meter((), [(BOUNDED, key, Use()), (BOUNDED, desk, Use())], lambda _: None)
+    for scope in (key, desk):
+        scope.running = {Producing(1000) for _ in range(6)}
+        assert scope.produced(1.0) == 6000
+    meter.take_back(1000)
+    assert [scope.produced(1.01) for scope in (key, desk)] == [5000, 5000]
+    meter.take_back(9000)
+    assert key.produced(1.01) == 0
+
+
 #: The first moment of 2027.
 NEW_YEAR = 1798761600.0
 
@@ -88,11 +113,11 @@ def counted(surface: str, *scopes: UseRules, asked: int = 0, spent: int = 0) -> 
     )
     now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
     second = Second.at(now)
-    meter.read_calm(surface, second, now.steady)
+    read(meter, surface, second)
     for use in uses:
         use.asked += asked
         use.spent += spent
-    return meter.read_calm(surface, second, now.steady)
+    return read(meter, surface, second)
 
 
 KEY = UseRules(
@@ -143,8 +168,8 @@ def test_the_third_head_of_a_second_says_what_all_do(
     now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
     second = Second.at(now)
     for left in (3, 2, 1):
-        lines = alone.read_calm("openai", second, now.steady)
-        assert lines == both.read_calm("openai", second, now.steady)
+        lines = read(alone, "openai", second)
+        assert lines == read(both, "openai", second)
         use.asked += 2
         use.spent += 25
         if left == 1:
@@ -157,20 +182,20 @@ def test_the_third_head_of_a_second_says_what_all_do(
 def test_keys_of_a_deployment_do_not_make_each_other_read_its_limit_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    read: list[Second] = []
+    seconds: list[Second] = []
     really_read = Gauge.read
-    monkeypatch.setattr(Gauge, "read", lambda one, at: (read.append(at), really_read(one, at)))
+    monkeypatch.setattr(Gauge, "read", lambda one, at: (seconds.append(at), really_read(one, at)))
     use, scope = Use(), Scope("deployment", "desk")
     meters = [Meter((DESK,), [(DESK, scope, use)], lambda _: None) for _ in range(3)]
     now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
     second = Second.at(now)
     for turn in range(4):
         for meter in meters:
-            lines = meter.read_calm("openai", second, now.steady)
+            lines = read(meter, "openai", second)
             assert b"remaining-tokens: %d\r\n" % (90 - use.spent) in (lines or b"")
             use.asked += 1
             use.spent += 1
-        assert len(read) == 3, turn
+        assert len(seconds) == 3, turn
 
 
 def test_before_anything_is_used_nothing_has_to_reset() -> None:
@@ -186,5 +211,5 @@ def test_what_runs_counts_too() -> None:
     meter = Meter((DESK,), [(DESK, scope := Scope("deployment", "desk"), Use())], lambda _: None)
     scope.running = {Producing(30)}
     now = Moment(100.5, NEW_YEAR, Calendar(UTC).today(NEW_YEAR))
-    lines = meter.read_calm("openai", Second.at(now), now.steady)
+    lines = read(meter, "openai", Second.at(now))
     assert b"remaining-tokens: 60\r\n" in (lines or b"")
