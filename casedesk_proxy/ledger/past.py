@@ -8,6 +8,7 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+from casedesk_proxy.ledger.hours import rows_within
 from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.use import count_tokens
@@ -28,12 +29,16 @@ _STEP_S = 900
 #: What other hosts used has no id in the order of this host's.
 _ROWS = """
     SELECT id, request, key, deployment, prompt, output, ended, duration, node
-    FROM {table} WHERE {which} ORDER BY id
+    {rows} ORDER BY id
 """
-_TABLES = ("exchanges", "elsewhere")
+#: Each with how its rows of a span of time are found.
+_TABLES = {
+    "exchanges": rows_within(":start", ":end"),
+    "elsewhere": "FROM elsewhere WHERE ended >= :start AND ended < :end",
+}
 _SUMS = """
     SELECT key, deployment, {when}, total(prompt), total(output)
-    FROM {table} WHERE ended >= :start AND ended < :end AND id <= :{table} GROUP BY 1, 2, 3
+    {rows} AND id <= :{table} GROUP BY 1, 2, 3
 """
 _STEP = f"CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S}"
 #: Days that were pruned are UTC's; noon stands for them.
@@ -65,16 +70,15 @@ class LedgerReader:
         with open_reader(self._path) as connection:
             connection.execute("BEGIN")
             last = {table: _find_last(connection, table) for table in _TABLES}
-            bounds = {**last, "since": since, "recent": now.wall - _RECENT_S}
-            past.add_sums(map(_sum, connection.execute(_DAY_SUMS, bounds)))
-            for table in _TABLES:
+            past.add_sums(map(_sum, connection.execute(_DAY_SUMS, {"since": since})))
+            recent = {**last, "start": now.wall - _RECENT_S, "end": math.inf}
+            for table, rows in _TABLES.items():
                 for when, start, end in spans:
-                    rows = connection.execute(
-                        _SUMS.format(table=table, when=when), {**last, "start": start, "end": end}
-                    )
-                    past.add_sums(map(_sum, rows))
-                recent = _ROWS.format(table=table, which=f"ended >= :recent AND id <= :{table}")
-                past.add_recent(map(_spent, connection.execute(recent, bounds)))
+                    bounds = {**last, "start": start, "end": end}
+                    sums = _SUMS.format(table=table, rows=rows, when=when)
+                    past.add_sums(map(_sum, connection.execute(sums, bounds)))
+                newest = _ROWS.format(rows=f"{rows} AND id <= :{table}")
+                past.add_recent(map(_spent, connection.execute(newest, recent)))
         self._last = last
         return past
 
@@ -87,7 +91,7 @@ class LedgerReader:
             self._last["exchanges"] = read
             self._passed += passed
             for table, last in self._last.items():
-                statement = _ROWS.format(table=table, which="id > ?")
+                statement = _ROWS.format(rows=f"FROM {table} WHERE id > ?")
                 if rows := connection.execute(statement, (last,)).fetchall():
                     self._last[table] = rows[-1][0]
                 found += map(_spent, rows)

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from casedesk_proxy.ledger.hours import rows_within
+
 __all__ = ["DIMENSIONS", "SUMS", "Query", "read_shared_usage", "read_usage"]
 
 #: What can be asked by, with how a row says it. Days and months are UTC's.
@@ -28,12 +30,12 @@ _ROWS_ALONE = frozenset({"hour", "node", "surface", "action", "ending"})
 #: ``estimated``: exchanges whose tokens were counted by us.
 SUMS = ("requests", "failed", "estimated", "prompt", "cached", "output", "thoughts")
 
-#: {day}, {hour} and {begin} are made by each kind of database in its own way.
+#: {day}, {hour}, {begin} and {rows} are made by each kind of database in its own way.
 _ROWS = """
     SELECT key, deployment, model, {day} AS day, {hour} AS hour, node, surface, action, ending,
         1 AS requests, CASE WHEN ending <> 'completed' OR status >= 400 THEN 1 ELSE 0 END
         AS failed, estimated, prompt, cached, output, thoughts
-    FROM exchanges WHERE ended >= {since} AND ended < {until}
+    {rows}
 """
 _DAYS = """
     SELECT key, deployment, model, day, '', '', '', '', '',
@@ -44,13 +46,14 @@ _SQLITE = {
     "day": "strftime('%Y-%m-%d', ended, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H', ended, 'unixepoch')",
     "begin": "CAST(strftime('%s', day) AS INTEGER)",
-    "since": ":since", "until": ":until", "key": ":key",
+    "since": ":since", "until": ":until", "key": ":key", "rows": rows_within(":since", ":until"),
 }  # fmt: skip
 _POSTGRES = {
     "day": "to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
     "hour": "to_char(to_timestamp(ended) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
     "begin": "extract(epoch FROM CAST(day || 'T00:00Z' AS timestamptz))",
     "since": "$1::double precision", "until": "$2::double precision", "key": "$3::text",
+    "rows": "FROM exchanges WHERE ended >= $1::double precision AND ended < $2::double precision",
 }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
+from casedesk_proxy.ledger.hours import HOUR_S, rows_within
 from casedesk_proxy.ledger.postgres import RowForwarder, read_forwarded
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
@@ -27,8 +28,8 @@ _MAX_IDS = 2**62
 _LOOK_S = 3600.0
 _STEP_PAUSE_S = 0.2
 
-_OLD = """(SELECT id FROM exchanges WHERE ended < :before AND id <= :last
-    ORDER BY ended, id LIMIT :most)"""
+_OLD = f"""(SELECT id {rows_within("0", ":before")} AND id <= :last
+    ORDER BY hour, id LIMIT :most)"""
 _SUM = f"""
     INSERT INTO days
     SELECT strftime('%Y-%m-%d', ended, 'unixepoch'), key, deployment, model, count(*),
@@ -40,6 +41,13 @@ _SUM = f"""
         estimated = estimated + excluded.estimated, prompt = prompt + excluded.prompt,
         output = output + excluded.output, cached = cached + excluded.cached,
         thoughts = thoughts + excluded.thoughts, duration = duration + excluded.duration
+"""
+#: Those of which nothing is left.
+_FORGET_HOURS = f"""
+    DELETE FROM hours WHERE hour < CAST(:before / {HOUR_S} AS INTEGER) AND NOT EXISTS (
+        SELECT id FROM exchanges
+        WHERE id BETWEEN first AND last AND CAST(ended / {HOUR_S} AS INTEGER) = hour
+    )
 """
 
 
@@ -53,7 +61,9 @@ def prune(
     since 1970, and whose id is at most ``last``, were summed up and deleted."""
     bounds = {"before": before, "most": most, "last": last}
     connection.execute(_SUM, bounds)
-    return connection.execute(f"DELETE FROM exchanges WHERE id IN {_OLD}", bounds).rowcount
+    pruned = connection.execute(f"DELETE FROM exchanges WHERE id IN {_OLD}", bounds).rowcount
+    connection.execute(_FORGET_HOURS, bounds)
+    return pruned
 
 
 async def keep_pruned(

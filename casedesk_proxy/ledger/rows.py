@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
+from casedesk_proxy.ledger.hours import cover, enter_hours
 from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.writer import StoreWriter
@@ -39,9 +40,10 @@ COLUMNS = (*_SHARED, *(name for name in _OWN if name != "started"), "duration")
 #: those and not the record, which is ten times as large. In C, as it is done for each exchange.
 as_item = attrgetter(*_SHARED.values(), *_OWN.values())
 _SHARED_COUNT = len(_SHARED)
+_take_end = itemgetter(_SHARED_COUNT + list(_OWN).index("ended"))
 #: Rows of one statement: one of several takes half the time that as many of one row take, most of
 #: which SQLite and Python have to themselves (bench/NOTES.md).
-_MAX_STATEMENT_ROWS = 32
+_MAX_STATEMENT_ROWS = 128
 
 
 def _read_ahead() -> float:
@@ -58,11 +60,13 @@ class LedgerRows:
     ) -> None:
         self._own = own
         self._read_ahead = read_ahead
+        #: The last row that this process has entered.
+        self._last = 0
 
     def enter(self, connection: sqlite3.Connection, items: Sequence[tuple[Any, ...]]) -> None:
         """Those that have much in common stand together."""
         alike: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
-        last: int | None = None
+        last = 0
         ahead = self._read_ahead()
         for item in items:
             alike.setdefault(item[:_SHARED_COUNT], []).append(item[_SHARED_COUNT:])
@@ -71,10 +75,21 @@ class LedgerRows:
             while start < len(rows):
                 count = min(_MAX_STATEMENT_ROWS, 1 << (len(rows) - start).bit_length() - 1)
                 values = chain(shared, (ahead,), *rows[start : start + count])
-                last = connection.execute(_statement(count), list(values)).lastrowid
+                last = connection.execute(_statement(count), list(values)).lastrowid or 0
                 start += count
-        if self._own is not None and last is not None:
-            self._own.note(last, [row[0] for rows in alike.values() for row in rows])
+        if last:
+            self._enter_hours(connection, last, [ahead + one for one in map(_take_end, items)])
+            if self._own is not None:
+                self._own.note(last, [row[0] for rows in alike.values() for row in rows])
+
+    def _enter_hours(
+        self, connection: sqlite3.Connection, last: int, ends: Sequence[float]
+    ) -> None:
+        first = last - len(ends) + 1
+        if first != self._last + 1:
+            cover(connection, first)
+        enter_hours(connection, first, last, min(ends), max(ends))
+        self._last = last
 
 
 @lru_cache

@@ -106,6 +106,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX sign_in_failures_by_time ON sign_in_failures (last)",
     ),
+    (
+        # Which rows ended in an hour since 1970: all have ids from ``first`` to ``last``, which
+        # others may have, too. See `ledger.hours`.
+        """CREATE TABLE hours (
+            hour INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL
+        )""",
+        "CREATE INDEX hours_by_last ON hours (last)",
+        """INSERT INTO hours
+            SELECT CAST(ended / 3600 AS INTEGER), min(id), max(id) FROM exchanges GROUP BY 1""",
+        "DROP INDEX exchanges_by_time",
+        """CREATE VIEW exchanges_by_hour AS
+            SELECT hours.hour AS hour, exchanges.* FROM hours CROSS JOIN exchanges
+            WHERE exchanges.id BETWEEN hours.first AND hours.last
+                AND CAST(exchanges.ended / 3600 AS INTEGER) = hours.hour""",
+    ),
 )
 
 

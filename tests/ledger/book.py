@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from casedesk_proxy.ledger.hours import enter_hours
 from casedesk_proxy.ledger.rows import COLUMNS
 from casedesk_proxy.store.schema import migrate
 
@@ -37,4 +38,8 @@ def enter(connection: sqlite3.Connection, ended: float, **rest: Any) -> None:
     row = {**_ROW, "ended": ended, **rest}
     names, places = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
     values = [row[name] for name in COLUMNS]
-    connection.execute(f"INSERT INTO exchanges ({names}) VALUES ({places})", values)
+    row_id = connection.execute(
+        f"INSERT INTO exchanges ({names}) VALUES ({places})", values
+    ).lastrowid
+    assert row_id is not None
+    enter_hours(connection, row_id, row_id, ended, ended)

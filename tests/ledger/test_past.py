@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from casedesk_proxy.ledger.past import LedgerReader
-from casedesk_proxy.ledger.rows import LedgerRows
+from casedesk_proxy.ledger.rows import LedgerRows, as_item
 from casedesk_proxy.limits.past import Past
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.replying.record import ExchangeRecord
@@ -33,7 +33,7 @@ def enter(file: Path, request: str, ended: float, usage: Usage, surface: str = "
         request, 10.0, surface=surface, key="alice", deployment="desk", node="n", ended=12.0,
         usage=usage,
     )  # fmt: skip
-    LedgerRows().enter(connection, [(ended, one)])
+    LedgerRows(read_ahead=lambda: ended - one.ended).enter(connection, [as_item(one)])
     connection.close()
 
 

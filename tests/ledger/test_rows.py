@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,6 +13,7 @@ from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.terms import Usage
 from tests.fixtures.table import table
+from tests.ledger.book import book
 
 WHOLE = ExchangeRecord(
     request_id="r1", started=100.0, ended=102.5, method="POST", target="/secret?q", client="::1",
@@ -26,10 +25,9 @@ WHOLE = ExchangeRecord(
 
 def enter(outcome: ExchangeRecord, rows: LedgerRows | None = None) -> dict[str, object]:
     rows = rows or LedgerRows(read_ahead=lambda: 1_700_000_000.125)
-    with closing(sqlite3.connect(":memory:")) as connection:
-        connection.execute(f"CREATE TABLE exchanges ({', '.join(COLUMNS)})")
+    with book() as connection:
         rows.enter(connection, [as_item(outcome)])
-        row = connection.execute("SELECT * FROM exchanges").fetchone()
+        row = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM exchanges").fetchone()
     return dict(zip(COLUMNS, row, strict=True))
 
 
@@ -51,7 +49,7 @@ def test_every_ending_has_a_row(terminal: Terminal) -> None:
     assert (row["prompt"], row["output"], row["first_byte"]) == (None, None, None)
 
 
-@table("count", [0, 1, 2, 31, 32, 33, 100])
+@table("count", [0, 1, 2, 127, 128, 129, 300])
 def test_as_many_as_come_each_for_itself(count: int) -> None:
     given = [
         replace(
@@ -59,14 +57,14 @@ def test_as_many_as_come_each_for_itself(count: int) -> None:
         )
         for n in range(count)
     ]  # fmt: skip
-    LedgerRows(read_ahead=lambda: 1e9).enter(connection, list(map(as_item, given)))
-    rows = connection.execute(
-        "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
-    )
-    assert rows.fetchall() == [
-        (f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + 102 + n) for n in range(count)
-    ]
-    connection.close()
+    with book() as connection:
+        LedgerRows(read_ahead=lambda: 1e9).enter(connection, list(map(as_item, given)))
+        rows = connection.execute(
+            "SELECT request, key, prompt, output, duration, ended FROM exchanges ORDER BY prompt"
+        )
+        assert rows.fetchall() == [
+            (f"r{n}", f"k{n % 3}", n, n % 2, 2.0 + n, 1e9 + 102 + n) for n in range(count)
+        ]
 
 
 def test_they_are_written_but_for_floods(tmp_path: Path) -> None:

@@ -1,0 +1,125 @@
+"""Rows of a span of time are found without an index on it, whatever clocks and processes did."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.ledger.hours import cover, enter_hours, rows_within
+from casedesk_proxy.ledger.retention import prune
+from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows, as_item
+from casedesk_proxy.replying.record import ExchangeRecord
+from casedesk_proxy.store.schema import MIGRATIONS, migrate
+from tests.fixtures.effort import examples
+from tests.fixtures.table import table
+from tests.ledger.book import book, enter
+
+ONE = ExchangeRecord("r", 0.0)
+NOON = 1_798_804_800.0
+WITHIN = f"SELECT ended {rows_within(':since', ':until')} ORDER BY id"
+
+
+def found(connection: sqlite3.Connection, since: float, until: float) -> list[float]:
+    rows = connection.execute(WITHIN, {"since": since, "until": until})
+    return [ended for (ended,) in rows]
+
+
+def enter_rows(rows: LedgerRows, connection: sqlite3.Connection, *ends: float) -> None:
+    rows.enter(connection, [as_item(replace(ONE, ended=end)) for end in ends])
+
+
+@table(
+    ("since", "until", "wanted"),
+    [
+        (NOON, NOON + 3600, [0.0, 3599.999]),
+        (NOON + 0.001, NOON + 3600.001, [3599.999, 3600.0]),
+        (NOON - 3600, NOON, [-0.25]),
+        (0.0, float("inf"), [0.0, -0.25, 3599.999, 3600.0, 90_000.0]),
+        (NOON + 4000, NOON + 8000, []),
+    ],
+)
+def test_those_of_a_span_are_found(since: float, until: float, wanted: list[float]) -> None:
+    with book() as connection:
+        rows = LedgerRows(read_ahead=lambda: NOON)
+        enter_rows(rows, connection, 0.0)
+        enter_rows(rows, connection, -0.25, 3599.999, 3600.0)
+        enter_rows(rows, connection, 90_000.0)
+        assert found(connection, since, until) == [NOON + end for end in wanted]
+
+
+def test_where_a_clock_was_wrong_rows_are_found_once() -> None:
+    """An hour's ids have others between them then."""
+    with book() as connection:
+        rows = LedgerRows(read_ahead=lambda: NOON)
+        for end in (0.0, -NOON, 1.0, 7200.0, 2.0):
+            enter_rows(rows, connection, end)
+        assert found(connection, NOON, NOON + 3600) == [NOON, NOON + 1, NOON + 2]
+        assert found(connection, 0.0, 60.0) == [0.0]
+
+
+def test_rows_that_an_earlier_version_entered_meanwhile_are_found() -> None:
+    """It runs beside the new one until its last stream has ended."""
+    places = ", ".join("?" * len(COLUMNS))
+    plain = f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({places})"
+    values = [0 if name == "ended" else "" for name in COLUMNS]
+    at = COLUMNS.index("ended")
+    with book() as connection:
+        rows = LedgerRows(read_ahead=lambda: NOON)
+        enter_rows(rows, connection, 0.0)
+        for end in (5.0, 4000.0):
+            connection.execute(plain, [*values[:at], NOON + end, *values[at + 1 :]])
+        enter_rows(rows, connection, 4001.0)
+        enter_rows(rows, connection, 4002.0)
+        assert [end - NOON for end in found(connection, 0.0, 1e12)] == [0, 5, 4000, 4001, 4002]
+
+
+def test_rows_of_another_process_have_their_hours() -> None:
+    with book() as connection:
+        enter(connection, NOON)
+        before = connection.execute("SELECT * FROM hours").fetchall()
+        cover(connection, 2)
+        assert connection.execute("SELECT * FROM hours").fetchall() == before
+        enter_hours(connection, 1, 1, NOON + 10, NOON + 10)
+        assert connection.execute("SELECT * FROM hours").fetchall() == before
+
+
+def test_rows_of_before_get_their_hours() -> None:
+    names, places = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        migrate(connection, MIGRATIONS[:-1])
+        for end in (NOON, NOON + 4000, NOON + 1):
+            values = [end if name == "ended" else "" for name in COLUMNS]
+            connection.execute(f"INSERT INTO exchanges ({names}) VALUES ({places})", values)
+        migrate(connection)
+        assert found(connection, NOON, NOON + 3600) == [NOON, NOON + 1]
+        assert found(connection, NOON + 3600, NOON + 7200) == [NOON + 4000]
+
+
+def test_hours_go_with_the_last_of_their_rows() -> None:
+    with book() as connection:
+        rows = LedgerRows(read_ahead=lambda: NOON)
+        enter_rows(rows, connection, 0.0, 1.0)
+        enter_rows(rows, connection, 7200.0)
+        hours = "SELECT count(*) FROM hours WHERE hour <= ?"
+        assert prune(connection, NOON + 7300, 1) == 1
+        assert connection.execute(hours, (NOON / 3600,)).fetchone() == (1,)
+        assert prune(connection, NOON + 7300, 9) == 2
+        assert connection.execute(hours, (NOON / 3600,)).fetchone() == (0,)
+
+
+TIMES = st.floats(0, 4 * 3600, width=32)
+
+
+@examples(60)
+@given(st.lists(st.lists(TIMES, min_size=1, max_size=4), max_size=6), TIMES, TIMES)
+def test_as_with_an_index(batches: list[list[float]], since: float, until: float) -> None:
+    with book() as connection:
+        rows = LedgerRows(read_ahead=lambda: 0.0)
+        for batch in batches:
+            enter_rows(rows, connection, *batch)
+        wanted = [end for batch in batches for end in batch if since <= end < until]
+        assert found(connection, since, until) == wanted
