@@ -21,7 +21,7 @@ _KEPT_S = 33 * 86400.0
 #: Rows that are deleted at once.
 _MAX_STEP_ROWS = 1000
 
-_USED = "request, key, deployment, surface, prompt, output, thoughts, ended, duration, node"
+_USED = "request, key, deployment, prompt, output, ended, duration, node"
 _SPAN = """
     SELECT max(place) FROM (
         SELECT place FROM exchanges WHERE place > $1 ORDER BY place LIMIT $2
@@ -31,7 +31,7 @@ _FETCH = f"""
     SELECT {_USED} FROM exchanges
     WHERE place > $1 AND place <= $2 AND origin <> $3 AND ended >= $4 ORDER BY place
 """
-_ENTER = f"INSERT INTO elsewhere ({_USED}) VALUES ({', '.join('?' * 10)})"
+_ENTER = f"INSERT INTO elsewhere ({_USED}) VALUES ({', '.join('?' * 8)})"
 #: Name of the place up to which the database was read.
 _RECEIVED = "received"
 _FORGET = """DELETE FROM elsewhere WHERE id IN

@@ -121,6 +121,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             WHERE exchanges.id BETWEEN hours.first AND hours.last
                 AND CAST(exchanges.ended / 3600 AS INTEGER) = hours.hour""",
     ),
+    (
+        # Without the surface and the thoughts, which limits do not look at. By hand: SQLite before
+        # 3.35 cannot drop a column.
+        """CREATE TABLE elsewhere_now (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            request TEXT NOT NULL, key TEXT NOT NULL, deployment TEXT NOT NULL,
+            prompt INTEGER, output INTEGER,
+            ended REAL NOT NULL, duration REAL NOT NULL, node TEXT NOT NULL
+        )""",
+        """INSERT INTO elsewhere_now
+            SELECT id, request, key, deployment, prompt, output, ended, duration, node
+            FROM elsewhere""",
+        "DROP TABLE elsewhere",
+        "ALTER TABLE elsewhere_now RENAME TO elsewhere",
+        "CREATE INDEX elsewhere_by_time ON elsewhere (ended)",
+    ),
 )
 
 

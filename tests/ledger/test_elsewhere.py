@@ -13,7 +13,7 @@ DAY_S = 86400.0
 
 
 def row(request: str, ended: float) -> tuple[Any, ...]:
-    return (request, "alice", "desk", "openai", 3, 4, None, ended, 1.0, "n")
+    return (request, "alice", "desk", 3, 4, ended, 1.0, "n")
 
 
 def requests(connection: sqlite3.Connection) -> list[str]:

@@ -57,6 +57,19 @@ def test_an_older_file_keeps_its_rows(memory: Memory) -> None:
     assert connection.execute("SELECT value FROM facts WHERE name = 'mine'").fetchone() == ("1",)
 
 
+def test_what_other_hosts_used_stays_without_its_surface(memory: Memory) -> None:
+    connection = memory()
+    before = next(at for at, one in enumerate(MIGRATIONS) if "elsewhere_now" in one[0])
+    migrate(connection, MIGRATIONS[:before])
+    connection.execute(
+        "INSERT INTO elsewhere VALUES (7, 'r', 'alice', 'desk', 'openai', 3, 4, 5, 10.0, 1.0, 'n')"
+    )
+    migrate(connection)
+    rows = connection.execute("SELECT * FROM elsewhere").fetchall()
+    assert rows == [(7, "r", "alice", "desk", 3, 4, 10.0, 1.0, "n")]
+    assert "elsewhere_by_time" in tables(connection)
+
+
 def test_a_migration_that_fails_changes_nothing(memory: Memory) -> None:
     connection = memory()
     migrate(connection)
