@@ -113,6 +113,9 @@ class Simulator(web.Server):
             made = error_reply(surface, error, "req_simulated")
             headers = {name.decode(): value.decode() for name, value in made.headers}
             response = web.Response(status=made.status, body=made.body, headers=headers)
+        except ConnectionError:
+            # The client closed while it was written to: as if that had been noticed before.
+            raise asyncio.CancelledError from None
         if received is not None:
             received.answered.set_result(None)
         return response

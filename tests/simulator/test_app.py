@@ -162,3 +162,16 @@ async def test_nothing_is_kept_unless_wanted() -> None:
         assert not node.requests
     finally:
         await node.stop()
+
+
+async def test_a_client_that_leaves_while_it_is_written_to_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with simulator() as node, connect(node.url) as client:
+        client.write(streaming("chat", script="words=60000"))
+        # What the kernel holds is full then: the rest waits in the node's own buffer.
+        await client.sip()
+        client.half_close()
+        client.go_on_reading()
+        await client.until_gone()
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
