@@ -72,7 +72,7 @@ test-around: $(VENV)/.test
 	$(PYTEST) -n $(WORKERS) $(AROUND) $(PYTEST_FLAGS)
 
 # The packages that do no I/O, with few examples of each property.
-PURE := terms errors jsonio wire config engines surfaces auth catalog dialects usage pools limits \
+PURE := terms wording errors jsonio wire config engines surfaces auth catalog dialects usage pools limits \
         openapi snapshot planning replying filing
 PURE_TRICKS := admission_cache head_cache memory switches text_template
 PURE_TESTS := $(wildcard $(PURE:%=tests/%) $(PURE:%=tests/test_%.py)) \
@@ -87,7 +87,8 @@ test-properties: $(VENV)/.test
 
 # Bytes, log lines and metrics are the same without them, see docs/fastpath.md.
 test-plain: $(VENV)/.test
-	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) --hypothesis-profile same tests/server tests/e2e $(PYTEST_FLAGS)
+	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) --hypothesis-profile same tests/server tests/relay \
+		tests/upstream/test_judging.py tests/e2e $(PYTEST_FLAGS)
 
 # In an environment of its own, kept for the next time.
 OTHER = build/$(notdir $(PYTHON))

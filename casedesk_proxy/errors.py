@@ -16,13 +16,21 @@ credential, a node's address or a node's own error text.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from typing import Self
 
 from casedesk_proxy.terms import Limit, Standing
+from casedesk_proxy.wording import (
+    MAX_PATH_CHARS,
+    AboutNode,
+    Wording,
+    bounded,
+    reason_of,
+    text_of,
+    with_remedy,
+)
 
 __all__ = [
-    "MAX_PATH_CHARS",
     "MAX_VIOLATIONS",
     "BadRequest",
     "Busy",
@@ -45,25 +53,12 @@ __all__ = [
     "UpstreamFault",
     "UpstreamTimeout",
     "Violation",
-    "bounded",
 ]
-
-#: Characters of a message in a log line.
-_MAX_REASON_CHARS = 160
-#: Characters of a message that are read for the log line.
-_MAX_READ_CHARS = 1000
-#: From the first opening quote to the last closing one: a quoted text may contain quotes itself.
-_QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
-
 
 #: Limits whose end no program waits for.
 _LASTING = frozenset({Limit.TOKENS_PER_DAY, Limit.TOKENS_PER_MONTH})
-#: Characters of a message for clients.
-MAX_MESSAGE_CHARS = 8192
-#: How many places one error names, here and in every envelope; and the characters of a path and of
-#: its description: names in a body are the client's own, and may be as long as the body.
+#: How many places one error names, here and in every envelope, and the characters of a description.
 MAX_VIOLATIONS = 20
-MAX_PATH_CHARS = 200
 _MAX_DESCRIPTION_CHARS = 400
 
 
@@ -75,11 +70,6 @@ class Violation:
     path: str
     description: str
     media: str = ""
-
-
-def bounded(text: str, most: int) -> str:
-    """At most so many characters, ending in an ellipsis if some are missing."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _bounded(one: Violation) -> Violation:
@@ -94,8 +84,9 @@ class ProxyError(Exception):
     """An error reply. ``code`` is a stable lower-case word for programs, such as
     ``model_not_found``.
 
-    ``violations`` lists every faulty path; ``retry_after`` is in seconds. ``repeatable``: whether
-    clients that repeat failed requests automatically may do so.
+    ``wording`` is the message as its maker gave it, ``message`` what a client gets. ``violations``
+    lists every faulty path; ``retry_after`` is in seconds. ``repeatable``: whether clients that
+    repeat failed requests automatically may do so.
     """
 
     status = 500
@@ -103,43 +94,43 @@ class ProxyError(Exception):
     #: What to do about it, if a message does not say so itself.
     remedy = ""
     repeatable = True
+    #: The words by which clients know what is wrong, where they look for them.
+    known_by = ""
     #: What the node said, or where it is, if the message does not contain it: only for the log.
     said = ""
 
     def __init__(
         self,
-        message: str,
+        wording: Wording,
         *,
         status: int | None = None,
         code: str | None = None,
         violations: tuple[Violation, ...] = (),
         retry_after: float | None = None,
     ) -> None:
-        if self.remedy and "; " not in message:
-            message = f"{message}; {self.remedy}"
-        message = bounded(message, MAX_MESSAGE_CHARS)
-        super().__init__(message)
-        self.message = message
+        self.wording = with_remedy(wording, self.remedy)
+        self.message = text_of(self.wording)
+        super().__init__(self.message)
         self.status = status or type(self).status
         self.code = code or type(self).code
         self.violations = tuple(map(_bounded, violations[:MAX_VIOLATIONS]))
         self.retry_after = retry_after
 
+    def with_node(self, node: str) -> Self:
+        """The same, with the node's name where its message is about the node. Another object then,
+        since many replies share some errors. "": no name is known."""
+        if not node or isinstance(self.wording, str):
+            return self
+        message = text_of(self.wording, node)
+        named = type(self).__new__(type(self), message)
+        named.__dict__.update(self.__dict__, message=message)
+        return named
+
     @property
     def reason(self) -> str:
         """The message for a log: its first clause, short, without quoted texts, which are a
         client's or a node's."""
-        clause = _first_clause(self.message)
-        if self.said:
-            clause = f"{clause}: {_first_clause(self.said)}"
-        return bounded(clause, _MAX_REASON_CHARS)
-
-
-def _first_clause(text: str) -> str:
-    if len(text) > _MAX_READ_CHARS:
-        # A quoted text may end only after the cut.
-        text = f"{text[:_MAX_READ_CHARS]}'"
-    return _QUOTED.sub("…", " ".join(text.split())).partition("; ")[0]
+        return reason_of(self.message, self.said)
 
 
 class ClientFault(ProxyError):
@@ -247,12 +238,15 @@ class ModelLost(UpstreamFault):
 class StreamBroken(UpstreamFault):
     """The node closed or reset its reply, or sent invalid data. A generation was lost, and each
     repeat costs a whole one; a request that crashes nodes must not be repeated automatically
-    (`pools.retry`)."""
+    (`pools.retry`). ``did`` and ``its``: see `AboutNode`."""
 
     status = 502
     code = "node_broke"
     remedy = "try again, and if it happens again, look into the node's log"
     repeatable = False
+
+    def __init__(self, did: str, *, its: str = "") -> None:
+        super().__init__(AboutNode(did, its))
 
 
 class NodeError(StreamBroken):
@@ -262,7 +256,7 @@ class NodeError(StreamBroken):
     """
 
     def __init__(self, answered: int, body: bytes) -> None:
-        super().__init__("the node reported an error in the middle of its reply")
+        super().__init__("reported an error in the middle of its reply")
         self.answered = answered
         self.body = body
 

@@ -78,7 +78,9 @@ def _example(code: str, status: int) -> errors.ProxyError:
         if not isinstance(one, type) or not issubclass(one, errors.ProxyError):
             continue
         if one.code == code and one not in (errors.LimitReached, errors.NodeError):
-            return one("", code=code, status=status)
+            error = one("")
+            error.code, error.status = code, status
+            return error
     return errors.ProxyError("", code=code, status=status)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from casedesk_proxy import errors
 from casedesk_proxy.dialects.core.findings import FEATURE_REMEDY
+from casedesk_proxy.wording import AboutNode
 
 PACKAGE = Path(__file__).parents[1] / "casedesk_proxy"
 HOLE = "…"
@@ -64,7 +65,7 @@ def find_error_messages() -> dict[str, set[str]]:
         if name.startswith("simulator/"):
             continue
         for scope, call in _error_calls(tree):
-            for template in _resolve(call.args[0], scope) if call.args else ():
+            for template in _messages_of(call, scope):
                 if len(template.replace(HOLE, " ").split()) >= _MIN_WORDS:
                     template = _advised(template, _ERRORS[_name(call.func)].remedy)
                     for code in _codes_of(call, scope):
@@ -75,6 +76,20 @@ def find_error_messages() -> dict[str, set[str]]:
                     _advised(text, FEATURE_REMEDY) for text in _refusals(tree) if HOLE not in text
                 }
     return found
+
+
+def _messages_of(call: ast.Call, scope: _Scope) -> list[str]:
+    if not call.args:
+        return []
+    if issubclass(_ERRORS[_name(call.func)], errors.StreamBroken):
+        return _about_node(call, scope)
+    return _resolve(call.args[0], scope)
+
+
+def _about_node(call: ast.Call, scope: _Scope) -> list[str]:
+    """Where its arguments are those of an `AboutNode`: as most clients get it, with a name."""
+    its = next((_template(one.value) or "" for one in call.keywords if one.arg == "its"), "")
+    return [AboutNode(did, its).text(HOLE) for did in _resolve(call.args[0], scope)]
 
 
 def _advised(template: str, remedy: str) -> str:
@@ -206,6 +221,8 @@ def _resolve(node: ast.expr, scope: _Scope, depth: int = 0) -> list[str]:
     """The possible templates of an expression."""
     if (text := _template(node)) is not None:
         return [text]
+    if isinstance(node, ast.Call) and _name(node.func) == AboutNode.__name__:
+        return _about_node(node, scope)
     if isinstance(node, ast.IfExp):
         return [*_resolve(node.body, scope, depth), *_resolve(node.orelse, scope, depth)]
     if isinstance(node, ast.BoolOp):

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from casedesk_proxy.errors import (
-    MAX_MESSAGE_CHARS,
-    MAX_PATH_CHARS,
     MAX_VIOLATIONS,
     BadRequest,
     LimitReached,
+    NodeError,
     ProxyError,
+    StreamBroken,
+    UpstreamFault,
     Violation,
-    bounded,
 )
 from casedesk_proxy.terms import Limit, Standing
+from casedesk_proxy.wording import MAX_MESSAGE_CHARS, MAX_PATH_CHARS, AboutNode
 from tests.fixtures.table import table
-
-
-@table(
-    ("message", "reason"),
-    [
-        ("no such model", "no such model"),
-        ("the model 'secret' is unknown; known: a", "the model … is unknown"),
-        ("it says \"a 'b' c\" twice", "it says … twice"),
-        ("the node's own, isn't it", "the node's own, isn't it"),
-        ("two\n lines", "two lines"),
-        ("x" * 2000, "x" * 159 + "…"),
-        ("a quote 'that ends behind the cut " + "x" * 2000 + "'", "a quote …"),
-    ],
-)
-def test_a_log_holds_no_quotation(message: str, reason: str) -> None:
-    assert ProxyError(message).reason == reason
 
 
 def test_what_the_node_said_is_for_the_log_alone() -> None:
@@ -51,11 +33,35 @@ def test_names_of_a_body_do_not_make_an_error_long() -> None:
     assert error.violations[0].media == "image"
 
 
-@given(st.text(max_size=30), st.integers(1, 30))
-def test_bounded(text: str, most: int) -> None:
-    short = bounded(text, most)
-    assert len(short) <= most
-    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+def test_an_error_about_a_node_names_it_and_stays_what_it_is() -> None:
+    shared = UpstreamFault(
+        AboutNode("is malformed", its="reply"), status=503, code="x", retry_after=2.0
+    )
+    named = shared.with_node("gpu0")
+    assert (named.message, str(named)) == ("node gpu0's reply is malformed",) * 2
+    assert shared.message == "the node's reply is malformed", "others may have it, too"
+    assert (type(named), named.status, named.code) == (UpstreamFault, 503, "x")
+    assert named.retry_after == 2.0
+
+
+def test_what_a_node_said_stays_with_its_error() -> None:
+    named = NodeError(500, b"hush").with_node("gpu0")
+    assert isinstance(named, NodeError)
+    assert (named.answered, named.body) == (500, b"hush")
+    assert named.reason == "node gpu0 reported an error in the middle of its reply"
+
+
+def test_what_to_do_stands_behind_what_a_node_did() -> None:
+    broken = StreamBroken("stopped").with_node("gpu0")
+    assert broken.message == f"node gpu0 stopped; {StreamBroken.remedy}"
+    assert StreamBroken("stopped; wait").with_node("gpu0").message == "node gpu0 stopped; wait"
+
+
+def test_other_errors_stay_the_same() -> None:
+    mine = BadRequest("the node is what the client talks of")
+    assert mine.with_node("gpu0") is mine
+    broken = StreamBroken("stopped")
+    assert broken.with_node("") is broken, "before a node has answered"
 
 
 @table(

@@ -12,7 +12,7 @@ from tests.fixtures.table import table
 PACKAGE = Path(__file__).parent.parent / "casedesk_proxy"
 
 LAYERS = {
-    "terms": 0, "errors": 0, "jsonio": 0,
+    "terms": 0, "wording": 0, "errors": 0, "jsonio": 0,
     "engines": 1, "config": 1, "wire": 1, "filing": 1,
     "fastpath": 2, "surfaces": 2, "auth": 2, "catalog": 2, "dialects": 2, "usage": 2, "pools": 2,
     "limits": 2,

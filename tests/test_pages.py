@@ -89,7 +89,7 @@ _COMPOSED = {
     "alias … points to …, which no node serves",
     "model … is not served here",
     "the limit of … … (…) of the … '…' is reached: … used; …",
-    "the node refused the request: …",
+    "node … refused the request: …",
 }
 
 

@@ -23,7 +23,7 @@ ROWS = 36
 PROVED = """
 @ e2e/test_leaving.py::test_the_node_is_freed_when_its_client_leaves
 1 a client goes away, the node goes on generating
-@ server/test_gateway.py::test_a_client_that_leaves_frees_the_node_at_once
+@ server/test_app.py::test_a_client_that_leaves_frees_the_node_at_once
 2 the server hears nothing of it
 @ server/test_queue.py::test_a_queued_client_that_leaves_is_gone_at_once
 2 nor while it waits
@@ -31,21 +31,21 @@ PROVED = """
 3 a node looks busy for ever | in_flight
 @ upstream/test_attempt.py::test_a_client_that_leaves_while_a_connection_opens
 3 or a connection to it stays open
-@ server/test_gateway.py::test_a_node_that_ends_its_message_within_an_answer_does_not_look_finished
+@ server/test_app.py::test_a_node_that_ends_its_message_within_an_answer_does_not_look_finished
 4 a node dies quietly and the stream ends cleanly
-@ dialects/pairs/test_gemini_openai_reply.py::test_an_end_is_never_invented
+@ dialects/pairs/gemini_openai/test_reply.py::test_an_end_is_never_invented
 4 a finish is made up for Gemini
-@ dialects/pairs/test_anthropic_openai_recorded.py::test_no_cut_looks_finished
+@ dialects/pairs/anthropic_openai/test_recorded.py::test_no_cut_looks_finished
 4 a finish is made up for Anthropic
 @ server/test_heartbeat_sdks.py::test_every_sdk_reads_the_whole_answer
 5 heartbeats break Gemini's Python SDKs
 @ node_sdks/test_streams.py::test_the_whole_answer_is_read_through_signs_of_life
 5 heartbeats break Node SDKs
-@ server/test_heartbeat.py::test_verbatim_signs_of_life_stand_between_the_nodes_events_only
+@ relay/test_early_response.py::test_verbatim_signs_of_life_stand_between_the_nodes_events_only
 6 a heartbeat is glued to an event | nothing inside an event
-@ server/test_heartbeat.py::test_a_transposed_stream_gets_signs_of_life_from_the_first_silence_on
+@ relay/test_early_response.py::test_a_translated_stream_gets_signs_of_life_from_the_first_silence
 7 minutes of silence in a long prompt kill the client | before the node has said a word
-@ server/test_heartbeat.py::test_signs_of_life_in_the_queue_and_the_end_of_waiting
+@ relay/test_early_response.py::test_signs_of_life_in_the_queue_and_the_end_of_waiting
 7 or in the queue
 @ surfaces/test_paths.py::test_framing
 8 a Gemini stream in the wrong framing | JSON_ARRAY
@@ -53,21 +53,21 @@ PROVED = """
 9 an array is only sent when it is complete
 @ e2e/test_bytes.py::test_byte_by_byte
 10 unknown fields of a part are lost
-@ dialects/pairs/test_gemini_openai_reply.py::test_only_the_last_chunk_has_a_finish_reason_and_usage
+@ dialects/pairs/gemini_openai/test_reply.py::test_only_the_last_chunk_has_a_finish_reason_and_usage
 11 a finish reason in every chunk
-@ dialects/pairs/test_gemini_openai_reply.py::test_a_call_is_a_call_whatever_the_finish_says
+@ dialects/pairs/gemini_openai/test_reply.py::test_a_call_is_a_call_whatever_the_finish_says
 11 the wrong one where tools are called
-@ dialects/pairs/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
+@ dialects/pairs/gemini_openai/test_request.py::test_an_invalid_schema_names_every_place
 12 a schema is dropped without a word
 @ surfaces/test_paths.py::test_post
 13 a version segment is doubled, lost or forced | v1beta/v1
-@ dialects/pairs/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
+@ dialects/pairs/gemini_openai/test_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
 14 streamed arguments of a call are lost
-@ dialects/pairs/test_anthropic_openai_reply.py::test_counted_beforehand
+@ dialects/pairs/anthropic_openai/test_reply.py::test_counted_beforehand
 15 a message starts with a prompt of no tokens
-@ dialects/pairs/test_counts.py::test_the_nodes_own_tokenizer
+@ dialects/gemini/test_counts.py::test_the_nodes_own_tokenizer
 16 token counts are too low or missing
-@ dialects/pairs/test_anthropic_openai_request.py::test_a_billing_header_makes_no_system_message
+@ dialects/pairs/anthropic_openai/test_request.py::test_a_billing_header_makes_no_system_message
 17 a changing line in the system prompt defeats the prefix cache
 @ relay/test_relay.py::test_usage_is_found_whatever_the_pieces
 18 usage in the last chunk is lost
@@ -89,7 +89,7 @@ PROVED = """
 26 health checks run inference or wake a model
 @ upstream/test_probes.py::test_a_node_deep_in_a_prompt_that_answers_no_probe_stays
 26 a node in a long prompt is declared dead
-@ daemon/test_process.py::test_a_storm_of_reloads_breaks_no_stream
+@ daemon/test_run.py::test_a_storm_of_reloads_breaks_no_stream
 27 a reload drops live streams
 @ wire/test_query.py::test_a_key_is_found_decoded_and_never_logged
 28 a key in the query ends up in logs

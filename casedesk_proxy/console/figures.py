@@ -51,42 +51,42 @@ class Figures:
         self._failures: deque[dict[str, Any]] = deque(maxlen=_MAX_FAILURES)
         self.changed = 0
 
-    def count(self, outcome: ExchangeRecord) -> None:
-        fine = outcome.terminal in _FINE
-        if outcome.node:
-            self._count_model(outcome, fine)
-        if not fine or outcome.status >= _FAILED_STATUS:
-            self._failures.append(self._describe(outcome))
+    def count(self, record: ExchangeRecord) -> None:
+        fine = record.terminal in _FINE
+        if record.node:
+            self._count_model(record, fine)
+        if not fine or record.status >= _FAILED_STATUS:
+            self._failures.append(self._describe(record))
             self.changed += 1
 
-    def _count_model(self, outcome: ExchangeRecord, fine: bool) -> None:
-        place = outcome.node, outcome.model
+    def _count_model(self, record: ExchangeRecord, fine: bool) -> None:
+        place = record.node, record.model
         figures = self.models.get(place)
         if figures is None:
             if len(self.models) >= _MAX_MODELS:
                 return
             figures = self.models[place] = ModelFigures()
-        usage = outcome.usage
+        usage = record.usage
         figures.requests += 1
-        figures.failures += not fine or outcome.status >= _NODE_FAILED_STATUS
+        figures.failures += not fine or record.status >= _NODE_FAILED_STATUS
         figures.prompt += usage.prompt or 0
         figures.cached += usage.cached or 0
-        if usage.output and outcome.first_byte is not None and outcome.events > 1:
+        if usage.output and record.first_byte is not None and record.events > 1:
             figures.output += usage.output
-            figures.streamed_s += max(outcome.ended - outcome.first_byte, 0.0)
+            figures.streamed_s += max(record.ended - record.first_byte, 0.0)
 
-    def _describe(self, outcome: ExchangeRecord) -> dict[str, Any]:
+    def _describe(self, record: ExchangeRecord) -> dict[str, Any]:
         return {
             "at": round(self._now(), 3),
-            "id": outcome.request_id,
-            "key": outcome.key,
-            "deployment": outcome.deployment,
-            "model": outcome.model or outcome.asked,
-            "node": outcome.node,
-            "status": outcome.status,
-            "code": outcome.code,
-            "reason": outcome.reason,
-            "ending": outcome.terminal.value,
+            "id": record.request_id,
+            "key": record.key,
+            "deployment": record.deployment,
+            "model": record.model or record.asked,
+            "node": record.node,
+            "status": record.status,
+            "code": record.code,
+            "reason": record.reason,
+            "ending": record.terminal.value,
         }
 
     def failures(self, may_see: Callable[[str], bool], most: int) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def log_requests(desk: Desk) -> Middleware:
                 ExchangeRecord(
                     accept_request_id(request.raw_headers) or secrets.token_hex(16),
                     started, request.method, log_target(request.rel_url.raw_path),
-                    client, "console",
+                    client, surface="console",
                     key="" if caller is None else caller.principal.name, status=status,
                     terminal=terminal, ended=asyncio.get_running_loop().time(), sent=sent,
                 )

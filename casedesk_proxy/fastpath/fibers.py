@@ -1,4 +1,4 @@
-"""Coroutines that run immediately: a Fiber is started, and resumed by a Signal, inside the call
+"""Coroutines that run immediately: a Fiber is started, and resumed by a OneShot, inside the call
 that does it, while asyncio's tasks and futures wait for the loop's next round.
 
 A short exchange waits only once, for its node's head. A task, a future and their two rounds of the
@@ -19,21 +19,21 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 
-__all__ = ["Fiber", "Run", "Signal", "make_run"]
+__all__ = ["Fiber", "OneShot", "Run", "make_run"]
 
 T = TypeVar("T")
 
 
-class Signal(Generic[T]):
+class OneShot(Generic[T]):
     """One value or error for one waiter, which continues inside ``set`` or ``fail`` if it is a
     fiber.
 
     So call these last: the waiter may do anything, such as sending the next request on the same
     connection. Setting twice is an error; without a waiter the value is kept. An error is dropped
-    when it is raised, so a failed signal can be awaited once.
+    when it is raised, so a failed one-shot can be awaited once.
 
     The driver of the coroutine becomes the waiter: `await` passes the signal itself up to it. A
-    fiber registers itself as the waiter; for an asyncio task, eager or not, a signal is like a
+    fiber registers itself as the waiter; for an asyncio task, eager or not, a one-shot is like a
     future (`asyncio.isfuture`), and the task waits for the loop's next round. So a task that runs
     inside a fiber's step, or a fiber inside a task's, gets the value that it awaits itself.
     """
@@ -137,7 +137,7 @@ class _Wakeup:
         self._callback = callback
         self._context = context
 
-    def call(self, loop: asyncio.AbstractEventLoop, signal: Signal[Any]) -> None:
+    def call(self, loop: asyncio.AbstractEventLoop, signal: OneShot[Any]) -> None:
         loop.call_soon(self._callback, signal, context=self._context)
 
 
@@ -177,7 +177,7 @@ class Fiber(Generic[T]):
         self._loop = loop
         self._work = work
         self._finished = finished
-        self._awaited: Signal[Any] | asyncio.Future[Any] | None = None
+        self._awaited: OneShot[Any] | asyncio.Future[Any] | None = None
         self._cancelled = False
         self.ended = False
 
@@ -193,7 +193,7 @@ class Fiber(Generic[T]):
         """Raise CancelledError where it waits: now, unless a future must be cancelled first."""
         if self.ended:
             return
-        if isinstance(self._awaited, Signal):
+        if isinstance(self._awaited, OneShot):
             self._awaited.forget()
             self._awaited = None
             self._step(asyncio.CancelledError())
@@ -218,7 +218,7 @@ class Fiber(Generic[T]):
             error = None
 
     def _wait_for(self, awaited: Any) -> None:
-        if isinstance(awaited, Signal):
+        if isinstance(awaited, OneShot):
             if self._cancelled:
                 self._cancelled = False
                 self._step(asyncio.CancelledError())

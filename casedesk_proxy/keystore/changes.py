@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from casedesk_proxy.errors import bounded
 from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, change_version, make_key
 from casedesk_proxy.terms import record
+from casedesk_proxy.wording import bounded
 
 __all__ = [
     "MAX_KEYS",

@@ -28,9 +28,9 @@ class LastUse:
         self._now = now
         self._used: dict[str, float] = {}
 
-    def count(self, outcome: ExchangeRecord) -> None:
-        if outcome.key:
-            self._used[outcome.key] = self._now()
+    def count(self, record: ExchangeRecord) -> None:
+        if record.key:
+            self._used[record.key] = self._now()
 
     def flush(self) -> Future[None] | None:
         """Hand over what was noted. None if there was nothing."""

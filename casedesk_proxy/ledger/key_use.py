@@ -40,10 +40,10 @@ class KeyUse(Collector):
         self._is_shown = is_shown
         self.by_key: dict[str, Used] = {}
 
-    def count(self, outcome: ExchangeRecord) -> None:
-        used = self.by_key.get(outcome.key or NO_KEY) or self._find(outcome.key or NO_KEY)
+    def count(self, record: ExchangeRecord) -> None:
+        used = self.by_key.get(record.key or NO_KEY) or self._find(record.key or NO_KEY)
         used.exchanges += 1
-        usage = outcome.usage
+        usage = record.usage
         used.prompt += usage.prompt or 0
         used.cached += usage.cached or 0
         used.output += usage.output or 0

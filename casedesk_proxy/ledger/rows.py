@@ -119,8 +119,8 @@ def ledger(writer: StoreWriter, entry: LedgerRows) -> Sink:
     one line are left out: a client that floods the proxy would fill its disk with them."""
     write = writer.write
 
-    def enter(outcome: ExchangeRecord) -> None:
-        if not outcome.summed_up:
-            write(entry, as_item(outcome))
+    def enter(record: ExchangeRecord) -> None:
+        if not record.summed_up:
+            write(entry, as_item(record))
 
     return enter

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.errors import UpstreamFault
 from casedesk_proxy.pools.circuit_breaker import NodeFault
-from casedesk_proxy.relay.prelude import Prelude
+from casedesk_proxy.relay.early_response import EarlyResponse
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.watch import Watch
@@ -57,10 +57,10 @@ class Delivery:
         request_id: str,
         watch: Watch,
         *,
-        prelude: Prelude | None = None,
+        early: EarlyResponse | None = None,
         begun: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``prelude``: what the client received before, if it may have received anything.
+        """``early``: what the client received before, if it may have received anything.
         ``begun``: see `NodeReply`. Raises UpstreamFault, after letting go of the node, if the reply
         does not continue what the client received."""
         self._client = request.client
@@ -70,7 +70,7 @@ class Delivery:
         self.generates = framing is not Framing.UNARY or reply.route.translator is not None
         self._surface = surface
         self._watch = watch
-        opened = prelude is not None and prelude.opened
+        opened = early is not None and early.opened
         recipient = _recipient(request, surface, framing, request_id, is_kept_alive=opened)
         try:
             chosen = choose_body(recipient, _node_reply(reply, begun))
@@ -79,8 +79,8 @@ class Delivery:
             raise
         self._keep_alive = chosen.keep_alive
         make_head = annotated(chosen.make_head, request.notes)
-        if prelude is not None:
-            self.relay = prelude.relay
+        if early is not None:
+            self.relay = early.relay
             self.relay.machine.reply(make_head, chosen.body)
         else:
             transport = request.client.lend()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.turns import Turns
 
 __all__ = ["Progress"]
@@ -20,14 +20,14 @@ class Progress:
         self._loop = loop
         self._turns = turns
         self._begun: asyncio.Future[None] | None = None
-        self._ended: Signal[None] | None = None
+        self._ended: OneShot[None] | None = None
 
     async def wait_begun(self) -> None:
         self._begun = self._loop.create_future()
         await self._begun
 
     async def wait_ended(self) -> None:
-        self._ended = Signal(self._loop)
+        self._ended = OneShot(self._loop)
         await self._ended
 
     def begin(self) -> None:

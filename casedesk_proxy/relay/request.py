@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from casedesk_proxy.errors import BadRequest, ProxyError
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.relay.body_faults import too_large, too_slow
 from casedesk_proxy.relay.parties import Client, Held, Sink
@@ -58,7 +58,7 @@ class ClientRequest:
         self._room = room
         self._limit: int | None = None
         self._fault: ProxyError | None = None
-        self._waiter: Signal[bool] | None = None
+        self._waiter: OneShot[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._done: Callable[[], None] | None = None
         self._enough: Callable[[bytes | bytearray], bool] | None = None
@@ -272,7 +272,7 @@ class ClientRequest:
     async def _wait(self, pause: float, least: float) -> None:
         loop = asyncio.get_running_loop()
         while not self._is_ready():
-            self._waiter = Signal(loop)
+            self._waiter = OneShot(loop)
             size = self._size
             self._timer = loop.call_later(pause, self._come_due)
             try:

@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import dataclass
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.relay.body_faults import too_slow
 from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
 from casedesk_proxy.surfaces.form_changes import FormEditor
@@ -64,7 +64,7 @@ class ClientUpload:
         self._within = float("inf")
         self._is_paused = False
         self._error: ProxyError | None = None
-        self._signal: Signal[None] | None = None
+        self._signal: OneShot[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._counted = held
         self.received = held
@@ -83,7 +83,7 @@ class ClientUpload:
 
     async def wait(self) -> None:
         if not self.is_done and self._node is not None:
-            self._signal = Signal(self._loop)
+            self._signal = OneShot(self._loop)
             await self._signal
 
     def stop(self) -> None:
@@ -185,7 +185,7 @@ class ClientUpload:
             self._timer = None
 
     def _fail(self, error: Exception) -> None:
-        """Callers must do this last: see `Signal.fail`."""
+        """Callers must do this last: see `OneShot.fail`."""
         node, signal = self._node, self._signal
         self.stop()
         if signal is not None and not signal.done:

@@ -17,6 +17,7 @@ from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.deadlines import LATE_TIMER_GRACE_S, LATE_TIMER_S
+from casedesk_proxy.wording import AboutNode
 
 __all__ = ["Watch"]
 
@@ -169,7 +170,9 @@ class Watch:
             relay.cut(
                 Terminal.TIMED_OUT,
                 UpstreamTimeout(
-                    "the node stopped sending in the middle of its reply (idle_timeout); try again,"
-                    " and look into the node's log"
+                    AboutNode(
+                        "stopped sending in the middle of its reply (idle_timeout); try again, and"
+                        " look into the node's log"
+                    )
                 ),
             )

@@ -97,14 +97,14 @@ class _Learned:
         #: Requests for whole replies differ from requests for streams in content and wording.
         self.outputs, self.prompts, self.whole_prompts = _Line(), _Line(), _Line()
 
-    def add(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
+    def add(self, record: ExchangeRecord, prompt: int, output: int) -> None:
         if prompt > self.longest:
             self.longest = prompt
-        if outcome.events > _MAX_EDGE_PIECES:
-            self.prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
-            self.outputs.add(outcome.events - _MAX_EDGE_PIECES, output, _MAX_LEARNED_PIECES)
+        if record.events > _MAX_EDGE_PIECES:
+            self.prompts.add(record.received, prompt, _MAX_LEARNED_BYTES)
+            self.outputs.add(record.events - _MAX_EDGE_PIECES, output, _MAX_LEARNED_PIECES)
         else:
-            self.whole_prompts.add(outcome.received, prompt, _MAX_LEARNED_BYTES)
+            self.whole_prompts.add(record.received, prompt, _MAX_LEARNED_BYTES)
 
     def tokens(self, pieces: int) -> int:
         _, per_piece = self.outputs.draw(_MAX_PIECE_TOKENS) or (0.0, 1.0)
@@ -127,50 +127,50 @@ class Estimates:
     def __init__(self) -> None:
         self._learned: dict[tuple[str, str], _Learned] = {}
 
-    def fill(self, outcome: ExchangeRecord) -> ExchangeRecord:
+    def fill(self, record: ExchangeRecord) -> ExchangeRecord:
         """The record with estimates for work that a node did not report, marked as such in its
         usage."""
-        usage = outcome.usage
-        if outcome.terminal is Terminal.COMPLETED and usage.prompt is not None:
-            if usage.output is not None or outcome.events <= _MAX_EDGE_PIECES:
-                if outcome.node and outcome.received:
-                    self._learn(outcome, usage.prompt, usage.output or 0)
-                return outcome
-        elif not outcome.node:
-            return outcome
-        return replace(outcome, usage=self._estimate(outcome)) if _has_worked(outcome) else outcome
+        usage = record.usage
+        if record.terminal is Terminal.COMPLETED and usage.prompt is not None:
+            if usage.output is not None or record.events <= _MAX_EDGE_PIECES:
+                if record.node and record.received:
+                    self._learn(record, usage.prompt, usage.output or 0)
+                return record
+        elif not record.node:
+            return record
+        return replace(record, usage=self._estimate(record)) if _has_worked(record) else record
 
-    def _learn(self, outcome: ExchangeRecord, prompt: int, output: int) -> None:
-        where = outcome.node, outcome.model
+    def _learn(self, record: ExchangeRecord, prompt: int, output: int) -> None:
+        where = record.node, record.model
         learned = self._learned.get(where)
         if learned is None:
             if len(self._learned) >= _MAX_MODELS:
                 self._learned.clear()
             learned = self._learned[where] = _Learned()
-        learned.add(outcome, prompt, output)
+        learned.add(record, prompt, output)
 
-    def _estimate(self, outcome: ExchangeRecord) -> Usage:
-        usage = outcome.usage
-        learned = self._learned.get((outcome.node, outcome.model), _NOTHING_LEARNED)
+    def _estimate(self, record: ExchangeRecord) -> Usage:
+        usage = record.usage
+        learned = self._learned.get((record.node, record.model), _NOTHING_LEARNED)
         prompt = usage.prompt
         if prompt is None:
-            prompt = learned.prompt_tokens(outcome.received)
+            prompt = learned.prompt_tokens(record.received)
         output = usage.output
-        if outcome.terminal is not Terminal.COMPLETED:
+        if record.terminal is not Terminal.COMPLETED:
             # It may have reported only its first count, at the beginning.
             if output is None or output <= 1:
-                output = learned.tokens(max(outcome.events - _MAX_FIRST_PIECES, 0))
-        elif output is None and outcome.events > _MAX_EDGE_PIECES:
-            output = learned.tokens(outcome.events - _MAX_EDGE_PIECES)
+                output = learned.tokens(max(record.events - _MAX_FIRST_PIECES, 0))
+        elif output is None and record.events > _MAX_EDGE_PIECES:
+            output = learned.tokens(record.events - _MAX_EDGE_PIECES)
         if (prompt, output) == (usage.prompt, usage.output):
             return usage
         return Usage(prompt, output, usage.cached, usage.thoughts, estimated=True)
 
 
-def _has_worked(outcome: ExchangeRecord) -> bool:
+def _has_worked(record: ExchangeRecord) -> bool:
     """Whether its node has generated, or may at least have read a prompt."""
-    if outcome.action not in _WORK:
+    if record.action not in _WORK:
         return False
-    if outcome.events:
-        return 200 <= outcome.status < 300
-    return outcome.terminal in _STOPPED
+    if record.events:
+        return 200 <= record.status < 300
+    return record.terminal in _STOPPED

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.dialects.node_errors.documents import is_error, status_of
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import NodeError, ProxyError
 from casedesk_proxy.jsonio import TooDeep, dumps
 from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
@@ -44,4 +44,4 @@ def read_within(payload: bytes) -> NodeError | None:
 def judge_within(surface: Dialect, error: NodeError, model: str, key: str | None) -> ProxyError:
     """The error to send. ``model`` is the client's name of it, ``key`` the node's."""
     body = without_key(error.body, key)
-    return read_fault(surface, error.answered, (), body, model, ())
+    return map_node_error(surface, error.answered, (), body, model, ())

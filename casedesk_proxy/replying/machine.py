@@ -38,7 +38,6 @@ from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
 from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, MakeHead, Postpone, State
 from casedesk_proxy.replying.endings import Parting, drop, part
-from casedesk_proxy.replying.named_nodes import of_node
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.wire.bodies import CloseReader
 from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
@@ -136,7 +135,7 @@ class ReplyMachine:
             except StreamBroken as error:
                 self._break(error)
             except MalformedChunk:
-                self._break(StreamBroken("the node's reply is malformed"))
+                self._break(StreamBroken("is malformed", its="reply"))
         return self._take_due()
 
     def passed(self, reads: int, sent: int, pieces: tuple[bytes, ...]) -> None:
@@ -154,7 +153,7 @@ class ReplyMachine:
             self._try_finish(surplus=True)
         else:
             self.lost = True
-            self._break(StreamBroken("the node closed the connection in the middle of its reply"))
+            self._break(StreamBroken("closed the connection in the middle of its reply"))
         return self._take_due()
 
     def conclude(self) -> Sequence[Command]:
@@ -258,7 +257,7 @@ class ReplyMachine:
             self._fail_with(breach)
 
     def _fail_with(self, breach: Breach) -> None:
-        error = of_node(breach.error, self.node)
+        error = breach.error.with_node(self.node)
         self.code, self.reason = error.code, error.reason
         if self.is_unsent:
             self.lost = self.lost or breach.lost

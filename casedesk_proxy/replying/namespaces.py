@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.dialects.responses.names import FlatNames
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.completeness import is_unfinished
@@ -116,7 +116,7 @@ class Namespaced:
         self._asked = asked
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return read_fault(Dialect.RESPONSES, status, headers, body, self._asked)
+        return map_node_error(Dialect.RESPONSES, status, headers, body, self._asked)
 
 
 class NamespacedBody(Namespaced):
@@ -135,7 +135,7 @@ class NamespacedBody(Namespaced):
     def feed(self, data: bytes) -> bytes:
         self._body += data
         if len(self._body) > MAX_HELD_BYTES:
-            raise StreamBroken("the node's reply is too large")
+            raise StreamBroken("is too large", its="reply")
         return b""
 
     def finish(self) -> bytes:
@@ -188,9 +188,9 @@ class NamespacedStream(Namespaced):
     def finish(self) -> bytes:
         if not self._first and self._held.lstrip().startswith(b"{"):
             error = read_within(self._held)
-            raise error or StreamBroken("the node did not answer with events")
+            raise error or StreamBroken("did not answer with events")
         if is_unfinished(Dialect.RESPONSES, self._first, self._tail() + self._held):
-            raise StreamBroken("the node's reply ended before the answer was complete")
+            raise StreamBroken("ended before the answer was complete", its="reply")
         rest, self._held = self._held, b""
         self.complete = True
         return self._restore(rest)
@@ -225,7 +225,7 @@ class NamespacedStream(Namespaced):
         end = max(at + len(one) if (at := data.rfind(one)) >= 0 else 0 for one in _BLANKS)
         self._held = data[end:]
         if len(self._held) > MAX_EVENT_BYTES:
-            raise StreamBroken("the node sent an event that is too large")
+            raise StreamBroken("sent an event that is too large")
         return data[:end]
 
     def _restore(self, event: bytes) -> bytes:
@@ -244,9 +244,9 @@ def _check(document: bytes) -> None:
     try:
         value = jsonio.loads(document)
     except jsonio.JSONError:
-        raise StreamBroken("the node sent an event that is not JSON") from None
+        raise StreamBroken("sent an event that is not JSON") from None
     if not isinstance(value, dict):
-        raise StreamBroken("the node sent an event that is not an object")
+        raise StreamBroken("sent an event that is not an object")
 
 
 def _text(document: bytes, place: Span) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import ClientFault, KeyRefused, ModelLost, ProxyError, UpstreamFault
 from casedesk_proxy.replying.verdict import Verdict
 from casedesk_proxy.surfaces.error_shapes import is_error
@@ -22,8 +22,6 @@ __all__ = ["MAX_ERROR_BYTES", "judge_refusal", "nodes_affair", "remedy", "withou
 #: How many bytes of an error reply are examined; a longer one has no known form.
 MAX_ERROR_BYTES = 65536
 
-#: The beginnings of the vendor's messages about prompts that are too long.
-_VENDORS = ("prompt is too long", "input length and `max_tokens` exceed context limit")
 #: From this many characters on, a part of a key reveals something.
 _MIN_KEY_CHARS = 8
 #: Bytes in which such a part is searched for: servers that reveal it send short errors.
@@ -54,12 +52,12 @@ def judge_refusal(
     formed = plain and is_error(surface, body)
     if formed and head.status < 500 and surface is not Dialect.ANTHROPIC:
         return None
-    fault = read_fault(surface, head.status, head.headers, known[:MAX_ERROR_BYTES], model, ())
+    fault = map_node_error(surface, head.status, head.headers, known[:MAX_ERROR_BYTES], model, ())
     ours = isinstance(fault, ClientFault) and head.status >= 500
     if formed and not ours and not _reads_better(fault, body):
         return None
     return ProxyError(
-        fault.message,
+        fault.wording,
         status=fault.status if ours else head.status,
         code=fault.code,
         violations=fault.violations,
@@ -116,8 +114,7 @@ def _reads_better(fault: ProxyError, body: bytes) -> bool:
     Anthropic's clients recover from some errors only by that wording."""
     if fault.code == "unsupported_media":
         return True
-    words = next((one for one in _VENDORS if fault.message.startswith(one)), None)
-    return words is not None and words.encode() not in body
+    return fault.known_by != "" and fault.known_by.encode() not in body
 
 
 def without_key(body: bytes, key: str | None) -> bytes:

@@ -5,16 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from casedesk_proxy.errors import (
-    MAX_PATH_CHARS,
-    Busy,
-    ProxyError,
-    StreamBroken,
-    UpstreamFault,
-    UpstreamTimeout,
-    bounded,
-)
+from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, UpstreamTimeout
 from casedesk_proxy.terms import Usage, record
+from casedesk_proxy.wording import MAX_PATH_CHARS, bounded
 
 __all__ = [
     "GAVE_UP",
@@ -40,7 +33,7 @@ _MAX_LISTED_PATHS = 50
 
 NO_USAGE = Usage()
 #: The error for a reply in which its node reports that it did not finish.
-GAVE_UP = StreamBroken("the node stopped before its answer was complete")
+GAVE_UP = StreamBroken("stopped before its answer was complete")
 
 
 class Terminal(StrEnum):
@@ -162,32 +155,37 @@ class ExchangeRecord:
     method: str = ""
     target: str = ""
     client: str = ""
+    received: int = 0
+    dropped: tuple[str, ...] = ()
+    summed_up: bool = False
+    text_size: int = 0
+    # CallFacts, in its order; below the others, in theirs.
     surface: str = ""
     action: str = ""
-    deployment: str = ""
     key: str = ""
+    deployment: str = ""
+    # PlanFacts.
     asked: str = ""
     model: str = ""
+    overhead: float | None = None
+    # Of the attempts at nodes.
     node: str = ""
     attempts: int = 0
     tried: tuple[tuple[str, str], ...] = ()
     queued: float = 0.0
+    repeats: int = 0
+    # ReplyFacts.
     status: int = 0
     terminal: Terminal = Terminal.FAILED
     code: str = ""
     reason: str = ""
-    overhead: float | None = None
-    cancel: float | None = None
     first_byte: float | None = None
-    ended: float = 0.0
-    received: int = 0
     sent: int = 0
     events: int = 0
     usage: Usage = NO_USAGE
-    dropped: tuple[str, ...] = ()
-    summed_up: bool = False
-    repeats: int = 0
-    text_size: int = 0
+    # Its end.
+    ended: float = 0.0
+    cancel: float | None = None
     cut_to: int | None = None
 
     def facts(self) -> dict[str, Any]:

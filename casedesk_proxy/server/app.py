@@ -108,9 +108,9 @@ class Gateway(Observed):
         self._console = ServedConsole(self.serving, store, self.stored_keys)
         self.files = open_files(self.serving, store, files)
         self._handler = Handler(
-            loop, self.serving, self.dispatcher, self.metadata,
+            loop, self.serving, self._upstream,
             books.list_recipients(self._console.figures.count, *sinks),
-            waits, books.past, self.files, self._console.sessions, turns,
+            waits=waits, past=books.past, files=self.files, sessions=self._console.sessions,
         )  # fmt: skip
         self.limiter, self.watch = self._handler.limiter, self._handler.watch
         self.planners = self._handler.planners

@@ -5,7 +5,7 @@ from __future__ import annotations
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import Planners
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.server.exchanges import Exchange
+from casedesk_proxy.server.pending import PendingRequest
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.usage.cut import MIN_LOOKED_AT_BYTES, text_size
 
@@ -25,14 +25,12 @@ async def read_body(
     return await request.read_apart(large, *limits)
 
 
-def weigh_body(
-    raw: bytes | HeldBody, exchange: Exchange, snapshot: Snapshot, planners: Planners
-) -> bytes | HeldBody:
+def weigh_body(pending: PendingRequest, planners: Planners) -> None:
     """Note its size, and put one apart that is large by what is in it."""
-    exchange.received = size = len(raw)
+    raw = pending.raw
+    pending.exchange.received = size = len(raw)
     if isinstance(raw, bytes):
-        if snapshot.is_large(raw) and planners.are_used:
-            return HeldBody.create(raw)
-        if size >= MIN_LOOKED_AT_BYTES:
-            exchange.text_size = text_size(raw)
-    return raw
+        if pending.snapshot.is_large(raw) and planners.are_used:
+            pending.raw = HeldBody.create(raw)
+        elif size >= MIN_LOOKED_AT_BYTES:
+            pending.exchange.text_size = text_size(raw)

@@ -25,37 +25,37 @@ class Cuts:
         #: By node and model, in tokens: what prompts were last cut to.
         self.seen: Mapping[tuple[str, str], int] = {}
 
-    def judge(self, outcome: ExchangeRecord) -> int | None:
+    def judge(self, record: ExchangeRecord) -> int | None:
         """The tokens to which the prompt was cut, if it was."""
-        usage = outcome.usage
-        if not outcome.text_size or usage.prompt is None:
+        usage = record.usage
+        if not record.text_size or usage.prompt is None:
             return None
-        if outcome.terminal is not Terminal.COMPLETED or outcome.status != 200:
+        if record.terminal is not Terminal.COMPLETED or record.status != 200:
             return None
-        model = self._model(outcome)
-        found = self._metadata.nodes.get(outcome.node)
+        model = self._model(record)
+        found = self._metadata.nodes.get(record.node)
         limit = model.context_length if model is not None else None
         guess = found is not None and found.engine.contexts is not None
-        size = cut_to(outcome.text_size, usage.prompt, limit, guess=guess)
+        size = cut_to(record.text_size, usage.prompt, limit, guess=guess)
         if size is not None:
-            self._say(outcome, size, model)
+            self._say(record, size, model)
         return size
 
-    def _model(self, outcome: ExchangeRecord) -> ModelInfo | None:
-        models = self._metadata.reported.get(outcome.node, ())
-        return next((one for one in models if one.name == outcome.model), None)
+    def _model(self, record: ExchangeRecord) -> ModelInfo | None:
+        models = self._metadata.reported.get(record.node, ())
+        return next((one for one in models if one.name == record.model), None)
 
-    def _say(self, outcome: ExchangeRecord, limit: int, model: ModelInfo | None) -> None:
-        place = outcome.node, outcome.model, limit
+    def _say(self, record: ExchangeRecord, limit: int, model: ModelInfo | None) -> None:
+        place = record.node, record.model, limit
         if place in self._said or len(self._said) >= _MAX_REPORTED_CUTS:
             return
         self._said.add(place)
-        self.seen = {**self.seen, (outcome.node, outcome.model): limit}
-        found = self._metadata.nodes.get(outcome.node)
+        self.seen = {**self.seen, (record.node, record.model): limit}
+        found = self._metadata.nodes.get(record.node)
         trained = (model.trained_length if model is not None else None) or 0
         log.warning(
             "node %s cut a prompt for %s to %d tokens without an error (request %s, %d bytes), and "
             "answered only the rest; %s; each such request has cut_to in its line of the log",
-            outcome.node, outcome.model, limit, outcome.request_id, outcome.received,
+            record.node, record.model, limit, record.request_id, record.received,
             context_remedy(found.engine if found is not None else AUTO, trained),
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.files.store import OpenFile
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import Delivered, ReplyFacts, Terminal
@@ -33,7 +33,7 @@ class Download:
         self._content = content
         self._head = head
         self._stall_s = stall_s
-        self._resumed: Signal[bool] | None = None
+        self._resumed: OneShot[bool] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.paused_at: float | None = None
         self.terminal: Terminal | None = None
@@ -75,7 +75,7 @@ class Download:
 
     async def _wait(self) -> bool:
         """Until the client takes more; whether it does."""
-        self._resumed = signal = Signal[bool](self._loop)
+        self._resumed = signal = OneShot[bool](self._loop)
         self._timer = self._loop.call_later(self._stall_s, self._give_up)
         try:
             return await signal

@@ -113,14 +113,17 @@ class Exchange:
     ) -> ExchangeRecord:
         """All facts together. ``cancel``: see `ExchangeRecord`."""
         call, planned, tried = self.call, self.planned, self.attempts
-        # By their order: names of so many fields take twice as long.
+        # By their order, a stage a row: the names of so many take three times as long, 1 % of a
+        # short request.
         return ExchangeRecord(
             self.request_id, self.started, self.method, self.target, self.client,
-            call.surface, call.action, call.deployment, call.key, planned.asked, planned.model,
-            tried.node, tried.count, tried.tried, tried.queued,
-            reply.status, reply.terminal, reply.code, reply.reason, planned.overhead, cancel,
-            reply.first_byte, ended, self.received, reply.sent, reply.events, reply.usage,
-            self.dropped, self.summed_up, tried.repeats, self.text_size,
+            self.received, self.dropped, self.summed_up, self.text_size,
+            call.surface, call.action, call.key, call.deployment,
+            planned.asked, planned.model, planned.overhead,
+            tried.node, tried.count, tried.tried, tried.queued, tried.repeats,
+            reply.status, reply.terminal, reply.code, reply.reason,
+            reply.first_byte, reply.sent, reply.events, reply.usage,
+            ended, cancel,
         )  # fmt: skip
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -16,15 +15,12 @@ from casedesk_proxy.errors import LimitReached, NoNode, ProxyError
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import NamesFiles, Planners
-from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.filling import FileUse, fill_plan
 from casedesk_proxy.planning.inference import find_editor
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.delivery import Delivery
-from casedesk_proxy.relay.prelude import Prelude, begin_prelude
-from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.early_response import EarlyResponse, begin_early_response
 from casedesk_proxy.relay.upgrade import Upgrade
-from casedesk_proxy.relay.upload import ClientUpload
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.record import (
@@ -38,21 +34,18 @@ from casedesk_proxy.replying.record import (
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.file_uses import FileUses
 from casedesk_proxy.server.keeping import Keeping
+from casedesk_proxy.server.pending import PendingRequest
 from casedesk_proxy.server.plans import PlanMaker
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.steering import Steering
+from casedesk_proxy.server.upstream_side import UpstreamSide
 from casedesk_proxy.server.waits import WAITS, Waits
-from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.file_references import FileReference
-from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Framing, Standing
-from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.attempts import Attempts, Next
-from casedesk_proxy.upstream.dispatch import Dispatcher
 from casedesk_proxy.upstream.lease import LeasedReply
-from casedesk_proxy.upstream.metadata import Metadata
 
-__all__ = ["Forwarder", "Timing"]
+__all__ = ["Forwarder"]
 
 log = logging.getLogger(__name__)
 
@@ -61,167 +54,133 @@ _SWITCHING_PROTOCOLS = int(HTTPStatus.SWITCHING_PROTOCOLS)
 Uses = Mapping[str, tuple[FileUse, ...]]
 
 
-class Timing:
-    """Seconds of our own work on a request, without the wait for its body: by time.perf_counter."""
-
-    __slots__ = ("_began", "_spent")
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-        self._spent = 0.0
-
-    def pause(self) -> None:
-        self._spent += time.perf_counter() - self._began
-
-    def resume(self) -> None:
-        self._began = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return self._spent + time.perf_counter() - self._began
-
-
 class Forwarder:
     """Plans requests and sends them to nodes. ``watch`` looks after the replies that flow."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        dispatcher: Dispatcher,
-        metadata: Metadata,
+        upstream: UpstreamSide,
+        *,
         waits: Waits = WAITS,
         live: Collection[Exchange] = (),
         files: FileStore | None = None,
         planners: Planners | None = None,
-        turns: Turns | None = None,
         count_refusal: Callable[[Standing], None] = lambda standing: None,
     ) -> None:
         """``live``: the exchanges that are under way. ``files``: the stored files that requests may
         name. ``planners``: the processes that plan requests with held bodies. ``count_refusal`` is
         called where a limit is reached after the client has had keep-alives."""
+        dispatcher = upstream.dispatcher
         self._loop = loop
         self._dispatcher = dispatcher
-        self._metadata = metadata
+        self._metadata = upstream.metadata
         self._keeping = Keeping(loop, dispatcher.response_memory)
         self._steering = Steering(live)
         self._planners = planners
         self._plans = PlanMaker(
-            dispatcher.control_memory, metadata, self._keeping, self._steering, waits, planners,
-            dispatcher.is_available,
+            dispatcher.control_memory, self._metadata, self._keeping, self._steering, waits,
+            planners, dispatcher.is_available,
         )  # fmt: skip
         self._count_refusal = count_refusal
         self.files = FileUses(files)
-        self.watch = Watch(loop, turns)
+        self.watch = Watch(loop, upstream.turns)
 
-    async def forward(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: bytes | HeldBody,
-        timing: Timing,
-        form: FormBeginning | None = None,
-        upload: ClientUpload | None = None,
-    ) -> Result:
-        """``raw`` is the request's body, or the beginning of a ``form``; then ``upload`` has the
-        rest. Raises a ProxyError only while nothing has been sent to the client."""
+    async def forward(self, pending: PendingRequest) -> Result:
+        """Raises a ProxyError only while nothing has been sent to the client."""
+        exchange, admitted = pending.exchange, pending.admitted
         attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
-        attempts.upload = upload
+        attempts.upload = pending.upload
         if (meter := exchange.meter) is not None:
             attempts.caps, attempts.recheck = meter.caps, meter.recheck
         uses: Uses = {}
-        if form is None and isinstance(raw, bytes):
-            named = admitted.deployment.find_references(admitted.call, raw)
+        if pending.form is None and isinstance(pending.raw, bytes):
+            named = admitted.deployment.find_references(admitted.call, pending.raw)
             if named:
-                raw, uses = await self._fill(request, named, admitted, snapshot, attempts, raw)
+                uses = await self._fill(pending, named, pending.raw)
         while True:
             try:
-                plan = await self._plans.make(request, exchange, admitted, snapshot, raw, form)
+                plan = await self._plans.make(pending)
             except NamesFiles as names:
-                assert isinstance(raw, HeldBody)
-                whole = await asyncio.to_thread(raw.read_all)
-                raw, uses = await self._fill(
-                    request, names.references, admitted, snapshot, attempts, whole
-                )
+                assert isinstance(pending.raw, HeldBody)
+                whole = await asyncio.to_thread(pending.raw.read_all)
+                uses = await self._fill(pending, names.references, whole)
                 continue
             if uses:
                 plan = fill_plan(plan, uses)
             elif self._plans.is_crowded(plan, admitted.call.action):
-                plan = await self._plans.spread(request, exchange, admitted, snapshot, raw, plan)
-            if upload is not None:
-                upload.editor = find_editor(plan.routes)
-            exchange.dropped = plan.dropped
-            if not attempts.count:
-                exchange.planned = PlanFacts(plan.asked, plan.model, timing.seconds)
-            if plan.answer is not None:
-                return Own.of(plan.answer)
-            result = await self._dispatch(request, exchange, admitted, plan, attempts)
+                plan = await self._plans.spread(pending, plan)
+            result = await self._follow(pending, plan)
             if not isinstance(result, Streaming):
                 return result
             if not await self._begins_anew(result.delivery, exchange, attempts):
                 if plan.framing is not Framing.UNARY:
-                    request.forget()
+                    pending.request.forget()
                     attempts.contents = None
                 return result
 
     async def _fill(
-        self,
-        request: ClientRequest,
-        named: Sequence[FileReference],
-        admitted: Admitted,
-        snapshot: Snapshot,
-        attempts: Attempts,
-        raw: bytes,
-    ) -> tuple[bytes | HeldBody, Uses]:
-        """The body with the text of its PDFs and the stored files that it names: put in, or as
-        marks, with the files for ``fill_plan``."""
-        files = await self.files.fill(named, admitted, snapshot, raw, request.take_more)
-        attempts.contents = files.contents
+        self, pending: PendingRequest, named: Sequence[FileReference], raw: bytes
+    ) -> Uses:
+        """Put the text of its PDFs and the stored files that it names into the body: as they are,
+        or as marks, with the files for ``fill_plan``."""
+        snapshot, request = pending.snapshot, pending.request
+        files = await self.files.fill(named, pending.admitted, snapshot, raw, request.take_more)
+        pending.exchange.attempts.contents = files.contents
         are_used = self._planners is not None and self._planners.are_used
         if files.is_plain and are_used and snapshot.is_large(files.raw):
-            return HeldBody.create(files.raw), {}
-        return files.raw, files.uses
+            pending.raw = HeldBody.create(files.raw)
+            return {}
+        pending.raw = files.raw
+        return files.uses
 
-    async def _dispatch(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        plan: Plan,
-        attempts: Attempts,
-    ) -> Delivered | Streaming:
+    async def _follow(self, pending: PendingRequest, plan: Plan) -> Result:
+        """What the plan says: an answer of ours, or a node's reply."""
+        exchange = pending.exchange
+        if pending.upload is not None:
+            pending.upload.editor = find_editor(plan.routes)
+        exchange.dropped = plan.dropped
+        if not exchange.attempts.count:
+            exchange.planned = PlanFacts(plan.asked, plan.model, pending.timing.seconds)
+        if plan.answer is not None:
+            return Own.of(plan.answer)
+        return await self._dispatch(pending, plan)
+
+    async def _dispatch(self, pending: PendingRequest, plan: Plan) -> Delivered | Streaming:
         """A node's reply, sent or on its way. Raises a ProxyError; if the client has had
         keep-alives by then, the error goes into the stream instead."""
-        prelude = None
+        request, exchange = pending.request, pending.exchange
+        attempts, early = exchange.attempts, None
         if plan.framing is not Framing.UNARY:
-            surface, ident = admitted.call.surface, exchange.request_id
-            prelude = begin_prelude(self._loop, request, surface, plan, ident, self.watch.turns)
+            surface, ident = pending.admitted.call.surface, exchange.request_id
+            early = begin_early_response(
+                self._loop, request, surface, plan, ident, self.watch.turns
+            )
         try:
             reply = await self._dispatcher.open(plan, attempts)
             # Before anything that may fail: an error reply gives back what the request holds.
             request.held = reply.lease
-            result = self._receive(request, exchange, admitted, plan, reply, prelude)
+            result = self._receive(pending, plan, reply, early)
         except ProxyError as error:
-            if prelude is None or not prelude.opened:
+            if early is None or not early.opened:
                 raise
             if isinstance(error, LimitReached):
                 self._count_refusal(error.standing)
-            return _fail(prelude, error, terminal_of(error))
+            return _fail(early, error, terminal_of(error))
         except Exception:
-            if prelude is None or not prelude.opened:
+            if early is None or not early.opened:
                 raise
             log.exception("internal error in request %s", exchange.request_id)
-            return _fail(prelude, ProxyError("internal error"), Terminal.FAILED)
+            return _fail(early, ProxyError("internal error"), Terminal.FAILED)
         except asyncio.CancelledError:
-            if prelude is not None and prelude.opened:
+            if early is not None and early.opened:
                 if request.client.gone_at is None:
-                    prelude.fail(NoNode("the service is shutting down; retry shortly"))
-                exchange.cut_short = ReplyFacts(200, sent=prelude.sent)
+                    early.fail(NoNode("the service is shutting down; retry shortly"))
+                exchange.cut_short = ReplyFacts(200, sent=early.sent)
             raise
         finally:
-            if prelude is not None:
-                prelude.stop()
+            if early is not None:
+                early.stop()
         if isinstance(result, Delivered):
             return result
         exchange.status = result.status
@@ -230,16 +189,11 @@ class Forwarder:
         return Streaming(result)
 
     def _receive(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        plan: Plan,
-        reply: LeasedReply,
-        prelude: Prelude | None,
+        self, pending: PendingRequest, plan: Plan, reply: LeasedReply, early: EarlyResponse | None
     ) -> Delivered | Delivery | Upgrade:
         """The head of a node's reply has come. If the reply came whole it is sent, else this
         returns what will send it. Raises CancelledError where the client has left."""
+        request, exchange, admitted = pending.request, pending.exchange, pending.admitted
         if request.client.has_left:
             # The call that cancels this handler still waits for its turn.
             raise asyncio.CancelledError
@@ -256,13 +210,13 @@ class Forwarder:
         begun = self._keeping.learner(admitted, plan, reply)
         if begun is None and plan.framing is Framing.SSE:
             begun = self._steering.learner(admitted, plan, reply, exchange)
-        if prelude is None and came_whole(reply, plan.framing):
+        if early is None and came_whole(reply, plan.framing):
             sent = send_whole(self._loop, request, reply, surface, ident, begun)
             request.held = None
             return sent
         request.held = delivery = Delivery(
             self._loop, request, reply, surface, plan.framing, ident,
-            self.watch, prelude=prelude, begun=begun,
+            self.watch, early=early, begun=begun,
         )  # fmt: skip
         return delivery
 
@@ -285,8 +239,8 @@ class Forwarder:
         return True
 
 
-def _fail(prelude: Prelude, error: ProxyError, terminal: Terminal) -> Delivered:
+def _fail(early: EarlyResponse, error: ProxyError, terminal: Terminal) -> Delivered:
     """Send the error inside the stream, since the client has had keep-alives."""
-    prelude.fail(error)
-    facts = ReplyFacts(200, terminal, error.code, error.reason, sent=prelude.sent)
+    early.fail(error)
+    facts = ReplyFacts(200, terminal, error.code, error.reason, sent=early.sent)
     return Delivered(facts, keep_alive=False)

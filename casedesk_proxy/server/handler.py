@@ -13,7 +13,6 @@ from casedesk_proxy.auth.sessions import Sessions
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.files.store import FileStore
-from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import Planners
 from casedesk_proxy.planning.admission import CATALOGUE, FILES, Admitted, BaseUrl, UploadUrl
 from casedesk_proxy.relay.delivery import Delivery
@@ -27,20 +26,19 @@ from casedesk_proxy.server.cuts import Cuts
 from casedesk_proxy.server.exchanges import Exchange, Exchanges
 from casedesk_proxy.server.files import FileRoutes
 from casedesk_proxy.server.following import PastReader
-from casedesk_proxy.server.forwarding import Forwarder, Timing
+from casedesk_proxy.server.forwarding import Forwarder
 from casedesk_proxy.server.limiting import Limiter
 from casedesk_proxy.server.own_replies import OwnReplies
+from casedesk_proxy.server.pending import PendingRequest, Timing
 from casedesk_proxy.server.refusals import RefusalLimit
 from casedesk_proxy.server.results import Own, Result, Streaming
 from casedesk_proxy.server.runtime import Runtime, Serving
 from casedesk_proxy.server.uploads import forward_form
+from casedesk_proxy.server.upstream_side import UpstreamSide
 from casedesk_proxy.server.waits import WAITS, Waits
 from casedesk_proxy.surfaces.envelopes import base_reply
 from casedesk_proxy.surfaces.forms import begin_form
 from casedesk_proxy.telemetry.accesslog import Sink
-from casedesk_proxy.turns import Turns
-from casedesk_proxy.upstream.dispatch import Dispatcher
-from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["Handler"]
 
@@ -58,15 +56,15 @@ class Handler:
         self,
         loop: asyncio.AbstractEventLoop,
         serving: Serving,
-        dispatcher: Dispatcher,
-        metadata: Metadata,
+        upstream: UpstreamSide,
         sinks: Sequence[Sink],
+        *,
         waits: Waits = WAITS,
         past: PastReader | None = None,
         files: FileStore | None = None,
         sessions: Sessions | None = None,
-        turns: Turns | None = None,
     ) -> None:
+        metadata = upstream.metadata
         self._serving = serving
         self._sessions = sessions
         self._admissions = AdmissionCache()
@@ -81,8 +79,8 @@ class Handler:
             lambda: serving.current.limits.max_bodies,
         )  # fmt: skip
         self._forwarder = Forwarder(
-            loop, dispatcher, metadata, waits, self.exchanges.live, files, self.planners,
-            turns, self.limiter.count_refusal,
+            loop, upstream, waits=waits, live=self.exchanges.live, files=files,
+            planners=self.planners, count_refusal=self.limiter.count_refusal,
         )  # fmt: skip
         self.watch = self._forwarder.watch
 
@@ -145,23 +143,20 @@ class Handler:
             return Own(await self._catalogue.answer(admitted, snapshot))
         if call.action in FILES:
             return await self._files.answer(request, exchange, admitted)
-        form = None
+        pending = PendingRequest(request, exchange, admitted, snapshot, timing)
         if call.path:
             may_fetch = admitted.deployment.config.nodes_fetch_urls
             form = begin_form(call, request.head.headers, may_fetch=may_fetch)
-        if form is not None:
-            return await forward_form(
-                self._forwarder, request, exchange, admitted, snapshot, form, timing
-            )
-        raw: bytes | HeldBody
+            if form is not None:
+                return await forward_form(self._forwarder, pending, *form)
         if request.complete:
-            raw = request.take(snapshot.max_body)
+            pending.raw = request.take(snapshot.max_body)
         else:
             timing.pause()
-            raw = await read_body(request, snapshot, self.planners)
+            pending.raw = await read_body(request, snapshot, self.planners)
             timing.resume()
-        raw = weigh_body(raw, exchange, snapshot, self.planners)
-        return await self._forwarder.forward(request, exchange, admitted, snapshot, raw, timing)
+        weigh_body(pending, self.planners)
+        return await self._forwarder.forward(pending)
 
     async def _deliver(
         self, request: ClientRequest, exchange: Exchange, delivery: Delivery | Upgrade

@@ -150,9 +150,9 @@ class Limiter:
         request.notes = notes
         return meter
 
-    def end(self, one: UnderWay, meter: Meter, outcome: ExchangeRecord) -> None:
+    def end(self, one: UnderWay, meter: Meter, record: ExchangeRecord) -> None:
         """What it has used counts, whatever it came to."""
-        second, ended, usage = self._second, outcome.ended, outcome.usage
+        second, ended, usage = self._second, record.ended, record.usage
         if ended >= second.until:
             second = self._begin_second()
         tokens = (usage.prompt or 0) + (usage.output or 0)
@@ -161,9 +161,9 @@ class Limiter:
                 use.enter(second)
             use.spent += tokens
             running.discard(one)
-        if self._is_entered and not outcome.summed_up:
-            self._awaited[outcome.request_id] = (
-                one.call, tokens, outcome.started, ended, second.ahead, outcome.node,
+        if self._is_entered and not record.summed_up:
+            self._awaited[record.request_id] = (
+                one.call, tokens, record.started, ended, second.ahead, record.node,
             )  # fmt: skip
 
     def _begin_second(self) -> Second:

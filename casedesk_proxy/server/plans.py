@@ -11,7 +11,6 @@ from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import Planners
-from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
@@ -21,19 +20,18 @@ from casedesk_proxy.planning.spares import ask_others, is_as_good, may_have_spar
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import Keeper
-from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.keeping import Keeping
+from casedesk_proxy.server.pending import PendingRequest
 from casedesk_proxy.server.steering import Steering
 from casedesk_proxy.server.waits import Waits
-from casedesk_proxy.snapshot import Snapshot
-from casedesk_proxy.surfaces.forms import FormBeginning
 from casedesk_proxy.terms import Action, Dialect
 from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["PlanMaker"]
 
 _MAX_PLACES = 512
+#: Also where their body is apart.
+_PLANNED_HERE = frozenset({Action.STEER_CHAT, Action.REALTIME})
 
 
 def _remember_places() -> Memory[Asked, ModelPlacement]:
@@ -53,34 +51,23 @@ class PlanMaker:
     #: For requests whose heads differ, by a trace's id, say.
     places: Memory[Asked, ModelPlacement] = field(default_factory=_remember_places, repr=False)
 
-    async def make(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: bytes | HeldBody,
-        form: FormBeginning | None,
-    ) -> Plan:
+    async def make(self, pending: PendingRequest) -> Plan:
         """Raises a ProxyError; `NamesFiles` for a body apart that names stored ones."""
-        action = admitted.call.action
-        is_special = admitted.call.kept or action in (Action.STEER_CHAT, Action.REALTIME)
-        if isinstance(raw, HeldBody) and is_special:
-            raw = raw.read_all()  # Few, and of no size where somebody means them.
-        if admitted.call.kept:
-            keepers = self.keeping.keepers(admitted)
-            ask = self._ask(request, exchange, admitted, b"", keepers)
-            return plan_kept(snapshot, admitted.deployment, ask)
-        if isinstance(raw, bytes) and action is Action.STEER_CHAT:
-            finder = self.steering.finder(admitted)
-            ask = self._ask(request, exchange, admitted, raw, finder)
-            return plan_steering(snapshot, admitted.deployment, ask)
+        admitted, raw = pending.admitted, pending.raw
+        call = admitted.call
+        if isinstance(raw, HeldBody) and (call.kept or call.action in _PLANNED_HERE):
+            # Few, and of no size where somebody means them.
+            pending.raw = raw = raw.read_all()
+        if call.kept:
+            ask = self._ask(pending, b"", self.keeping.keepers(admitted))
+            return plan_kept(pending.snapshot, admitted.deployment, ask)
+        if isinstance(raw, bytes) and call.action is Action.STEER_CHAT:
+            ask = self._ask(pending, raw, self.steering.finder(admitted))
+            return plan_steering(pending.snapshot, admitted.deployment, ask)
         has_asked_anew = False
         while True:
             try:
-                if isinstance(raw, bytes):
-                    return self._plan(request, exchange, admitted, snapshot, raw, form)
-                return await self._plan_apart(request, exchange, admitted, snapshot, raw, form)
+                return await self._plan(pending)
             except NotFound:
                 # Perhaps the model was pulled a moment ago.
                 if has_asked_anew or not await self._learn_models():
@@ -91,23 +78,10 @@ class PlanMaker:
         """Whether none of its nodes could have the request now, and others perhaps could."""
         return may_have_spares(plan, action) and not self._has_room(plan)
 
-    async def spread(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: bytes | HeldBody,
-        crowded: Plan,
-    ) -> Plan:
+    async def spread(self, pending: PendingRequest, crowded: Plan) -> Plan:
         """Another one, for nodes that could have it now and lose nothing; else the same."""
         try:
-            if isinstance(raw, bytes):
-                plan = self._plan(request, exchange, admitted, snapshot, raw, None, crowded)
-            else:
-                plan = await self._plan_apart(
-                    request, exchange, admitted, snapshot, raw, None, crowded
-                )
+            plan = await self._plan(pending, crowded)
         except ClientFault:
             return crowded
         return plan if is_as_good(plan) and self._has_room(plan) else crowded
@@ -121,68 +95,42 @@ class PlanMaker:
         await self.metadata.refresh(self.waits.model_refresh_s)
         return self.metadata.reported is not reported or self.metadata.nodes is not nodes
 
-    def _plan(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: bytes,
-        form: FormBeginning | None,
-        crowded: Plan | None = None,
-    ) -> Plan:
-        """``crowded``: see `_given`."""
-        given = self._given(request, exchange, admitted, raw, form, crowded)
-        make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
-        return make(snapshot, admitted.deployment, given)
-
-    async def _plan_apart(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        snapshot: Snapshot,
-        raw: HeldBody,
-        form: FormBeginning | None,
-        crowded: Plan | None = None,
-    ) -> Plan:
+    async def _plan(self, pending: PendingRequest, crowded: Plan | None = None) -> Plan:
+        """Here, or by a planner where the body is apart. ``crowded``: see `_given`."""
+        admitted, snapshot, raw = pending.admitted, pending.snapshot, pending.raw
+        if isinstance(raw, bytes):
+            make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
+            return make(snapshot, admitted.deployment, self._given(pending, raw, crowded))
         assert self.planners is not None, "nothing is held apart without them"
-        given = self._given(request, exchange, admitted, b"", form, crowded)
+        given = self._given(pending, b"", crowded)
         plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
-        exchange.text_size = size
-        request.hold_more(_count_bytes(plan, raw))
+        pending.exchange.text_size = size
+        pending.request.hold_more(_count_bytes(plan, raw))
         return plan
 
-    def _given(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        raw: bytes,
-        form: FormBeginning | None,
-        crowded: Plan | None,
-    ) -> PlanInput:
+    def _given(self, pending: PendingRequest, raw: bytes, crowded: Plan | None) -> PlanInput:
         """``crowded``: the plan whose nodes are not to be considered."""
+        admitted, exchange = pending.admitted, pending.exchange
         is_kept = admitted.call.surface is Dialect.RESPONSES
-        keepers = self.keeping.keepers(admitted) if is_kept else find_none
         given = PlanInput(
-            admitted.call, request.head.headers, raw,
-            exchange.request_id, self.metadata.reported, self.metadata.nodes, admitted.placements,
-            self.memory.refused, self.memory.taken, exchange.attempts.without, time.time(),
-            keepers, form, self.places,
+            admitted.call, pending.request.head.headers, raw, exchange.request_id,
+            self.metadata.reported, self.metadata.nodes,
+            placements=admitted.placements,
+            refused=self.memory.refused,
+            taken=self.memory.taken,
+            without=exchange.attempts.without,
+            now=time.time(),
+            find_keeper=self.keeping.keepers(admitted) if is_kept else find_none,
+            form=pending.form,
+            places=self.places,
         )  # fmt: skip
         return given if crowded is None else ask_others(given, crowded)
 
     def _ask(
-        self,
-        request: ClientRequest,
-        exchange: Exchange,
-        admitted: Admitted,
-        raw: bytes,
-        find_keeper: Callable[[str], Keeper | None],
+        self, pending: PendingRequest, raw: bytes, find_keeper: Callable[[str], Keeper | None]
     ) -> PlanInput:
         return PlanInput(
-            admitted.call, request.head.headers, raw, exchange.request_id,
+            pending.admitted.call, pending.request.head.headers, raw, pending.exchange.request_id,
             self.metadata.reported, self.metadata.nodes, find_keeper=find_keeper,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from casedesk_proxy.errors import ProxyError
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.relay.body_faults import too_slow
 from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
 
@@ -84,7 +84,7 @@ class BodyReceiver:
         self._due: asyncio.TimerHandle | None = None
         self._is_due = self._is_writing = False
         self._error: BaseException | None = None
-        self._signal: Signal[None] | None = None
+        self._signal: OneShot[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._counted = 0
         self.received = 0
@@ -92,7 +92,7 @@ class BodyReceiver:
 
     async def run(self) -> None:
         """Until all of the body is on the disk. Raises ProxyError, and what ``write`` does."""
-        self._signal = signal = Signal[None](self._loop)
+        self._signal = signal = OneShot[None](self._loop)
         self._watch()
         try:
             self._request.pour(self, 0)

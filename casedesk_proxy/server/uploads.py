@@ -7,13 +7,10 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.errors import BadRequest, Violation
-from casedesk_proxy.planning.admission import Admitted
-from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.upload import ClientUpload, UploadLimits, too_large
-from casedesk_proxy.server.exchanges import Exchange
-from casedesk_proxy.server.forwarding import Forwarder, Timing
+from casedesk_proxy.server.forwarding import Forwarder
+from casedesk_proxy.server.pending import PendingRequest
 from casedesk_proxy.server.results import Result
-from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.forms import FormBeginning, bad_form, has_model
 from casedesk_proxy.wire.http1 import BodyFraming
 from casedesk_proxy.wire.multipart import FormReader, MalformedForm
@@ -54,24 +51,18 @@ class _Scan:
 
 
 async def forward_form(
-    forwarder: Forwarder,
-    request: ClientRequest,
-    exchange: Exchange,
-    admitted: Admitted,
-    snapshot: Snapshot,
-    form: tuple[bytes, FormReader],
-    timing: Timing,
+    forwarder: Forwarder, pending: PendingRequest, boundary: bytes, reader: FormReader
 ) -> Result:
-    """``form``: its boundary, and what reads it. Raises a ProxyError where nothing has been
-    sent."""
-    (boundary, reader), head = form, request.head
+    """``boundary`` is the form's. Raises a ProxyError where nothing has been sent."""
+    request, exchange, snapshot = pending.request, pending.exchange, pending.snapshot
+    head, timing = request.head, pending.timing
     length = head.length if head.body is BodyFraming.LENGTH else None
     if length is not None and length > snapshot.max_upload:
         raise too_large(snapshot.max_upload)
     pause, rate = snapshot.body_timeout, snapshot.min_rate
     scan = _Scan(reader, length, snapshot.max_body)
     timing.pause()
-    raw = await request.read_beginning(scan.has_enough, pause, rate)
+    pending.raw = raw = await request.read_beginning(scan.has_enough, pause, rate)
     timing.resume()
     scan.has_enough(raw)
     exchange.received = len(raw)
@@ -79,15 +70,15 @@ async def forward_form(
         raise bad_form(scan.error)
     if len(raw) > snapshot.max_body and not has_model(reader):
         raise _late_model(snapshot.max_body)
-    begun = FormBeginning.of(boundary, reader, is_whole=request.complete, length=length)
-    if begun.is_whole:
-        return await forwarder.forward(request, exchange, admitted, snapshot, raw, timing, begun)
+    pending.form = FormBeginning.of(boundary, reader, is_whole=request.complete, length=length)
+    if pending.form.is_whole:
+        return await forwarder.forward(pending)
     limits = UploadLimits(snapshot.max_upload, pause, max(rate * pause, 1))
-    upload = ClientUpload(asyncio.get_running_loop(), request, reader, len(raw), limits)
+    pending.upload = upload = ClientUpload(
+        asyncio.get_running_loop(), request, reader, len(raw), limits
+    )
     try:
-        return await forwarder.forward(
-            request, exchange, admitted, snapshot, raw, timing, begun, upload
-        )
+        return await forwarder.forward(pending)
     finally:
         exchange.received = upload.received
 

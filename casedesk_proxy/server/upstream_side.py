@@ -31,6 +31,7 @@ class UpstreamSide:
         table: HostTable | None,
     ) -> None:
         self._serving = serving
+        self.turns = turns
         self.dispatcher = Dispatcher(loop, error_wait_s=waits.error_remainder_s, turns=turns)
         slots = self.dispatcher.slots
         self.siblings = None if table is None else Siblings(table)

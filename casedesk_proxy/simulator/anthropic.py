@@ -25,7 +25,7 @@ from casedesk_proxy.wire.sse import named_frame
 
 __all__ = ["answer"]
 
-_BROKEN = StreamBroken("the simulated model broke, as its script says")
+_BROKEN = StreamBroken("broke, as its script says", its="simulated model")
 
 
 def answer(action: Action, body: dict[str, Any], model: str, script: Script) -> Whole | Stream:

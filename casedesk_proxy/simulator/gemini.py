@@ -25,7 +25,7 @@ from casedesk_proxy.terms import Action
 
 __all__ = ["answer"]
 
-_BROKEN = StreamBroken("the simulated model broke, as its script says")
+_BROKEN = StreamBroken("broke, as its script says", its="simulated model")
 
 
 def answer(

@@ -27,7 +27,7 @@ from casedesk_proxy.terms import Action
 
 __all__ = ["answer"]
 
-_BROKEN = StreamBroken("the simulated model broke, as its script says")
+_BROKEN = StreamBroken("broke, as its script says", its="simulated model")
 _DONE = Frame(b"data: [DONE]\n\n")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from casedesk_proxy.errors import (
-    MAX_PATH_CHARS,
     Busy,
     ClientFault,
     Forbidden,
@@ -11,10 +10,10 @@ from casedesk_proxy.errors import (
     ProxyError,
     TooLarge,
     Violation,
-    bounded,
 )
 from casedesk_proxy.filing.draft import FileFault, Why
 from casedesk_proxy.terms import Dialect
+from casedesk_proxy.wording import MAX_PATH_CHARS, bounded
 
 __all__ = ["explain_fault", "missing_file", "no_store"]
 

@@ -38,50 +38,50 @@ def access_log(formatter: LogFormatter) -> Sink:
     """A sink that writes to stderr."""
     quick = usual_line if is_on(Trick.LOG_LINE) else _no_line
 
-    def write_line(outcome: ExchangeRecord) -> None:
-        if outcome.summed_up:
+    def write_line(record: ExchangeRecord) -> None:
+        if record.summed_up:
             return
         if formatter.form == "json":
-            line = formatter.format_fields(logging.INFO, outcome.facts(), b"")
+            line = formatter.format_fields(logging.INFO, record.facts(), b"")
         else:
-            text = quick(outcome) or as_logfmt(outcome.facts())
+            text = quick(record) or as_logfmt(record.facts())
             line = formatter.format_fields(logging.INFO, {}, text)
         write(line)
 
     return write_line
 
 
-def _no_line(outcome: ExchangeRecord) -> None:
+def _no_line(record: ExchangeRecord) -> None:
     """Used in place of `usual_line` to render every line in the general way."""
 
 
-def usual_line(outcome: ExchangeRecord) -> bytes | None:
+def usual_line(record: ExchangeRecord) -> bytes | None:
     """The line of `as_logfmt` for an ordinary exchange, at a third of the cost; None for any
     other."""
-    usage = outcome.usage
+    usage = record.usage
     if (
-        outcome.terminal is not Terminal.COMPLETED
-        or outcome.first_byte is None
-        or not (outcome.action and outcome.received and outcome.events)
-        or outcome.code or outcome.tried or outcome.queued or outcome.dropped
-        or outcome.attempts > 1 or outcome.cut_to is not None
+        record.terminal is not Terminal.COMPLETED
+        or record.first_byte is None
+        or not (record.action and record.received and record.events)
+        or record.code or record.tried or record.queued or record.dropped
+        or record.attempts > 1 or record.cut_to is not None
         or usage.prompt is None or usage.output is None or usage.estimated
-        or not outcome.request_id.isalnum()
+        or not record.request_id.isalnum()
     ):  # fmt: skip
         return None
     names = _names(
-        outcome.client, outcome.deployment, outcome.key, outcome.surface, outcome.action,
-        outcome.asked if outcome.asked != outcome.model else "", outcome.model, outcome.node,
+        record.client, record.deployment, record.key, record.surface, record.action,
+        record.asked if record.asked != record.model else "", record.model, record.node,
     )  # fmt: skip
     cached = "" if usage.cached is None else f" cached_tokens={usage.cached}"
     thoughts = "" if usage.thoughts is None else f" thought_tokens={usage.thoughts}"
-    ttfb = duration = _seconds(outcome.first_byte - outcome.started)
-    if outcome.ended != outcome.first_byte:
-        duration = _seconds(outcome.ended - outcome.started)
+    ttfb = duration = _seconds(record.first_byte - record.started)
+    if record.ended != record.first_byte:
+        duration = _seconds(record.ended - record.started)
     return (
-        f"id={outcome.request_id} {names} status={outcome.status} end=completed"
+        f"id={record.request_id} {names} status={record.status} end=completed"
         f" ttfb={ttfb} duration={duration}"
-        f" bytes_in={outcome.received} bytes_out={outcome.sent} events={outcome.events}"
+        f" bytes_in={record.received} bytes_out={record.sent} events={record.events}"
         f" prompt_tokens={usage.prompt} output_tokens={usage.output}{cached}{thoughts}"
     ).encode("utf-8", "backslashreplace")
 

@@ -131,48 +131,46 @@ class Metrics(Collector):
         self._others: list[Collector] = []
         self.register(ProcessCollector())
 
-    def count(self, outcome: ExchangeRecord) -> None:
-        kind = outcome.deployment, outcome.surface, outcome.node, outcome.status, outcome.terminal
+    def count(self, record: ExchangeRecord) -> None:
+        kind = record.deployment, record.surface, record.node, record.status, record.terminal
         series = self._series.get(kind)
         if series is None:
-            series = self._series[kind] = self._find_series(outcome)
+            series = self._series[kind] = self._find_series(record)
         series.exchanges.value += 1
-        series.duration.observe(outcome.ended - outcome.started)
-        if outcome.first_byte is not None:
-            series.first_byte.observe(outcome.first_byte - outcome.started)
-        if outcome.overhead is not None:
-            series.overhead.observe(outcome.overhead)
-        series.received.value += outcome.received
-        series.sent.value += outcome.sent
-        self.sent += outcome.sent
-        if outcome.node:
-            series.events.value += outcome.events
-            self.events += outcome.events
-            if outcome.usage.prompt or outcome.usage.output:
-                self._count_tokens(series, outcome)
-        if outcome.events > 2 or outcome.attempts > 1 or outcome.queued:
-            self._count_unusual(outcome)
-        if outcome.cut_to is not None:
-            self._cut.labels(outcome.deployment, outcome.node).value += 1
-        if outcome.cancel is not None:
-            self._cancel.labels().observe(outcome.cancel)
+        series.duration.observe(record.ended - record.started)
+        if record.first_byte is not None:
+            series.first_byte.observe(record.first_byte - record.started)
+        if record.overhead is not None:
+            series.overhead.observe(record.overhead)
+        series.received.value += record.received
+        series.sent.value += record.sent
+        self.sent += record.sent
+        if record.node:
+            series.events.value += record.events
+            self.events += record.events
+            if record.usage.prompt or record.usage.output:
+                self._count_tokens(series, record)
+        if record.events > 2 or record.attempts > 1 or record.queued:
+            self._count_unusual(record)
+        if record.cut_to is not None:
+            self._cut.labels(record.deployment, record.node).value += 1
+        if record.cancel is not None:
+            self._cancel.labels().observe(record.cancel)
 
-    def _find_series(self, outcome: ExchangeRecord) -> _Series:
-        whose = outcome.deployment, outcome.surface
+    def _find_series(self, record: ExchangeRecord) -> _Series:
+        whose = record.deployment, record.surface
         return _Series(
-            exchanges=self._exchanges.labels(*whose, str(outcome.status), outcome.terminal.value),
+            exchanges=self._exchanges.labels(*whose, str(record.status), record.terminal.value),
             duration=self._duration.labels(*whose),
             first_byte=self._first_byte.labels(*whose),
             overhead=self._overhead.labels(*whose),
-            received=self._bytes.labels(outcome.deployment, "in"),
-            sent=self._bytes.labels(outcome.deployment, "out"),
-            events=self._events.labels(outcome.deployment, outcome.node)
-            if outcome.node
-            else _NOWHERE,
+            received=self._bytes.labels(record.deployment, "in"),
+            sent=self._bytes.labels(record.deployment, "out"),
+            events=self._events.labels(record.deployment, record.node) if record.node else _NOWHERE,
         )
 
-    def _count_tokens(self, series: _Series, outcome: ExchangeRecord) -> None:
-        usage, whose = outcome.usage, (outcome.deployment, outcome.node)
+    def _count_tokens(self, series: _Series, record: ExchangeRecord) -> None:
+        usage, whose = record.usage, (record.deployment, record.node)
         if usage.prompt:
             if series.prompt is None:
                 series.prompt = self._tokens.labels(*whose, "prompt")
@@ -186,15 +184,15 @@ class Metrics(Collector):
         if usage.thoughts:
             self._tokens.labels(*whose, "thoughts").value += usage.thoughts
 
-    def _count_unusual(self, outcome: ExchangeRecord) -> None:
-        deployment = outcome.deployment
-        if outcome.first_byte is not None and outcome.events > 2:
-            gap = (outcome.ended - outcome.first_byte) / (outcome.events - 1)
-            self._gap.labels(deployment, outcome.surface).observe(gap)
-        if outcome.queued:
-            self._queued.labels(deployment).observe(outcome.queued)
-        failovers = outcome.attempts - 1 - outcome.repeats
-        if outcome.node and failovers > 0:
+    def _count_unusual(self, record: ExchangeRecord) -> None:
+        deployment = record.deployment
+        if record.first_byte is not None and record.events > 2:
+            gap = (record.ended - record.first_byte) / (record.events - 1)
+            self._gap.labels(deployment, record.surface).observe(gap)
+        if record.queued:
+            self._queued.labels(deployment).observe(record.queued)
+        failovers = record.attempts - 1 - record.repeats
+        if record.node and failovers > 0:
             self._failovers.labels(deployment).value += failovers
 
     def count_reload(self, *, ok: bool) -> None:

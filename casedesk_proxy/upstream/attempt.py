@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
 
 from casedesk_proxy.errors import Busy, ConnectFailed, StreamBroken, UpstreamFault, UpstreamTimeout
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
@@ -19,6 +20,7 @@ from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.unix_sockets import describe
 from casedesk_proxy.wire.http1 import ResponseHead
+from casedesk_proxy.wording import AboutNode, Wording
 
 __all__ = ["Attempt", "AttemptFailed"]
 
@@ -28,8 +30,7 @@ _NO_DESCRIPTORS_RETRY_S = 5.0
 
 class AttemptFailed(Exception):
     """``failure`` decides whether another node is tried; ``fault`` counts against this node;
-    ``error`` is the reply to the client if no other node is tried; ``cause`` is its message for
-    operators."""
+    ``error`` is the reply to the client if no other node is tried."""
 
     def __init__(self, failure: Failure, fault: NodeFault, error: UpstreamFault) -> None:
         super().__init__(error.message)
@@ -38,10 +39,13 @@ class AttemptFailed(Exception):
         self.error = error
 
     @property
-    def cause(self) -> str:
-        said = self.error.said
-        what, mark, remedy = self.error.message.partition("; ")
-        return f"{what} ({said}){mark}{remedy}" if said else self.error.message
+    def cause(self) -> Wording:
+        """For operators: what only they may know is said, too."""
+        wording, said = self.error.wording, self.error.said
+        if not said or isinstance(wording, str):
+            return wording
+        what, mark, remedy = wording.did.partition("; ")
+        return replace(wording, did=f"{what} ({said}){mark}{remedy}")
 
     def last_word(self) -> UpstreamFault:
         """The error, to be raised while this exception is handled. It is deleted here, since the
@@ -94,7 +98,7 @@ class Attempt:
             connection.abort()
             raise self._redirected()
 
-    def _send(self, connection: NodeConnection) -> Signal[ResponseHead]:
+    def _send(self, connection: NodeConnection) -> OneShot[ResponseHead]:
         return connection.send_request(
             self.request, self.first_byte_timeout, upgrades=self.upgrades, at_once=self.streams
         )
@@ -118,7 +122,6 @@ class Attempt:
     def _unconnected(self, fault: OSError) -> Exception:
         """The exception for a connection that failed. No local name holds it in the frame that
         raises it, since its traceback holds that frame."""
-        node = self.node
         if are_used_up(fault):
             # The node is not at fault, and any other node would fail in the same way.
             return Busy(
@@ -127,44 +130,43 @@ class Attempt:
             )  # fmt: skip
         if isinstance(fault, TimeoutError):
             error = ConnectFailed(
-                f"node {node} did not accept a connection in time; check that it runs, and its url",
+                AboutNode("did not accept a connection in time; check that it runs, and its url"),
                 status=504,
                 code="node_timeout",
             )
         elif isinstance(fault, ssl.SSLError):
-            error = ConnectFailed(
-                f"node {node}: TLS: {fault.reason or 'handshake failed'}; check its certificate"
-            )
+            reason = fault.reason or "handshake failed"
+            error = ConnectFailed(f"node {self.node}: TLS: {reason}; check its certificate")
         elif self.pool.path is not None:
             error = ConnectFailed(
-                f"node {node} cannot be reached: its socket {describe(fault)}; start it"
+                AboutNode(f"cannot be reached: its socket {describe(fault)}; start it")
             )
             error.said = self.pool.path
         else:
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
-            error = ConnectFailed(f"node {node} {reason}; start it, or correct its url")
-        return AttemptFailed(Failure.CONNECT, NodeFault.UNREACHABLE, error)
+            error = ConnectFailed(AboutNode(f"{reason}; start it, or correct its url"))
+        return self._failed(Failure.CONNECT, NodeFault.UNREACHABLE, error)
 
     async def _open(self) -> NodeConnection:
         async with asyncio.timeout(self.connect_timeout):
             return await self.pool.open()
 
     def _broken(self, error: ConnectionBroken) -> AttemptFailed:
-        fault = StreamBroken(f"node {self.node} sent no reply: {error}")
         failure = Failure.LOST if error.lost else Failure.GARBLED
-        return AttemptFailed(failure, NodeFault.BROKE, fault)
+        return self._failed(failure, NodeFault.BROKE, StreamBroken(f"sent no reply: {error}"))
 
     def _late(self) -> AttemptFailed:
         error = UpstreamTimeout(
-            f"node {self.node} sent no reply in time; try again, or raise first_byte_timeout"
+            AboutNode("sent no reply in time; try again, or raise first_byte_timeout")
         )
-        return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, error)
+        return self._failed(Failure.TIMEOUT, NodeFault.SILENT, error)
 
     def _redirected(self) -> AttemptFailed:
-        error = StreamBroken(
-            f"node {self.node} answered with a redirect, which is never followed; correct its url"
-        )
-        return AttemptFailed(Failure.GARBLED, NodeFault.ERROR, error)
+        error = StreamBroken("answered with a redirect, which is never followed; correct its url")
+        return self._failed(Failure.GARBLED, NodeFault.ERROR, error)
+
+    def _failed(self, failure: Failure, fault: NodeFault, error: UpstreamFault) -> AttemptFailed:
+        return AttemptFailed(failure, fault, error.with_node(self.node))
 
 
 def _let_go(opening: asyncio.Task[NodeConnection]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 from typing import cast
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.deadlines import Deadlines
@@ -85,7 +85,7 @@ class NodeConnection(asyncio.Protocol):
         self._interim = 0
         #: Whether the request asks for another protocol.
         self._upgrades = False
-        self._waiter: Signal[ResponseHead] | None = None
+        self._waiter: OneShot[ResponseHead] | None = None
         self.transport: asyncio.Transport | None = None
         #: The rest of the body, for a request that was sent without all of it.
         self.upload: Upload | None = None
@@ -97,7 +97,7 @@ class NodeConnection(asyncio.Protocol):
     def send_request(
         self, request: bytes, within: float = float("inf"), *, upgrades: bool = False,
         at_once: bool = False,
-    ) -> Signal[ResponseHead]:  # fmt: skip
+    ) -> OneShot[ResponseHead]:  # fmt: skip
         """Send a request; awaiting the result gives the reply's head. Up to MAX_INTERIM_REPLIES
         interim replies (1xx) are skipped. ``upgrades``: the request asks for another protocol, so
         that 101 is a reply to it; ``at_once``: send it without waiting for other writes of this
@@ -106,7 +106,7 @@ class NodeConnection(asyncio.Protocol):
         The result raises ConnectionBroken, or TimeoutError after ``within`` seconds, when it is
         awaited. A caller that is cancelled or gets TimeoutError must `abort` the connection.
         """
-        waiter: Signal[ResponseHead] = Signal(self._loop)
+        waiter: OneShot[ResponseHead] = OneShot(self._loop)
         if self.lost or self.transport is None:
             waiter.fail(ConnectionBroken("closed before the request", silent=True))
             return waiter
@@ -244,7 +244,7 @@ class NodeConnection(asyncio.Protocol):
         if waiter is not None and not waiter.done:
             self._stop_waiting()
             reason = "reset" if self.lost_by else "closed"
-            # Held by no name: see `Signal.fail`.
+            # Held by no name: see `OneShot.fail`.
             waiter.fail(
                 ConnectionBroken(f"{reason} before the reply's head", silent=not self._buffer)
             )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 
 __all__ = ["LATE_TIMER_GRACE_S", "LATE_TIMER_S", "Deadlines"]
 
@@ -26,12 +26,12 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._due: dict[Signal[Any], float] = {}
+        self._due: dict[OneShot[Any], float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._when = float("inf")
         self._late = False
 
-    def add(self, signal: Signal[Any], seconds: float) -> None:
+    def add(self, signal: OneShot[Any], seconds: float) -> None:
         """Infinity: no deadline."""
         if seconds == float("inf"):
             return
@@ -39,7 +39,7 @@ class Deadlines:
         if self._timer is None or when < self._when:
             self._arm(when)
 
-    def discard(self, signal: Signal[Any]) -> None:
+    def discard(self, signal: OneShot[Any]) -> None:
         self._due.pop(signal, None)
 
     def _arm(self, when: float) -> None:

@@ -16,6 +16,7 @@ from casedesk_proxy.pools.node import NodeState, Service, Slot
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.upstream.shared_slots import Counts, SharedSlots
+from casedesk_proxy.wording import Wording
 
 __all__ = ["Slots"]
 
@@ -117,14 +118,14 @@ class Slots:
         now = self._loop.time()
         self._commit(self.admission.cancel(ticket, now), now)
 
-    def record_failure(self, state: NodeState, fault: NodeFault, error: str) -> None:
+    def record_failure(self, state: NodeState, fault: NodeFault, error: Wording) -> None:
         """Count a failure against a node. If that takes the node out of service, it is logged
         once."""
         well = state.breaker.is_closed()
-        state.record_failure(self._loop.time(), fault, error)
+        shown = error if isinstance(error, str) else error.text(state.name)
+        state.record_failure(self._loop.time(), fault, shown)
         if well and not state.breaker.is_closed():
-            why = error.removeprefix(f"node {state.name} ")
-            log.warning("node %s is down: %s", state.name, why)
+            log.warning("node %s is down: %s", state.name, error)
         self.serve_waiting()
 
     def record_service_failure(

@@ -12,6 +12,7 @@ from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.uploading import Upload
 from casedesk_proxy.wire.http1 import ResponseHead
+from casedesk_proxy.wording import AboutNode
 
 __all__ = ["UploadAttempt"]
 
@@ -47,6 +48,6 @@ class UploadAttempt(Attempt):
 
     def _late(self) -> AttemptFailed:
         error = UpstreamTimeout(
-            f"node {self.node} took no more of the request, or sent no reply, in time; try again"
+            AboutNode("took no more of the request, or sent no reply, in time; try again")
         )
-        return AttemptFailed(Failure.TIMEOUT, NodeFault.SILENT, error)
+        return self._failed(Failure.TIMEOUT, NodeFault.SILENT, error)

@@ -25,46 +25,46 @@ from tests.fixtures.table import table
 
 #: More than one test may keep a pitfall away; each has a line of its own.
 PITFALLS = """
-@ dialects/pairs/test_gemini_openai_request.py::pairs
+@ dialects/pairs/gemini_openai/test_request.py::pairs
 1 ids are nine letters and digits | len(call["id"]) == 9
-@ dialects/pairs/test_anthropic_openai_reply.py::test_ids_that_name_nothing_are_made
+@ dialects/pairs/anthropic_openai/test_reply.py::test_ids_that_name_nothing_are_made
 1 ids made for an Anthropic client too
-@ dialects/pairs/test_gemini_openai_request.py::test_pairing_by_id_in_any_order
+@ dialects/pairs/gemini_openai/test_request.py::test_pairing_by_id_in_any_order
 2 two calls of one function keep apart | ("b", "f")
-@ dialects/pairs/test_gemini_openai_reply.py::test_ollamas_parallel_calls_all_have_the_same_index
+@ dialects/pairs/gemini_openai/test_reply.py::test_ollamas_parallel_calls_all_have_the_same_index
 3 a new id at a used index is a new call | "index": 0, "id": "b"
-@ dialects/pairs/test_anthropic_openai_reply.py::test_parallel_calls_even_of_one_index
+@ dialects/pairs/anthropic_openai/test_reply.py::test_parallel_calls_even_of_one_index
 3 for an Anthropic client | (0, 0)
-@ dialects/pairs/test_gemini_openai_request.py::test_images_keep_their_place_and_get_plain_base64
+@ dialects/pairs/gemini_openai/test_request.py::test_images_keep_their_place_and_get_plain_base64
 4 URL-safe base64 | urlsafe_b64encode
-@ dialects/pairs/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
+@ dialects/pairs/gemini_openai/test_request.py::test_declarations_of_all_tools_become_one_list
 5 parametersJsonSchema | parameters_json_schema
 6 types in upper case or by number | "type": 6
-@ dialects/pairs/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
+@ dialects/pairs/gemini_openai/test_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
 7 arguments are read once they are whole | PARALLEL
-@ dialects/pairs/test_gemini_openai_request.py::test_a_call_and_its_result
+@ dialects/pairs/gemini_openai/test_request.py::test_a_call_and_its_result
 8 text beside calls stays (request) | Wait.
-@ dialects/pairs/test_gemini_openai_reply.py::test_no_empty_text_stands_beside_a_call
+@ dialects/pairs/gemini_openai/test_reply.py::test_no_empty_text_stands_beside_a_call
 8 text beside calls stays (reply) | Wait.
 36 no empty text beside a call | found ==
-@ dialects/pairs/test_gemini_openai_request.py::test_results_come_before_the_rest_of_their_turn
+@ dialects/pairs/gemini_openai/test_request.py::test_results_come_before_the_rest_of_their_turn
 9 results before text | "tool", "user"
-@ dialects/pairs/test_gemini_openai_request.py::test_system_instruction
+@ dialects/pairs/gemini_openai/test_request.py::test_system_instruction
 10 every part of the system instruction | Be kind.\\nBe brief.
-@ dialects/pairs/test_gemini_openai_reply.py::test_an_end_is_never_invented
+@ dialects/pairs/gemini_openai/test_reply.py::test_an_end_is_never_invented
 11 null is no STOP | "finish_reason": None
 13 nothing that raises looks like an end | breaks(
-@ dialects/pairs/test_gemini_openai_reply.py::test_text_in_the_finish_chunk_goes_out_with_the_finish
+@ dialects/pairs/gemini_openai/test_reply.py::test_text_in_the_finish_chunk_goes_out_with_the_finish
 11 a finish beside content | finish="stop"
-@ dialects/pairs/test_gemini_openai_reply.py::test_candidates_have_chunks_of_their_own
+@ dialects/pairs/gemini_openai/test_reply.py::test_candidates_have_chunks_of_their_own
 11 candidates have their own index | index=1
 30 a usage chunk is not the end | usage(12, 3)
 49 one candidate a chunk | told ==
-@ dialects/pairs/test_gemini_openai_reply.py::test_both_names_of_reasoning
+@ dialects/pairs/gemini_openai/test_reply.py::test_both_names_of_reasoning
 11 reasoning by either name | "reasoning", "reasoning_content"
 12 reasoning reaches the client | "thought": True
 15 vLLM's newer name | "reasoning"
-@ dialects/pairs/test_gemini_openai_request.py::test_what_engines_differ_in
+@ dialects/pairs/gemini_openai/test_request.py::test_what_engines_differ_in
 14 a stop list is refused, never cut | stopSequences
 @ engines/test_profile.py::test_what_is_never_sent
 16 guided_json is never sent | guided_
@@ -72,9 +72,9 @@ PITFALLS = """
 17 a named choice on llama-server | tool_choice named
 18 no tool_choice for Ollama | tool_choice required
 20 max_tokens, which Ollama knows | max_completion_tokens
-@ dialects/pairs/test_gemini_openai_reply.py::test_calls_announced_and_never_made
+@ dialects/pairs/gemini_openai/test_reply.py::test_calls_announced_and_never_made
 19 a finish of calls without calls | finish="tool_calls"
-@ dialects/pairs/test_gemini_openai_reply.py::test_events_without_content_send_nothing
+@ dialects/pairs/gemini_openai/test_reply.py::test_events_without_content_send_nothing
 21 comments in a node's stream | b": ping
 @ dialects/reading.py::frames
 22 nothing but frames on a Gemini stream | startswith(b"data: ")
@@ -93,11 +93,11 @@ PITFALLS = """
 25 openai raises
 @ e2e/test_transposed_broken.py::test_google_generativeai
 24 the old SDK raises in array mode
-@ dialects/pairs/test_gemini_openai_reply.py::test_array_is_framed_as_googles
+@ dialects/pairs/gemini_openai/test_reply.py::test_array_is_framed_as_googles
 26 nothing before [ and nothing after ] | endswith
 @ e2e/test_transposed_google_generativeai.py::test_refusals
 27 errors before an array keep their message | stream=stream
-@ dialects/pairs/test_gemini_openai_reply.py::test_running_usage_is_not_added_up
+@ dialects/pairs/gemini_openai/test_reply.py::test_running_usage_is_not_added_up
 28 usage is cumulative
 @ dialects/pairs/test_gemini_recorded.py::test_usage
 31 n=2: every choice's tokens | llama-server.chat-stream-n2
@@ -107,23 +107,23 @@ PITFALLS = """
 33 bad requests answered with 500 | llama-server.messages-error-empty
 @ wire/test_headers.py::test_not_to_client
 34 CORS headers of nodes | access-control
-@ dialects/pairs/test_gemini_openai_request.py::test_neighbours_of_one_role_are_one_message
+@ dialects/pairs/gemini_openai/test_request.py::test_neighbours_of_one_role_are_one_message
 35 roles alternate | "abc"
 @ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
 35 no system role | "gemma": ["user"]
-@ dialects/pairs/test_gemini_openai_request.py::test_a_foreign_id_is_paired_by_name
+@ dialects/pairs/gemini_openai/test_request.py::test_a_foreign_id_is_paired_by_name
 37 ids of results may be missing or foreign | "other"
-@ dialects/pairs/test_anthropic_openai_reply.py::test_mixed_fragments_never_overlap
+@ dialects/pairs/anthropic_openai/test_reply.py::test_mixed_fragments_never_overlap
 38 interleaved fragments | calls(
-@ dialects/pairs/test_gemini_anthropic_reply.py::test_recorded_streams_at_every_split
+@ dialects/pairs/gemini_anthropic/test_reply.py::test_recorded_streams_at_every_split
 39 tool_use without input, as recorded
-@ dialects/pairs/test_anthropic_openai_recorded.py::test_what_the_model_said
+@ dialects/pairs/anthropic_openai/test_recorded.py::test_what_the_model_said
 40 a stop string on llama-server
 @ e2e/test_transposed_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
 40 thinking off by the chat route
 @ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 41 required without property, before any node | a required name without property
-@ dialects/pairs/test_gemini_openai_request.py::test_googles_own_tools_are_refused_even_when_empty
+@ dialects/pairs/gemini_openai/test_request.py::test_googles_own_tools_are_refused_even_when_empty
 42 an empty object is on | {name: {}}
 @ surfaces/test_paths.py::test_bare_models_by_headers
 43 the shared /v1/models
@@ -133,7 +133,7 @@ PITFALLS = """
 46 SGLang's errors at the top | "object": "error"
 @ surfaces/test_envelopes.py::test_status_and_type
 47 code equals status | shown["code"] == reply.status
-@ dialects/pairs/test_gemini_openai_reply.py::test_thoughts_not_asked_for_are_counted_only
+@ dialects/pairs/gemini_openai/test_reply.py::test_thoughts_not_asked_for_are_counted_only
 50 thoughts only when asked for | len(chunks) == 3
 """
 

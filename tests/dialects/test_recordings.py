@@ -1,7 +1,7 @@
 """Every recorded reply has a kind, every kind is replayed, and no stranger is taken for a reply.
 
 Streams of chats and of messages have modules of their own (``test_gemini_recorded``,
-``test_anthropic_openai_recorded``, ``test_gemini_anthropic_reply``), and so have errors
+``pairs/anthropic_openai/test_recorded``, ``pairs/gemini_anthropic/test_reply``), and so have errors
 (``test_faults``), embeddings and counts. Here are the rest: bodies of nodes that ignore
 ``stream``, and everything that no translator should ever meet.
 """
@@ -16,12 +16,12 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.dialects.core.counting import read_count
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.usage.extract import find_usage
 from tests.dialects.anthropic_asking import asking, transposed
-from tests.dialects.pairs.test_gemini_anthropic_reply import translator as messages_translator
+from tests.dialects.pairs.gemini_anthropic.test_reply import translator as messages_translator
 from tests.dialects.reading import translator
 from tests.dialects.replies import kind_of, names, read_reply
 from tests.engines.known import ignored
@@ -138,7 +138,7 @@ def _fault_of_stranger(name: str, reader: str) -> str | None:
 def test_every_recorded_refusal_is_an_error_of_each_surface(name: str) -> None:
     reply = read_reply(name)
     for surface in Dialect:
-        found = read_fault(surface, reply.status, reply.headers, reply.body, "gemma2:9b")
+        found = map_node_error(surface, reply.status, reply.headers, reply.body, "gemma2:9b")
         assert found.status >= 400, surface
         assert "127.0.0.1" not in found.message, surface
 

@@ -6,21 +6,21 @@ from tests.dialects.ledger import Row, check, rows_of
 from tests.fixtures.table import table
 
 EMBEDDINGS = """
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_one
+@ dialects/pairs/gemini_openai/test_embeddings.py::test_one
 embedContent | "input"
 encoding_format float | encoding_format
 @ dialects/pairs/gemini_openai/test_embedding_reply.py::test_many
 batchEmbedContents in order | "embeddings"
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_wrong_batches
+@ dialects/pairs/gemini_openai/test_embeddings.py::test_wrong_batches
 each model is the path's
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_parts_make_one_text
+@ dialects/pairs/gemini_openai/test_embeddings.py::test_parts_make_one_text
 several parts are one text
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_refused
+@ dialects/pairs/gemini_openai/test_embeddings.py::test_refused
 parts that are no text | inlineData
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_dimensions
+@ dialects/pairs/gemini_openai/test_embeddings.py::test_dimensions
 outputDimensionality
 sizes that differ in a batch | "requests[2].outputDimensionality"
-@ dialects/pairs/test_gemini_openai_embeddings.py::test_wrong_requests
+@ dialects/pairs/gemini_openai/test_embeddings.py::test_wrong_requests
 autoTruncate and the rest of Vertex's | autoTruncate
 @ dialects/pairs/gemini_openai/test_embedding_reply.py::test_vectors_in_base64_are_read
 vectors in base64
@@ -39,20 +39,20 @@ google-generativeai on a real node
 """
 
 COUNTS = """
-@ dialects/pairs/test_counts.py::test_wrong_requests
+@ dialects/gemini/test_counts.py::test_wrong_requests
 contents and generateContentRequest at once, or neither | generateContentRequest
-@ dialects/pairs/test_counts.py::test_the_form_with_a_whole_request_inside
+@ dialects/gemini/test_counts.py::test_the_form_with_a_whole_request_inside
 the old SDK's form | "model": "models/gemma2:9b"
-@ dialects/pairs/test_counts.py::test_the_nodes_own_tokenizer
+@ dialects/gemini/test_counts.py::test_the_nodes_own_tokenizer
 count: vLLM | VLLM, "/tokenize"
 count: SGLang | SGLANG, "/tokenize"
 count: llama-server | input_tokens
 count: TGI | /chat_tokenize
-@ dialects/pairs/test_counts.py::test_estimates
+@ dialects/gemini/test_counts.py::test_estimates
 count: Ollama, an estimate that says so | OLLAMA
-@ dialects/pairs/test_counts.py::test_media_are_left_out_and_that_is_told
+@ dialects/gemini/test_counts.py::test_media_are_left_out_and_that_is_told
 count: media | text-only
-@ dialects/pairs/test_counts.py::test_recorded_counts
+@ dialects/gemini/test_counts.py::test_recorded_counts
 count: recorded | sglang-0.5.23.tokenize-chat
 @ dialects/test_recordings.py::test_every_recorded_count_is_a_number
 count: every recorded form

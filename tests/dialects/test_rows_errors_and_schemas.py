@@ -41,11 +41,11 @@ Retry-After | retry-after
 request-id | request-id
 @ surfaces/test_envelopes.py::test_openai_param_and_code
 codes of OpenAI's | invalid_api_key
-@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields
+@ dialects/pairs/gemini_openai/test_request.py::test_unknown_fields
 unknown name in Google's words | Cannot find field
-@ dialects/pairs/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
+@ dialects/pairs/gemini_openai/test_request.py::test_an_invalid_schema_names_every_place
 schema faults name path and index | property is not defined
-@ dialects/pairs/test_gemini_openai_request.py::test_a_refusal_says_what_and_why
+@ dialects/pairs/gemini_openai/test_request.py::test_a_refusal_says_what_and_why
 the refusal's message | unsupported_gemini_feature:
 @ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 the refusal's details | fieldViolations
@@ -101,23 +101,23 @@ context too long, TGI | must have less than
 @ dialects/node_errors/test_mapping.py::test_retry_after
 429 with the node's own pause | retry_after == 7
 503 with a pause of ours | fault(503).retry_after == 3
-@ dialects/pairs/test_gemini_openai_reply.py::test_a_body_that_is_no_completion
+@ dialects/pairs/gemini_openai/test_reply.py::test_a_body_that_is_no_completion
 a reply that is no JSON or has no choices | b"{}"
-@ server/test_gateway.py::test_nobody_listens
+@ server/test_app.py::test_nobody_listens
 connection refused | 502
-@ server/test_gateway.py::test_a_node_that_never_answers_times_out
+@ server/test_app.py::test_a_node_that_never_answers_times_out
 first byte too late | 504
 @ server/test_failover.py::test_another_node_takes_the_same_bytes
 another node is tried first | answering(529)
 another node for a 404 | answering(404)
 @ e2e/test_transposed_broken.py::test_google_genai
 after the first byte: error and abort
-@ dialects/pairs/test_anthropic_openai_request.py::test_refusals_are_not_repeated_by_clients
+@ dialects/pairs/anthropic_openai/test_request.py::test_refusals_are_not_repeated_by_clients
 a refusal is never 5xx | 400
 """
 
 CONVERSION = """
-@ dialects/schema/test_schemas.py::test_conversion
+@ dialects/schema/test_checks.py::test_conversion
 types in upper case or by number | {"type": 7}
 TYPE_UNSPECIFIED | TYPE_UNSPECIFIED
 snake_case words | max_items
@@ -131,11 +131,11 @@ formats that stay | date-time
 example, title, description, default | "example"
 defs and ref | #/defs/a
 nothing added | {"type": "OBJECT"}, {"type": "object"}
-@ dialects/schema/test_schemas.py::test_property_names_that_look_like_words_are_names
+@ dialects/schema/test_checks.py::test_property_names_that_look_like_words_are_names
 property names are no words | "nullable"
-@ dialects/schema/test_schemas.py::test_properties_come_in_the_order_asked_for
+@ dialects/schema/test_checks.py::test_properties_come_in_the_order_asked_for
 propertyOrdering | property_ordering
-@ dialects/schema/test_schemas.py::test_faults_of_the_message
+@ dialects/schema/test_checks.py::test_faults_of_the_message
 oneOf, allOf, const, $ref are unknown names | s?oneOf
 1 a schema is an object | "properties": {"a": 7}
 2 type known and there | {"type": "STRUCT"}
@@ -148,28 +148,28 @@ oneOf, allOf, const, $ref are unknown names | s?oneOf
 9 pattern | MAX_PATTERN
 10 limits | MAX_DEPTH
 11 unknown words | s?const
-@ dialects/schema/test_schemas.py::test_json_schemas_with_faults
+@ dialects/schema/test_checks.py::test_json_schemas_with_faults
 1 a JSON Schema is an object | (7, ["s"])
 2 types of JSON Schema | "type": "STRING"
 3 required of JSON Schema | s.required[3]
 5 enum of JSON Schema | s.enum
 7 pairs of JSON Schema | minItems
 8 $ref and recursion | s.properties.a.$ref
-@ dialects/schema/test_schemas.py::test_json_schemas_that_pass
+@ dialects/schema/test_checks.py::test_json_schemas_that_pass
 11 unknown words of JSON Schema pass | "strange"
 recursion through properties that are not required | "next"
-@ dialects/schema/test_schemas.py::test_names_that_are_let_in_otherwise
+@ dialects/schema/test_checks.py::test_names_that_are_let_in_otherwise
 names from anyOf and additionalProperties | additionalProperties
-@ dialects/pairs/test_gemini_openai_request.py::test_one_schema_only
+@ dialects/pairs/gemini_openai/test_request.py::test_one_schema_only
 1 not both dialects | responseJsonSchema
-@ dialects/schema/test_schemas.py::test_strict
+@ dialects/schema/test_checks.py::test_strict
 strict: additionalProperties and required | additionalProperties
 strict: root is an object | "array"
-@ dialects/schema/test_schemas.py::test_strict_is_not_deep
+@ dialects/schema/test_checks.py::test_strict_is_not_deep
 strict: depth | range(11)
-@ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
+@ dialects/pairs/gemini_openai/test_request.py::test_json_with_a_schema
 name of a schema | "response"
-@ dialects/pairs/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
+@ dialects/pairs/gemini_openai/test_request.py::test_strict_only_where_it_is_needed_and_fits
 strict never made by rewriting
 """
 

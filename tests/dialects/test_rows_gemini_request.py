@@ -34,11 +34,11 @@ a single value for a list | {"parts": {"text": "Be brief"}}
 base64 in the URL-safe alphabet | iVBOR__-
 float for an integer | 40.0
 integers as text | "topK": "40"
-@ dialects/schema/test_schemas.py::test_conversion
+@ dialects/schema/test_checks.py::test_conversion
 int64 as text in a schema | "minItems": "1"
-@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/gemini_openai/test_request.py::test_what_means_nothing_to_a_node_is_left_out
 null is absent | "generation_config": None
-@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields
+@ dialects/pairs/gemini_openai/test_request.py::test_unknown_fields
 unknown name in Google's words | Cannot find field
 stream in a generateContent body | "stream"
 @ dialects/pairs/test_gemini_clients.py::test_what_sdks_send_is_taken
@@ -46,7 +46,7 @@ what each SDK really sends | captured()
 """
 
 TOP_LEVEL = """
-@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/gemini_openai/test_request.py::test_what_means_nothing_to_a_node_is_left_out
 top: model | "model"
 top: safetySettings | safetySettings
 top: labels | labels
@@ -54,53 +54,53 @@ top: serviceTier | serviceTier
 top: store false | "store": False
 top: tools empty | "tools": []
 top: Tool object without anything | "tools": [{}]
-@ dialects/pairs/test_gemini_openai_request.py::test_nothing_to_answer
+@ dialects/pairs/gemini_openai/test_request.py::test_nothing_to_answer
 top: contents empty | "contents": []
-@ dialects/pairs/test_gemini_openai_request.py::test_system_instruction
+@ dialects/pairs/gemini_openai/test_request.py::test_system_instruction
 top: systemInstruction joined, its role ignored | Be kind.\\nBe brief.
 top: systemInstruction that is no text | "systemInstruction": picture
-@ dialects/pairs/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
+@ dialects/pairs/gemini_openai/test_request.py::test_declarations_of_all_tools_become_one_list
 top: tools | "tools"
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_any_with_one_name
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_any_with_one_name
 top: toolConfig | allowedFunctionNames
-@ dialects/pairs/test_gemini_openai_request.py::test_config
+@ dialects/pairs/gemini_openai/test_request.py::test_config
 top: generationConfig | with_config
-@ dialects/pairs/test_gemini_openai_request.py::test_what_lives_at_google_is_refused
+@ dialects/pairs/gemini_openai/test_request.py::test_what_lives_at_google_is_refused
 top: cachedContent | "cachedContent"
 top: continuationToken | continuationToken
-@ dialects/pairs/test_gemini_openai_request.py::test_storing_is_left_out_with_a_warning
+@ dialects/pairs/gemini_openai/test_request.py::test_storing_is_left_out_with_a_warning
 top: store true | "store": True
-@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields
+@ dialects/pairs/gemini_openai/test_request.py::test_unknown_fields
 top: automaticFunctionCalling | automaticFunctionCalling
 top: httpOptions | httpOptions
 """
 
 CONTENTS = """
-@ dialects/pairs/test_gemini_openai_request.py::test_neighbours_of_one_role_are_one_message
+@ dialects/pairs/gemini_openai/test_request.py::test_neighbours_of_one_role_are_one_message
 role user or absent | "parts": [{"text": "a"}
 role model | "model"
 neighbours of one role | "fg"
 several text parts, no separator | "abc"
 text with thought in the history | "thought": True
-@ dialects/pairs/test_gemini_openai_request.py::test_results_in_several_contents_and_in_the_old_role
+@ dialects/pairs/gemini_openai/test_request.py::test_results_in_several_contents_and_in_the_old_role
 role function | role="function"
-@ dialects/pairs/test_gemini_openai_request.py::test_other_roles
+@ dialects/pairs/gemini_openai/test_request.py::test_other_roles
 role system | "system"
 any other role | valid role: user, model
-@ dialects/pairs/test_gemini_openai_request.py::test_a_conversation_may_begin_with_the_model
+@ dialects/pairs/gemini_openai/test_request.py::test_a_conversation_may_begin_with_the_model
 model first | "assistant", "user"
 @ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
 template without a system role | "gemma": ["user"]
-@ dialects/pairs/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
+@ dialects/pairs/gemini_openai/test_request.py::test_the_least_request_adds_nothing_but_the_stream
 one text part is a plain string | BARE
-@ dialects/pairs/test_gemini_openai_request.py::test_images_keep_their_place_and_get_plain_base64
+@ dialects/pairs/gemini_openai/test_request.py::test_images_keep_their_place_and_get_plain_base64
 text and media in order | "text": "b"
 base64 made standard | urlsafe_b64encode
 inlineData.displayName | displayName
-@ dialects/pairs/test_gemini_openai_request.py::test_nothing_to_answer
+@ dialects/pairs/gemini_openai/test_request.py::test_nothing_to_answer
 empty parts | "parts": []
 part without a data field | "parts": [{}]
-@ dialects/pairs/test_gemini_openai_request.py::test_what_stands_beside_a_text_is_left_out
+@ dialects/pairs/gemini_openai/test_request.py::test_what_stands_beside_a_text_is_left_out
 thoughtSignature | thoughtSignature
 partMetadata | partMetadata
 speechMetadata | speechMetadata
@@ -108,7 +108,7 @@ documentMetadata | documentMetadata
 spreadsheetMetadata | spreadsheetMetadata
 audioMetadata | audioMetadata
 videoMetadata beside no video | videoMetadata
-@ dialects/pairs/test_gemini_openai_request.py::test_which_engine_takes_which_media
+@ dialects/pairs/gemini_openai/test_request.py::test_which_engine_takes_which_media
 image/png | image/png
 image/jpeg | image/jpeg
 image/webp | image/webp
@@ -118,13 +118,13 @@ audio/x-wav | audio/x-wav
 audio/mpeg | audio/mpeg
 video | video/mp4
 application/pdf | application/pdf
-@ dialects/pairs/test_gemini_openai_request.py::test_audio_and_video_parts
+@ dialects/pairs/gemini_openai/test_request.py::test_audio_and_video_parts
 audio/mp3 | audio/mp3
 video_url and input_video | input_video
-@ dialects/pairs/test_gemini_openai_request.py::test_inline_text_is_text
+@ dialects/pairs/gemini_openai/test_request.py::test_inline_text_is_text
 inlineData text | text/csv
 inlineData json | application/json
-@ dialects/pairs/test_gemini_openai_request.py::test_parts_that_are_refused
+@ dialects/pairs/gemini_openai/test_request.py::test_parts_that_are_refused
 fileData | fileUri
 executableCode | executableCode
 codeExecutionResult | codeExecutionResult
@@ -134,50 +134,50 @@ videoMetadata on a video | startOffset
 audioTranscription alone | audioTranscription
 mediaProcessing alone | mediaProcessing
 other inlineData | image/heic
-@ dialects/pairs/test_gemini_openai_request.py::test_a_call_and_its_result
+@ dialects/pairs/gemini_openai/test_request.py::test_a_call_and_its_result
 functionCall | tool_calls
 functionResponse | tool_call_id
 a turn with text and calls | Wait.
-@ dialects/pairs/test_gemini_openai_request.py::test_what_is_left_out_of_calls
+@ dialects/pairs/gemini_openai/test_request.py::test_what_is_left_out_of_calls
 functionCall without args | "arguments": "{}"
 functionCall.partialArgs | partialArgs
 functionResponse.scheduling | scheduling
-@ dialects/pairs/test_gemini_openai_request.py::test_pieces_and_media_in_calls_are_refused
+@ dialects/pairs/gemini_openai/test_request.py::test_pieces_and_media_in_calls_are_refused
 functionCall.willContinue | "functionCall.willContinue"
 functionResponse.willContinue | "functionResponse.willContinue"
 functionResponse.parts | "functionResponse.parts"
-@ dialects/pairs/test_gemini_openai_request.py::test_results_come_before_the_rest_of_their_turn
+@ dialects/pairs/gemini_openai/test_request.py::test_results_come_before_the_rest_of_their_turn
 results before text and media | "user", "assistant", "tool", "user"
-@ dialects/pairs/test_gemini_openai_request.py::test_media_resolution
+@ dialects/pairs/gemini_openai/test_request.py::test_media_resolution
 part mediaResolution | ULTRA_HIGH
-@ dialects/pairs/test_gemini_openai_request.py::test_contents_of_the_wrong_shape
+@ dialects/pairs/gemini_openai/test_request.py::test_contents_of_the_wrong_shape
 two data fields in a part | "text": "x", "inlineData"
-@ dialects/pairs/test_gemini_openai_request.py::test_calls_without_text
+@ dialects/pairs/gemini_openai/test_request.py::test_calls_without_text
 calls alone: null, or empty for TGI | (TGI, "")
 """
 
 IDS = """
-@ dialects/pairs/test_gemini_openai_request.py::pairs
+@ dialects/pairs/gemini_openai/test_request.py::pairs
 ids: nine letters and digits | len(call["id"]) == 9
 ids: a fresh one for each call | not in asked
-@ dialects/pairs/test_gemini_openai_request.py::test_pairing_by_id_in_any_order
+@ dialects/pairs/gemini_openai/test_request.py::test_pairing_by_id_in_any_order
 ids: paired by id | ("b", "b"), ("a", "a")
-@ dialects/pairs/test_gemini_openai_request.py::test_pairing_by_name_first_in_first_out
+@ dialects/pairs/gemini_openai/test_request.py::test_pairing_by_name_first_in_first_out
 ids: else first in first out by name | ("-1", "-y")
-@ dialects/pairs/test_gemini_openai_request.py::test_a_result_without_a_call
+@ dialects/pairs/gemini_openai/test_request.py::test_a_result_without_a_call
 ids: a result of nothing | .functionResponse
-@ dialects/pairs/test_gemini_openai_request.py::test_a_call_without_a_result_is_left_to_the_node
+@ dialects/pairs/gemini_openai/test_request.py::test_a_call_without_a_result_is_left_to_the_node
 ids: a call without result | ("b", "b")
-@ dialects/pairs/test_gemini_openai_request.py::test_a_call_and_its_result
+@ dialects/pairs/gemini_openai/test_request.py::test_a_call_and_its_result
 ids: the client's never go out | "call00001"
-@ dialects/pairs/test_gemini_openai_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
+@ dialects/pairs/gemini_openai/test_reply.py::test_parallel_calls_come_whole_in_the_last_chunk
 ids: the node's go to the client | {"x": 1}, "a"
-@ dialects/pairs/test_gemini_openai_reply.py::test_a_missing_id_is_made_up
+@ dialects/pairs/gemini_openai/test_reply.py::test_a_missing_id_is_made_up
 ids: made up only where missing | r1-0
 """
 
 TOOLS = """
-@ dialects/pairs/test_gemini_openai_request.py::test_declarations_of_all_tools_become_one_list
+@ dialects/pairs/gemini_openai/test_request.py::test_declarations_of_all_tools_become_one_list
 tools: functionDeclarations flattened | "function_declarations"
 tools: parameters | "type": 6
 tools: parametersJsonSchema | parameters_json_schema
@@ -185,14 +185,14 @@ tools: neither | "parametersJsonSchema": {}
 tools: response | "response"
 tools: responseJsonSchema | "responseJsonSchema"
 tools: behavior | NON_BLOCKING
-@ dialects/pairs/test_gemini_openai_request.py::test_names_that_only_google_takes_are_changed
+@ dialects/pairs/gemini_openai/test_request.py::test_names_that_only_google_takes_are_changed
 tools: name | "a:b"
-@ dialects/pairs/test_gemini_openai_request.py::test_wrong_declarations
+@ dialects/pairs/gemini_openai/test_request.py::test_wrong_declarations
 tools: duplicate names | {"name": "f"}, {"name": "f"}
 tools: both schemas | "parametersJsonSchema": {}
-@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/gemini_openai/test_request.py::test_what_means_nothing_to_a_node_is_left_out
 tools: nothing to declare | "functionDeclarations": []
-@ dialects/pairs/test_gemini_openai_request.py::test_googles_own_tools_are_refused_even_when_empty
+@ dialects/pairs/gemini_openai/test_request.py::test_googles_own_tools_are_refused_even_when_empty
 tools: googleSearch | "googleSearch"
 tools: googleSearchRetrieval | "googleSearchRetrieval"
 tools: codeExecution | "codeExecution"
@@ -206,27 +206,27 @@ tools: enterpriseWebSearch | "enterpriseWebSearch"
 tools: parallelAiSearch | "parallelAiSearch"
 tools: exaAiSearch | "exaAiSearch"
 tools: an empty object is on | {name: {}}
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_auto
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_auto
 mode unspecified | MODE_UNSPECIFIED
 mode AUTO | "AUTO"
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_any
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_any
 mode ANY without names | "required"
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_any_with_one_name
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_any_with_one_name
 mode ANY with one name | "function": {"name": "g"}
 mode ANY with one name on llama-server | LLAMA
 mode ANY on Ollama | OLLAMA
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_any_with_several_names_filters
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_any_with_several_names_filters
 mode ANY with several names | ["h", "f"]
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_none_drops_the_tools
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_none_drops_the_tools
 mode NONE | BARE
-@ dialects/pairs/test_gemini_openai_request.py::test_mode_validated
+@ dialects/pairs/gemini_openai/test_request.py::test_mode_validated
 mode VALIDATED | "strict"
-@ dialects/pairs/test_gemini_openai_request.py::test_wrong_modes
+@ dialects/pairs/gemini_openai/test_request.py::test_wrong_modes
 names with AUTO or NONE | "mode": "AUTO", "allowedFunctionNames"
 a name that is not declared | "f", "z"
-@ dialects/pairs/test_gemini_openai_request.py::test_ignored_calling_options
+@ dialects/pairs/gemini_openai/test_request.py::test_ignored_calling_options
 streamFunctionCallArguments | streamFunctionCallArguments
-@ dialects/pairs/test_gemini_openai_request.py::test_what_means_nothing_to_a_node_is_left_out
+@ dialects/pairs/gemini_openai/test_request.py::test_what_means_nothing_to_a_node_is_left_out
 retrievalConfig | retrievalConfig
 includeServerSideToolInvocations | includeServerSideToolInvocations
 @ engines/test_profile.py::test_what_is_sent_to_whom
@@ -237,7 +237,7 @@ choice per node: named | tool_choice named
 """
 
 CONFIG = """
-@ dialects/pairs/test_gemini_openai_request.py::test_config
+@ dialects/pairs/gemini_openai/test_request.py::test_config
 temperature | "temperature": 0
 topP | "topP"
 topK | "topK": 40.0
@@ -253,7 +253,7 @@ responseModalities TEXT | ["TEXT"]
 imageConfig with TEXT only | imageConfig
 mediaResolution | mediaResolution
 enableEnhancedCivicAnswers | enableEnhancedCivicAnswers
-@ dialects/pairs/test_gemini_openai_request.py::test_config_that_google_would_refuse
+@ dialects/pairs/gemini_openai/test_request.py::test_config_that_google_would_refuse
 temperature out of range | 2.1
 topP out of range | 1.1
 candidateCount out of range | "candidateCount": 9
@@ -269,10 +269,10 @@ level and budget at once | "thinkingBudget": 1, "thinkingLevel"
 modelSelectionConfig | modelSelectionConfig
 modelArmorConfig | modelArmorConfig
 generationOutputConfig | generationOutputConfig
-@ dialects/pairs/test_gemini_openai_request.py::test_unknown_fields_deep_down_are_all_named
+@ dialects/pairs/gemini_openai/test_request.py::test_unknown_fields_deep_down_are_all_named
 routingConfig | routingConfig
 unknown key | top_kk
-@ dialects/pairs/test_gemini_openai_request.py::test_config_that_is_refused
+@ dialects/pairs/gemini_openai/test_request.py::test_config_that_is_refused
 speechConfig | speechConfig
 imageConfig | imageConfig
 audioTranscriptionConfig | audioTranscriptionConfig
@@ -286,27 +286,27 @@ topP 0 and 1 | top_p of zero
 logprobs on TGI | top_logprobs
 logprobs and tools on llama-server | logprobs beside tools
 format and tools | format and tools
-@ dialects/pairs/test_gemini_openai_request.py::test_json_without_a_schema
+@ dialects/pairs/gemini_openai/test_request.py::test_json_without_a_schema
 JSON without schema | json_object
-@ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
+@ dialects/pairs/gemini_openai/test_request.py::test_json_with_a_schema
 JSON with schema | json_schema
 responseSchema | "responseSchema"
 responseJsonSchema | "responseJsonSchema"
 _responseJsonSchema | "_responseJsonSchema"
-@ dialects/pairs/test_gemini_openai_request.py::test_strict_only_where_it_is_needed_and_fits
+@ dialects/pairs/gemini_openai/test_request.py::test_strict_only_where_it_is_needed_and_fits
 strict only where it fits | "strict"
-@ dialects/pairs/test_gemini_openai_request.py::test_enum_replies_are_refused
+@ dialects/pairs/gemini_openai/test_request.py::test_enum_replies_are_refused
 responseMimeType text/x.enum | text/x.enum
-@ dialects/pairs/test_gemini_openai_request.py::test_one_schema_only
+@ dialects/pairs/gemini_openai/test_request.py::test_one_schema_only
 two schemas | responseJsonSchema
-@ dialects/pairs/test_gemini_openai_request.py::test_a_format_and_tools_at_once
+@ dialects/pairs/gemini_openai/test_request.py::test_a_format_and_tools_at_once
 combinations: TGI, SGLang, vLLM, llama-server | SGLANG, VLLM
 @ e2e/test_transposed_google_genai.py::test_a_list_at_the_root
 a root that is no object
 """
 
 THINKING = """
-@ dialects/pairs/test_gemini_openai_request.py::test_thinking
+@ dialects/pairs/gemini_openai/test_request.py::test_thinking
 includeThoughts | includeThoughts
 budget 0 | {"thinkingBudget": 0}, VLLM
 budget -1 | {"thinkingBudget": -1}
@@ -316,9 +316,9 @@ budget N on SGLang | {"thinkingBudget": 512}, SGLANG
 budget N on Ollama | {"thinkingBudget": 8192}, OLLAMA
 budget on TGI | {"thinkingBudget": 100}, TGI
 level | {"thinkingLevel": "XHIGH"}
-@ dialects/pairs/test_gemini_openai_request.py::test_thinking_that_cannot_be_set_is_told
+@ dialects/pairs/gemini_openai/test_request.py::test_thinking_that_cannot_be_set_is_told
 what TGI cannot be told | thinkingLevel
-@ dialects/pairs/test_gemini_openai_reply.py::test_thoughts_not_asked_for_are_counted_only
+@ dialects/pairs/gemini_openai/test_reply.py::test_thoughts_not_asked_for_are_counted_only
 thoughts not wanted are counted | candidatesTokenCount
 @ engines/test_profile.py::test_effort_of_a_budget
 buckets | 24576
@@ -346,22 +346,22 @@ takes: guided_json and friends | guided_
 takes: logit_bias, user | logit_bias
 @ engines/test_profile.py::test_one_call_at_a_time
 takes: parallel_tool_calls | parallel_tool_calls
-@ dialects/pairs/test_gemini_openai_request.py::test_json_with_a_schema
+@ dialects/pairs/gemini_openai/test_request.py::test_json_with_a_schema
 takes: json_schema | FORMATTING
-@ dialects/pairs/test_gemini_openai_reply.py::test_usage
+@ dialects/pairs/gemini_openai/test_reply.py::test_usage
 tells: cached tokens | cached_tokens
 tells: reasoning tokens | completion_tokens_details
 tells: SGLang's reasoning tokens | reasoning_tokens=3, completion_tokens_details=None
-@ dialects/pairs/test_gemini_openai_reply.py::test_both_names_of_reasoning
+@ dialects/pairs/gemini_openai/test_reply.py::test_both_names_of_reasoning
 tells: reasoning by either name | "reasoning", "reasoning_content"
 @ catalog/test_names.py::test_not_found
 unknown model name | NotFound
-@ dialects/pairs/test_gemini_openai_request.py::test_formats_that_break_a_grammar_are_dropped
+@ dialects/pairs/gemini_openai/test_request.py::test_formats_that_break_a_grammar_are_dropped
 formats that a grammar cannot follow | hostname
 """
 
 OWN = """
-@ dialects/pairs/test_gemini_openai_request.py::test_the_least_request_adds_nothing_but_the_stream
+@ dialects/pairs/gemini_openai/test_request.py::test_the_least_request_adds_nothing_but_the_stream
 adds: stream and include_usage, nothing else | include_usage
 @ planning/test_transposition.py::test_what_stands_before_a_node_hears_what_google_would
 adds: Content-Type | application/json
@@ -370,11 +370,11 @@ adds: Accept-Encoding identity | identity
 adds: no user | "user"
 @ planning/test_plan.py::test_a_body_is_the_clients_own_when_the_name_stays
 order: a node that speaks the protocol judges by itself | sent == body
-@ dialects/pairs/test_gemini_openai_request.py::test_faults_come_before_refusals
+@ dialects/pairs/gemini_openai/test_request.py::test_faults_come_before_refusals
 order: faults before features | temperature
-@ dialects/pairs/test_gemini_openai_request.py::test_an_invalid_schema_names_every_place
+@ dialects/pairs/gemini_openai/test_request.py::test_an_invalid_schema_names_every_place
 order: schemas next, by their code | invalid_response_format_schema
-@ dialects/pairs/test_gemini_openai_request.py::test_everything_in_the_way_is_named_at_once
+@ dialects/pairs/gemini_openai/test_request.py::test_everything_in_the_way_is_named_at_once
 order: every path at once | cachedContent
 @ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 order: a refusal touches no node | node.connections == []

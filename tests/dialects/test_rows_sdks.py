@@ -115,7 +115,7 @@ any valid request is one for OpenAI or refused | check_openai
 any object is made over or refused | @given
 @ dialects/pairs/test_gemini_properties.py::test_any_bytes_give_frames_or_the_one_error
 any bytes give frames or the one error | @given
-@ dialects/pairs/test_anthropic_openai_properties.py::test_a_valid_request_is_made_over_or_refused
+@ dialects/pairs/anthropic_openai/test_properties.py::test_a_valid_request_is_made_over_or_refused
 any Messages request is made over or refused | @given
 """
 

@@ -2,7 +2,7 @@
 
 ``HEARD``: what one answered, and its answer to whatever it does not know. ``SENT``: what is sent to
 it otherwise than usual, see test_profile.MATRIX. ``MEDIA``: what it takes beside PNG and JPEG, of
-what pairs/test_gemini_openai_request.py sends. ``STREAM``: how it writes a stream with reasoning,
+what pairs/gemini_openai/test_request.py sends. ``STREAM``: how it writes a stream with reasoning,
 text and a call. ``FAILS``: how it writes that it failed. Both only of engines that were heard.
 
 Of what was recorded of one, as far as it is its own: ``IGNORES``: what it ignores, by the ends of

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.fastpath.fibers import Fiber, Signal, make_run
+from casedesk_proxy.fastpath.fibers import Fiber, OneShot, make_run
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 
 
@@ -39,11 +39,11 @@ async def test_what_never_waits_is_over_at_once() -> None:
 async def test_what_it_returns_is_told_at_its_end_and_nothing_where_it_has_none() -> None:
     loop, told = asyncio.get_running_loop(), []
 
-    async def work(signal: Signal[int]) -> int:
+    async def work(signal: OneShot[int]) -> int:
         return await signal + 1
 
     for end in ("set", "cancel"):
-        signal: Signal[int] = Signal(loop)
+        signal: OneShot[int] = OneShot(loop)
         fiber = Fiber(loop, work(signal), told.append)
         fiber.start()
         if end == "set":
@@ -54,7 +54,7 @@ async def test_what_it_returns_is_told_at_its_end_and_nothing_where_it_has_none(
 
 
 async def test_a_signal_resumes_within_set() -> None:
-    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
@@ -67,7 +67,7 @@ async def test_a_signal_resumes_within_set() -> None:
 
 
 async def test_a_failed_signal_raises_where_it_is_awaited() -> None:
-    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
@@ -82,7 +82,7 @@ async def test_a_failed_signal_raises_where_it_is_awaited() -> None:
 
 
 async def test_a_value_that_came_first_is_kept_and_two_are_an_error() -> None:
-    signal: Signal[str] = Signal(asyncio.get_running_loop())
+    signal: OneShot[str] = OneShot(asyncio.get_running_loop())
     signal.set("a")
     assert await signal == "a"
     with pytest.raises(AssertionError):
@@ -91,7 +91,7 @@ async def test_a_value_that_came_first_is_kept_and_two_are_an_error() -> None:
 
 async def test_an_ordinary_task_may_await_a_signal_and_be_cancelled() -> None:
     loop = asyncio.get_running_loop()
-    signal: Signal[int] = Signal(loop)
+    signal: OneShot[int] = OneShot(loop)
 
     async def wait() -> int:
         return await signal
@@ -100,7 +100,7 @@ async def test_an_ordinary_task_may_await_a_signal_and_be_cancelled() -> None:
     await asyncio.sleep(0)
     signal.set(3)
     assert await task == 3
-    left: Signal[int] = Signal(loop)
+    left: OneShot[int] = OneShot(loop)
 
     async def wait_in_vain() -> int:
         return await left
@@ -114,7 +114,7 @@ async def test_an_ordinary_task_may_await_a_signal_and_be_cancelled() -> None:
 
 
 async def test_cancelling_at_a_signal_is_immediate() -> None:
-    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
@@ -157,7 +157,7 @@ async def test_cancelling_at_a_task_cancels_the_task_first() -> None:
 
 
 async def test_cancelling_while_it_runs_ends_its_next_wait() -> None:
-    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
     runs: list[Run] = []
 
@@ -198,8 +198,8 @@ async def test_cancelling_beside_a_bare_yield(when: str) -> None:
 
 async def test_a_cancel_that_is_withstood_leaves_the_fiber_running() -> None:
     loop = asyncio.get_running_loop()
-    first: Signal[int] = Signal(loop)
-    second: Signal[int] = Signal(loop)
+    first: OneShot[int] = OneShot(loop)
+    second: OneShot[int] = OneShot(loop)
     seen = []
 
     async def work() -> None:
@@ -218,11 +218,11 @@ async def test_a_cancel_that_is_withstood_leaves_the_fiber_running() -> None:
 
 async def test_fibers_within_fibers() -> None:
     loop = asyncio.get_running_loop()
-    inner: Signal[int] = Signal(loop)
-    outer: Signal[int] = Signal(loop)
+    inner: OneShot[int] = OneShot(loop)
+    outer: OneShot[int] = OneShot(loop)
     seen = []
 
-    async def wait_for(signal: Signal[int]) -> None:
+    async def wait_for(signal: OneShot[int]) -> None:
         seen.append(await signal)
 
     async def work() -> None:
@@ -258,8 +258,8 @@ def eager(work: Coroutine[Any, None, Any]) -> asyncio.Task[Any]:
 
 async def test_a_task_within_a_fiber_s_step_waits_for_itself() -> None:
     loop = asyncio.get_running_loop()
-    its: Signal[int] = Signal(loop)
-    mine: Signal[int] = Signal(loop)
+    its: OneShot[int] = OneShot(loop)
+    mine: OneShot[int] = OneShot(loop)
     seen = []
     tasks = []
 
@@ -282,8 +282,8 @@ async def test_a_task_within_a_fiber_s_step_waits_for_itself() -> None:
 
 async def test_a_fiber_within_a_task_s_step_waits_for_itself() -> None:
     loop = asyncio.get_running_loop()
-    its: Signal[int] = Signal(loop)
-    mine: Signal[int] = Signal(loop)
+    its: OneShot[int] = OneShot(loop)
+    mine: OneShot[int] = OneShot(loop)
     seen = []
 
     async def work() -> None:
@@ -304,8 +304,8 @@ async def test_a_fiber_within_a_task_s_step_waits_for_itself() -> None:
 
 async def test_a_task_that_is_cancelled_at_a_signal_can_withstand_it() -> None:
     loop = asyncio.get_running_loop()
-    first: Signal[int] = Signal(loop)
-    second: Signal[int] = Signal(loop)
+    first: OneShot[int] = OneShot(loop)
+    second: OneShot[int] = OneShot(loop)
     seen: list[object] = []
 
     async def wait() -> None:
@@ -327,7 +327,7 @@ async def test_a_task_that_is_cancelled_at_a_signal_can_withstand_it() -> None:
 
 async def test_a_task_that_is_cancelled_as_its_signal_is_set_has_the_cancelling() -> None:
     loop = asyncio.get_running_loop()
-    signal: Signal[int] = Signal(loop)
+    signal: OneShot[int] = OneShot(loop)
 
     async def wait() -> int:
         return await signal
@@ -342,7 +342,7 @@ async def test_a_task_that_is_cancelled_as_its_signal_is_set_has_the_cancelling(
 
 async def test_a_task_s_error_comes_from_its_signal() -> None:
     loop = asyncio.get_running_loop()
-    signal: Signal[int] = Signal(loop)
+    signal: OneShot[int] = OneShot(loop)
 
     async def wait() -> int:
         return await signal
@@ -375,7 +375,7 @@ class Plain:
 
 
 async def test_a_task_in_a_fiber_s_place_tells_its_result() -> None:
-    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
 
     async def work() -> int:
         return await signal + 1
@@ -390,7 +390,7 @@ async def test_a_task_in_a_fiber_s_place_tells_its_result() -> None:
 async def test_a_task_in_a_fiber_s_place_is_cancelled_where_it_waits_and_not_before(
     rounds: int,
 ) -> None:
-    signal: Signal[int] = Signal(asyncio.get_running_loop())
+    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:

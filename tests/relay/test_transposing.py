@@ -105,7 +105,7 @@ def test_what_breaks_later_is_told_in_the_stream(chunked: bool) -> None:
     told = line.client.written.partition(b"<data: ")[2].removesuffix(b"\r\n" if chunked else b"")
     assert told.endswith(b"\r\n\r\n")
     message = json.loads(told)["error"]["message"]
-    assert message.startswith("it shouted by itself; try again")
+    assert message.startswith("the node shouted by itself; try again")
     assert line.client.asked == ["close"]
     assert line.relay.machine.fault is None
 

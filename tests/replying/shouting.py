@@ -27,7 +27,7 @@ class Shouting:
 
     def feed(self, data: bytes) -> bytes:
         if b"!" in data:
-            raise StreamBroken("it shouted by itself")
+            raise StreamBroken("shouted by itself")
         self.text += data
         self.held += data.upper()
         if self.when == "at once" or (self.when == "early" and self.text.endswith(b".")):
@@ -37,7 +37,7 @@ class Shouting:
 
     def finish(self) -> bytes | tuple[bytes, ...]:
         if not self.text.endswith(b"."):
-            raise StreamBroken("no full stop")
+            raise StreamBroken("sent no full stop")
         size, held = self.pieces, self.held
         if size:
             return tuple(held[at : at + size] for at in range(0, len(held), size))

@@ -22,7 +22,7 @@ from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 from tests.fixtures.table import table
 
-ERROR = StreamBroken("the node closed; wait")
+ERROR = StreamBroken("closed; wait")
 ARRAY = b'[{"a": [1, "]"]}\r\n,\r\n{"b": "[{"}]'
 
 

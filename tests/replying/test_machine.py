@@ -169,8 +169,8 @@ def test_a_stumble_on_the_short_way_is_told_in_the_stream() -> None:
     played.feed(frame_chunk(b"one "))
     played.machine.passed(2, 100, (b"", b"", b""))
     assert (played.machine.reads, played.machine.sent) == (3, 100 + len(frame_chunk(b"ONE ")))
-    played.do(played.machine.stumble(StreamBroken("garbled; wait")))
-    assert b'"message":"garbled; wait"' in played.body.replace(b": ", b":")
+    played.do(played.machine.stumble(StreamBroken("sent rubbish; wait")))
+    assert b'"message":"the node sent rubbish; wait"' in played.body.replace(b": ", b":")
     assert played.machine.terminal is Terminal.NODE_BROKE
 
 

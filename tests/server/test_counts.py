@@ -19,7 +19,7 @@ from casedesk_proxy.terms import Usage
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.server.gateways import CONFIG, SSE, Stage, chunk, staged
-from tests.server.test_gateway import outcomes, wait_for
+from tests.server.test_app import outcomes, wait_for
 
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
 WORD = b'data: {"choices":[{"index":0,"delta":{"content":"w"}}]}\n\n'

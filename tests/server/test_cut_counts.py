@@ -13,8 +13,8 @@ from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, Stage, chunk, staged
+from tests.server.test_app import outcomes, wait_for
 from tests.server.test_counts import DONE, FINISH, ROLE, WORD
-from tests.server.test_gateway import outcomes, wait_for
 
 #: Events behind which streams are cut: each of the first, and some later ones.
 WORDS = (0, 1, 2, 3, 4, 5, 9, 40)

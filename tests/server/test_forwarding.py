@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -18,7 +19,8 @@ from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.server import plans
 from casedesk_proxy.server.exchanges import Exchange
-from casedesk_proxy.server.forwarding import Forwarder, Timing
+from casedesk_proxy.server.forwarding import Forwarder
+from casedesk_proxy.server.pending import PendingRequest, Timing
 from casedesk_proxy.server.waits import WAITS
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.attempts import Attempts
@@ -66,10 +68,12 @@ async def forward(nodes: Nodes, model: bytes) -> Exchange:
     admitted = admit(found, request.head, Hosts((), ("h",), strict=False))
     assert isinstance(admitted, Admitted)
     exchange = Exchange("id-1", loop.time(), "POST", "/", "192.0.2.7")
-    forwarder = Forwarder(loop, cast(Any, nodes), cast(Any, nodes))
+    upstream = SimpleNamespace(dispatcher=nodes, metadata=nodes, turns=None)
+    forwarder = Forwarder(loop, cast(Any, upstream))
+    pending = PendingRequest(request, exchange, admitted, found, Timing(), BODY % model)
     error = NotFound if model == b"unknown" else NoNode
     with pytest.raises(error):
-        await forwarder.forward(request, exchange, admitted, found, BODY % model, Timing())
+        await forwarder.forward(pending)
     return exchange
 
 

@@ -8,7 +8,7 @@ import pytest
 from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk, staged
-from tests.server.test_gateway import outcomes, wait_for
+from tests.server.test_app import outcomes, wait_for
 
 WORD = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
 ABORT = b'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}\n\n'

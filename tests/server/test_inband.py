@@ -12,7 +12,7 @@ from casedesk_proxy.replying.record import Terminal
 from tests.fixtures.raw_node import NodeConnection
 from tests.server import gateways
 from tests.server.gateways import SSE, Stage, chunk, staged
-from tests.server.test_gateway import outcomes, wait_for
+from tests.server.test_app import outcomes, wait_for
 
 LONG = "This model's maximum context length is 8192 tokens. However, your request has 9010 input "
 LONG += "tokens."

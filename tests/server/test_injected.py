@@ -30,7 +30,7 @@ from tests.fixtures.raw_peer import Parting, PeerGone
 ROOT = Path(casedesk_proxy.__file__).parent
 #: Where a reply goes from its head on, and a request from its slot on.
 WAY = (
-    "relay/delivery.py", "relay/relay.py", "relay/whole.py", "relay/prelude.py",
+    "relay/delivery.py", "relay/relay.py", "relay/whole.py", "relay/early_response.py",
     "relay/watch.py", "server/handler.py", "server/body_reading.py", "server/forwarding.py",
     "server/own_replies.py", "server/exchanges.py", "telemetry/accesslog.py",
     "telemetry/metrics.py", "upstream/", "planning/", "replying/", "dialects/", "usage/",

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.dialects.pairs.test_anthropic_openai_reply import HELLO, STOP, calls, fragment
+from tests.dialects.pairs.anthropic_openai.test_reply import HELLO, STOP, calls, fragment
 from tests.dialects.responses_asking import MCP, asking, events, read
 from tests.fixtures.raw_node import NodeConnection
 from tests.fixtures.sdks import openai
 from tests.server.gateways import SSE, Stage, chunk, staged
-from tests.server.test_gateway import outcomes, wait_for
+from tests.server.test_app import outcomes, wait_for
 
 SPEAKS = "[openai, responses]"
 STREAM = read([*HELLO, *STOP], stream=True) or b""

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from casedesk_proxy.dialects.node_errors.limits import Excess, Excessive
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.dialects.node_errors.words import excess_fault
 from casedesk_proxy.errors import BadRequest, NotFound, ProxyError, Unsupported, Violation
 from casedesk_proxy.surfaces.anthropic import error_body, http_status
@@ -53,7 +53,9 @@ def test_a_picture_is_found_and_taken_out(path: str, place: tuple[str, ...]) -> 
 
 
 def test_a_picture_without_a_known_place() -> None:
-    fault = read_fault(Dialect.ANTHROPIC, 500, (), b'{"error":"image input is not supported"}', "m")
+    fault = map_node_error(
+        Dialect.ANTHROPIC, 500, (), b'{"error":"image input is not supported"}', "m"
+    )
     assert message(fault).startswith("Could not process image: the model does not accept this kind")
     assert http_status(fault) == 400
 
@@ -70,7 +72,7 @@ def test_a_picture_without_a_known_place() -> None:
 )
 @table("status", [400, 500])
 def test_a_node_that_cannot_take_a_picture(body: bytes, status: int) -> None:
-    fault = read_fault(Dialect.ANTHROPIC, status, (), body, "m", MEDIA)
+    fault = map_node_error(Dialect.ANTHROPIC, status, (), body, "m", MEDIA)
     told = message(fault)
     assert http_status(fault) == 400
     assert told.startswith("Could not process image: messages.1.content.2.image: ")
@@ -130,7 +132,7 @@ def test_a_model_that_is_not_there() -> None:
     body = error_body(fault).decode()
     assert "not_found_error" in body
     assert '"message":"model: x; model \'x\' is not served here"' in body
-    assert message(read_fault(Dialect.ANTHROPIC, 404, (), b"", "x")).startswith("model: x; ")
+    assert message(map_node_error(Dialect.ANTHROPIC, 404, (), b"", "x")).startswith("model: x; ")
 
 
 def test_calls_without_results() -> None:
@@ -138,7 +140,7 @@ def test_calls_without_results() -> None:
         b'{"error":{"message":"An assistant message with \'tool_calls\' must be followed by tool '
         b"messages responding to each 'tool_call_id'.\"}}"
     )
-    told = message(read_fault(Dialect.ANTHROPIC, 400, (), body, "m"))
+    told = message(map_node_error(Dialect.ANTHROPIC, 400, (), body, "m"))
     assert "`tool_use` ids were found without `tool_result` blocks immediately after" in told
 
 

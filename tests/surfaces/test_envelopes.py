@@ -165,11 +165,11 @@ def test_headers() -> None:
 
 
 def test_gemini_frame() -> None:
-    frame = gemini.error_frame(StreamBroken("the node broke; wait"))
+    frame = gemini.error_frame(StreamBroken("broke; wait"))
     assert frame.startswith(b'data: {"error":{"code":502,')
     assert frame.endswith(b"}\r\n\r\n")
     assert frame.count(b"\n") == 2
-    element = gemini.error_element(StreamBroken("the node broke; wait"))
+    element = gemini.error_element(StreamBroken("broke; wait"))
     assert frame == b"data: " + element + b"\r\n\r\n"
 
 
@@ -178,7 +178,7 @@ def test_anthropic_frame() -> None:
     assert (event, rest) == (b"event: error", [b"", b""])
     assert json.loads(data.removeprefix(b"data: ")) == {
         "type": "error",
-        "error": {"type": "api_error", "message": "m; wait"},
+        "error": {"type": "api_error", "message": "the node m; wait"},
         "request_id": "req-1",
     }
     assert b'"overloaded_error"' in anthropic.error_frame(Busy("m"))

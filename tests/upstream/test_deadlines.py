@@ -9,7 +9,7 @@ from typing import cast
 
 import pytest
 
-from casedesk_proxy.fastpath.fibers import Signal
+from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.upstream.deadlines import Deadlines
 from tests.fixtures.stalls import stall
 
@@ -49,7 +49,7 @@ class Clock:
 async def test_each_at_its_time_whatever_the_order() -> None:
     loop, clock = asyncio.get_running_loop(), Clock()
     deadlines = Deadlines(cast(asyncio.AbstractEventLoop, clock))
-    waiting = {seconds: Signal[None](loop) for seconds in (6.0, 2.0, 4.0, 2.0 + 1e-9)}
+    waiting = {seconds: OneShot[None](loop) for seconds in (6.0, 2.0, 4.0, 2.0 + 1e-9)}
     for seconds, signal in waiting.items():
         deadlines.add(signal, seconds)
     for now, left in ((1.99, 4), (2.01, 2), (3.99, 2), (4.0, 1), (5.99, 1), (6.0, 0)):
@@ -65,7 +65,7 @@ async def test_each_at_its_time_whatever_the_order() -> None:
 async def test_what_is_discarded_or_done_is_left_alone() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(loop)
-    discarded, done, late = (Signal[int](loop) for _ in range(3))
+    discarded, done, late = (OneShot[int](loop) for _ in range(3))
     deadlines.add(discarded, 0.01)
     deadlines.add(done, 0.01)
     deadlines.add(late, 0.02)
@@ -79,7 +79,7 @@ async def test_what_is_discarded_or_done_is_left_alone() -> None:
 
 async def test_no_limit_costs_nothing() -> None:
     loop = asyncio.get_running_loop()
-    deadlines, signal = Deadlines(loop), Signal[int](loop)
+    deadlines, signal = Deadlines(loop), OneShot[int](loop)
     deadlines.add(signal, float("inf"))
     deadlines.discard(signal)
     signal.set(1)
@@ -89,7 +89,7 @@ async def test_no_limit_costs_nothing() -> None:
 async def test_a_stall_of_ours_fails_nobody_who_was_answered_meanwhile() -> None:
     """Timers run before reads."""
     loop = asyncio.get_running_loop()
-    deadlines, signal = Deadlines(loop), Signal[int](loop)
+    deadlines, signal = Deadlines(loop), OneShot[int](loop)
     deadlines.add(signal, 0.05)
     near, far = socket.socketpair()
     with near, far:
@@ -102,12 +102,12 @@ async def test_a_stall_of_ours_fails_nobody_who_was_answered_meanwhile() -> None
 
 async def test_nor_does_it_keep_anybody_who_was_not() -> None:
     loop = asyncio.get_running_loop()
-    deadlines, signal = Deadlines(loop), Signal[int](loop)
+    deadlines, signal = Deadlines(loop), OneShot[int](loop)
     deadlines.add(signal, 0.05)
     await stall(0.3, lambda: None)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(wait(signal), 10)
 
 
-async def wait(signal: Signal[int]) -> int:
+async def wait(signal: OneShot[int]) -> int:
     return await signal

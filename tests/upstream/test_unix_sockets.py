@@ -16,6 +16,7 @@ import pytest
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.unix_sockets import connect, describe, is_full, open_session
+from casedesk_proxy.wording import AboutNode
 from tests.fixtures.raw_node import raw_node
 from tests.fixtures.table import table
 
@@ -96,7 +97,9 @@ async def test_errors_name_what_is_wrong(make: object, words: str, tmp_path: Pat
     assert error.message == f"node n cannot be reached: its socket {words}; start it"
     assert str(path) not in error.message, "not for clients"
     cause, remedy = error.message.split("; ")
-    assert caught.value.cause == f"{cause} ({path}); {remedy}"
+    known = caught.value.cause
+    assert isinstance(known, AboutNode)
+    assert known.text("n") == f"{cause} ({path}); {remedy}"
     assert error.reason == f"node n cannot be reached: its socket {words}: {path}"
 
 

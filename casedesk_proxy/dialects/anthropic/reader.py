@@ -119,18 +119,18 @@ class MessagesReader(Generic[ChoiceT]):
     def take_body(self, document: dict[str, Any]) -> None:
         content = document.get("content")
         if document.get("type") != "message" or not isinstance(content, list):
-            raise StreamBroken("the node's reply is not a message")
+            raise StreamBroken("is not a message", its="reply")
         self._begin(document)
         for at, block in enumerate(content):
             if not isinstance(block, dict):
-                raise StreamBroken("the node sent a malformed content block")
+                raise StreamBroken("sent a malformed content block")
             self._take_block(at, block)
         self._take_stop(document.get("stop_reason"))
         self._stopped = True
 
     def end(self) -> None:
         if self._finish is None or not self._stopped:
-            raise StreamBroken("the node's reply ended before it was complete")
+            raise StreamBroken("ended before it was complete", its="reply")
         choice = self._speaker()
         choice.finish = self._finish
         self._writer.finish(choice)
@@ -165,7 +165,7 @@ class MessagesReader(Generic[ChoiceT]):
         if not reason:
             return
         if not isinstance(reason, str) or reason not in _FINISH:
-            raise StreamBroken("the node stopped before its answer was complete")
+            raise StreamBroken("stopped before its answer was complete")
         self._finish = _FINISH[reason]
 
     def _take_block(self, index: int, block: dict[str, Any]) -> None:
@@ -190,7 +190,7 @@ class MessagesReader(Generic[ChoiceT]):
             piece = text_or_blank(delta.get("partial_json"))
             call = self._calls.get(index)
             if call is None:
-                raise StreamBroken("the node sent arguments for a tool call that it did not begin")
+                raise StreamBroken("sent arguments for a tool call that it did not begin")
             self._add(call, piece)
 
     def _add(self, call: ToolCall, piece: str) -> None:
@@ -198,7 +198,7 @@ class MessagesReader(Generic[ChoiceT]):
             call.pieces.append(piece)
             self._held += len(piece)
             if self._held > MAX_HELD_BYTES:
-                raise StreamBroken("the node sent a tool call that is too large")
+                raise StreamBroken("sent a tool call that is too large")
         self._writer.call(self._speaker(), call, piece)
 
     def _say(self, text: Any) -> bool:

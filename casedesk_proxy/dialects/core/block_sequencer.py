@@ -84,7 +84,7 @@ class BlockSequencer:
             self._send_pieces(call)
         elif call in self._begun:
             if piece.strip():
-                raise StreamBroken("the node sent more of a tool call that was already complete")
+                raise StreamBroken("sent more of a tool call that was already complete")
         elif call not in self._waiting:
             self._waiting.append(call)
             self._advance()
@@ -100,7 +100,7 @@ class BlockSequencer:
         calls = [*self._begun, *[item for item in self._waiting if isinstance(item, ToolCall)]]
         broken = [call for call in calls if call.arguments() is None or not call.name]
         if broken and not cut:
-            raise StreamBroken("the node sent a tool call whose arguments are not a JSON object")
+            raise StreamBroken("sent a tool call whose arguments are not a JSON object")
         if self._open is not None:
             self._close(keep=keep or self._open not in broken)
         for item in self._waiting:

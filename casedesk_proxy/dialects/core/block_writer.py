@@ -72,7 +72,7 @@ class BlockWriter:
         if choice.finish is Finish.REPETITION:
             # No protocol of blocks has a reason for this, and each existing reason means something
             # else.
-            raise StreamBroken("the node stopped the model because it repeated itself")
+            raise StreamBroken("stopped the model because it repeated itself")
 
     def repeats(self, choice: ReplyChoice) -> bool:
         return self._blocks.speaks

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
 from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
@@ -37,7 +37,7 @@ class LateReply:
         return b""
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        return read_fault(self._surface, status, headers, body, self._asked)
+        return map_node_error(self._surface, status, headers, body, self._asked)
 
 
 class BodyTranslator(LateReply):
@@ -53,7 +53,7 @@ class BodyTranslator(LateReply):
     def feed(self, data: bytes) -> bytes:
         self._body += data
         if len(self._body) > MAX_HELD_BYTES:
-            raise StreamBroken("the node's reply is too large")
+            raise StreamBroken("is too large", its="reply")
         return b""
 
     def finish(self) -> bytes:

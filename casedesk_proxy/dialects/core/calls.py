@@ -60,4 +60,4 @@ def write_arguments(value: Any) -> str:
     try:
         return dumps(value).decode()
     except TooDeep:
-        raise StreamBroken("the node sent a tool call that is nested too deeply") from None
+        raise StreamBroken("sent a tool call that is nested too deeply") from None

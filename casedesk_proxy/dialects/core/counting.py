@@ -26,7 +26,7 @@ def read_count(document: Any) -> int:
         document = document.get("tokenize_response")
     if isinstance(document, list):
         return len(document)
-    raise StreamBroken("the node did not report the number of tokens")
+    raise StreamBroken("did not report the number of tokens")
 
 
 def estimate_tokens(text: bytes) -> int:

@@ -19,9 +19,9 @@ def read_object(payload: bytes) -> dict[str, Any]:
     try:
         document = loads_repaired(payload)
     except JSONError:
-        raise StreamBroken("the node sent an event that is not JSON") from None
+        raise StreamBroken("sent an event that is not JSON") from None
     if not isinstance(document, dict):
-        raise StreamBroken("the node sent an event that is not an object")
+        raise StreamBroken("sent an event that is not an object")
     raise_error(document, payload)
     return document
 

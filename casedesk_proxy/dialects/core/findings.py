@@ -9,14 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from casedesk_proxy.errors import (
-    MAX_PATH_CHARS,
-    MAX_VIOLATIONS,
-    BadRequest,
-    Unsupported,
-    Violation,
-    bounded,
-)
+from casedesk_proxy.errors import MAX_VIOLATIONS, BadRequest, Unsupported, Violation
+from casedesk_proxy.wording import MAX_PATH_CHARS, bounded
 
 __all__ = ["FEATURE_REMEDY", "Findings", "Violations", "refusal_of", "shorten"]
 

@@ -7,7 +7,7 @@ from typing import Generic
 from casedesk_proxy.dialects.core.contract import Context
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
 from casedesk_proxy.dialects.core.reply import ChoiceT, ReplyReader, ReplyWriter
-from casedesk_proxy.dialects.node_errors.mapping import read_fault
+from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, Violation
 from casedesk_proxy.fastpath.text_template import TextTemplate
 from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
@@ -91,7 +91,7 @@ class StreamTranslator(Generic[ChoiceT]):
         return b"" if self.complete else self._writer.keepalive()
 
     def refuse(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
-        fault = read_fault(self._surface, status, headers, body, self._asked, self._media)
+        fault = map_node_error(self._surface, status, headers, body, self._asked, self._media)
         if self._surface is Dialect.ANTHROPIC and isinstance(fault, Busy):
             # This is a limit of the node's, not our queue, for which the surface uses 529.
             pause = fault.retry_after
@@ -105,7 +105,7 @@ class StreamTranslator(Generic[ChoiceT]):
         try:
             events = self._decoder.feed(data)
         except EventTooLarge:
-            raise StreamBroken("the node sent an event that is too large") from None
+            raise StreamBroken("sent an event that is too large") from None
         reader = self._reader
         if len(events) == 1 and not reader.ended:
             choice = reader.take(events[0], began and self._template.learns)
@@ -131,5 +131,5 @@ class StreamTranslator(Generic[ChoiceT]):
             self._body = bytearray()
         self._body += data
         if len(self._body) > MAX_HELD_BYTES:
-            raise StreamBroken("the node's reply is too large")
+            raise StreamBroken("is too large", its="reply")
         return True

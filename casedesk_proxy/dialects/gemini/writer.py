@@ -158,7 +158,7 @@ class GeminiWriter(PendingBytes):
                 choice.token_sum += token["logprob"]
                 choice.token_count += 1
         if len(choice.logs) > _MAX_LOGPROBS:
-            raise StreamBroken("the node sent more log probabilities than fit into one reply")
+            raise StreamBroken("sent more log probabilities than fit into one reply")
 
     def end(self, choices: list[Candidate], usage: Usage) -> None:
         """The last chunk of each candidate; the last of these contains the usage."""
@@ -240,7 +240,7 @@ class GeminiWriter(PendingBytes):
     def _collect(self, choice: Candidate, text: str, *, thought: bool) -> None:
         self._held_bytes += len(text)
         if self._held_bytes > MAX_HELD_BYTES:
-            raise StreamBroken("the node's reply is too large for a single body")
+            raise StreamBroken("is too large for a single body", its="reply")
         if not choice.parts or choice.parts[-1][0] is not thought:
             choice.parts.append((thought, []))
         choice.parts[-1][1].append(text)

@@ -29,8 +29,9 @@ from casedesk_proxy.errors import (
 )
 from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.http1 import retry_after_s
+from casedesk_proxy.wording import AboutNode
 
-__all__ = ["read_fault", "reason_of", "scrub"]
+__all__ = ["map_node_error", "reason_of", "scrub"]
 
 #: The longest reason that is passed on, in characters.
 MAX_REASON_CHARS = 2048
@@ -92,7 +93,7 @@ _PLACES = re.compile(
 )
 
 
-def read_fault(
+def map_node_error(
     surface: Dialect,
     status: int,
     headers: RawHeaders,
@@ -140,7 +141,7 @@ def _judge(
     if status == 500:
         return None
     shown = scrub(reason)
-    return BadRequest(f"the node refused the request: {shown}" if shown else _REFUSED)
+    return BadRequest(AboutNode(f"refused the request: {shown}") if shown else _REFUSED)
 
 
 def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadRequest:
@@ -161,7 +162,7 @@ def _media_fault(why: str, text: str, media: Sequence[Violation] | None) -> BadR
 
 
 _BAD_REQUEST = frozenset({400, 405, 406, 411, 415, 422})
-_REFUSED = "the node refused the request and gave no reason; look into the node's log"
+_REFUSED = AboutNode("refused the request and gave no reason; look into the node's log")
 #: How many places of media a message names.
 _MAX_PLACES = 5
 
@@ -179,8 +180,10 @@ def scrub(reason: str) -> str:
 def _by_status(surface: Dialect, status: int, retry_after: float | None, model: str) -> ProxyError:
     if status == 404:
         missing = NotFound(
-            f"the node does not have the model {model!r}, or does not offer this for it; use"
-            " another model",
+            AboutNode(
+                f"does not have the model {model!r}, or does not offer this for it; use another"
+                " model"
+            ),
             code="model_not_found",
         )
         missing.model = model
@@ -197,28 +200,28 @@ def _by_status(surface: Dialect, status: int, retry_after: float | None, model: 
         )
     if status == 429:
         return Busy(
-            "the node has no capacity for this request now; retry later",
+            AboutNode("has no capacity for this request now; retry later"),
             retry_after=retry_after,
         )
     if status in (408, 504):
-        return UpstreamTimeout("the node timed out; try again later")
+        return UpstreamTimeout(AboutNode("timed out; try again later"))
     if status == 501:
         unknown = surface is Dialect.ANTHROPIC
         return UpstreamFault(
-            "the node does not offer this; use another model",
+            AboutNode("does not offer this; use another model"),
             status=400 if unknown else 501,
             code="unimplemented",
         )
     if status in (502, 503, 529):  # 529: Anthropic's own status, also from nodes
         return UpstreamFault(
-            "the node is not available now; retry later",
+            AboutNode("is not available now; retry later"),
             status=529 if surface is Dialect.ANTHROPIC else 503,
             code="node_unavailable",
             retry_after=retry_after or _RETRY_AFTER_S,
         )
     # Also 401 and 403: the node's key is the operator's concern, not the client's.
     return UpstreamFault(
-        "the node failed to serve the request; look into the node's log",
+        AboutNode("failed to serve the request; look into the node's log"),
         status=500,
         code="node_failed",
     )

@@ -12,21 +12,28 @@ from casedesk_proxy.terms import Dialect
 __all__ = ["excess_fault"]
 
 _OPENAI = (Dialect.OPENAI, Dialect.RESPONSES)
+#: By these Anthropic's clients know what is too long.
+_PROMPT_TOO_LONG = "prompt is too long"
+_TOGETHER_TOO_LONG = "input length and `max_tokens` exceed context limit"
 
 
 def excess_fault(surface: Dialect, excess: Excess) -> ProxyError | None:
     """None if a surface has no such words: then the node's reason is clearer."""
     if excess.what is Excessive.REPLY:
         return None
-    words = _TOGETHER if excess.what is Excessive.TOGETHER else _PROMPT
+    is_together = excess.what is Excessive.TOGETHER
+    words = _TOGETHER if is_together else _PROMPT
     code = "context_length_exceeded" if surface in _OPENAI else None
-    return BadRequest(words[surface](excess), code=code)
+    fault = BadRequest(words[surface](excess), code=code)
+    if surface is Dialect.ANTHROPIC:
+        fault.known_by = _TOGETHER_TOO_LONG if is_together else _PROMPT_TOO_LONG
+    return fault
 
 
 def _prompt_anthropic(excess: Excess) -> str:
     if excess.prompt is None or excess.room is None:
-        return "prompt is too long"
-    return f"prompt is too long: {excess.prompt} tokens > {excess.room} maximum"
+        return _PROMPT_TOO_LONG
+    return f"{_PROMPT_TOO_LONG}: {excess.prompt} tokens > {excess.room} maximum"
 
 
 def _prompt_gemini(excess: Excess) -> str:
@@ -47,8 +54,8 @@ def _prompt_openai(excess: Excess) -> str:
 
 def _together_anthropic(excess: Excess) -> str:
     return (
-        f"input length and `max_tokens` exceed context limit: {excess.prompt} + {excess.reply} > "
-        f"{excess.room}, decrease input length or `max_tokens` and try again"
+        f"{_TOGETHER_TOO_LONG}: {excess.prompt} + {excess.reply} > {excess.room}, decrease input"
+        " length or `max_tokens` and try again"
     )
 
 

@@ -98,7 +98,7 @@ class CallList:
             call.pieces.append(piece)
             self._held += len(piece)
             if self._held > MAX_HELD_BYTES:
-                raise StreamBroken("the node sent a tool call that is too large")
+                raise StreamBroken("sent a tool call that is too large")
         return call, piece
 
     def _find(self, index: Any, ident: str, name: str) -> ToolCall:

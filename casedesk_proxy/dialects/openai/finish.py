@@ -43,4 +43,4 @@ def read_finish(reason: Any) -> Finish:
     if finish is not None:
         return finish
     word = reason if isinstance(reason, str) and _WORD.fullmatch(reason) else "unknown"
-    raise StreamBroken(f"the node stopped before its answer was complete (finish reason: {word})")
+    raise StreamBroken(f"stopped before its answer was complete (finish reason: {word})")

@@ -103,9 +103,9 @@ class ChatReader(Generic[ChoiceT]):
 
     def end(self) -> None:
         if not self._choices:
-            raise StreamBroken("the node's reply contains no choice")
+            raise StreamBroken("contains no choice", its="reply")
         if self._unfinished:
-            raise StreamBroken("the node's reply ended before it was complete")
+            raise StreamBroken("ended before it was complete", its="reply")
         choices = self._choices
         ordered = sorted(choices) if len(choices) > 1 else choices
         self._writer.end([choices[index] for index in ordered], self.usage)
@@ -126,7 +126,7 @@ class ChatReader(Generic[ChoiceT]):
         if counts:
             self._tally.take(counts, alone=False)
         if not isinstance(choices, list):
-            raise StreamBroken("the node sent malformed choices")
+            raise StreamBroken("sent malformed choices")
         if not self._begun:
             self._begun = True
             self._writer.begin(chunk.get("model"), chunk.get("id"), self.usage, answers=True)
@@ -138,7 +138,7 @@ class ChatReader(Generic[ChoiceT]):
 
     def _take_choice(self, document: Any) -> None:
         if not isinstance(document, dict):
-            raise StreamBroken("the node sent a malformed choice")
+            raise StreamBroken("sent a malformed choice")
         index = 0 if self._single else document.get("index", 0)
         if type(index) is not int:
             index = 0 if index is None else -1
@@ -167,7 +167,7 @@ class ChatReader(Generic[ChoiceT]):
 
     def _open_choice(self, index: int) -> ChoiceT:
         if not 0 <= index < _MAX_CHOICES:
-            raise StreamBroken("the node sent a choice with an unknown index")
+            raise StreamBroken("sent a choice with an unknown index")
         self._unfinished += 1
         choice = self._choices[index] = self._writer.choice(index)
         return choice
@@ -181,7 +181,7 @@ class ChatReader(Generic[ChoiceT]):
         content = delta.get("content")
         if content:
             if not isinstance(content, str | list):
-                raise StreamBroken("the node sent content that is not text")
+                raise StreamBroken("sent content that is not text")
             if text := _words(content):
                 self._writer.text(choice, text, last=last)
         refusal = delta.get("refusal")

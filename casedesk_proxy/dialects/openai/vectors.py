@@ -54,7 +54,7 @@ class VectorReader:
     def feed(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > MAX_HELD_BYTES:
-            raise StreamBroken("the node's reply is too large")
+            raise StreamBroken("is too large", its="reply")
         if self._tail:
             data, self._tail = self._tail + data, b""
         at = 0
@@ -70,7 +70,7 @@ class VectorReader:
         else:
             made = self._frame(dumps(value)[1:-1]) if isinstance(value, list) else None
         if made is None:
-            raise StreamBroken("the node sent a vector that is not a list of numbers")
+            raise StreamBroken("sent a vector that is not a list of numbers")
         return made
 
     def _read_document(self, data: bytes, at: int) -> int:

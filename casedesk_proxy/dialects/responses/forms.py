@@ -172,7 +172,7 @@ class ResponseForm:
         self._pieces.append(text)
         self._held += len(text)
         if self._held > MAX_HELD_BYTES:
-            raise StreamBroken("the node sent a reply that is too large")
+            raise StreamBroken("sent a reply that is too large")
 
     def _stem(self) -> str:
         return "response.refusal" if self._refuses else _STEMS[self._item["type"]]

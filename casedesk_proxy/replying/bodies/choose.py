@@ -102,9 +102,9 @@ def _check_readable(node: NodeReply) -> None:
         return
     coding = content_coding(head.headers)[:40].decode("latin-1")
     raise StreamBroken(
-        f"node {node.name} compressed its reply ({coding}), which the proxy asked it not to do;"
+        f"compressed its reply ({coding}), which the proxy asked it not to do;"
         " turn compression off at the node or at the proxy in front of it"
-    )
+    ).with_node(node.name)
 
 
 def _check_continues(framing: Framing, node: NodeReply) -> None:
@@ -118,7 +118,7 @@ def _check_continues(framing: Framing, node: NodeReply) -> None:
             f"node {node.name} answered with status {head.status}; look into its log",
             status=head.status,
         )
-    raise StreamBroken(f"node {node.name} did not answer with an event stream")
+    raise StreamBroken("did not answer with an event stream").with_node(node.name)
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:

@@ -92,12 +92,15 @@ class Content:
         """Whether the protocol's last event has arrived."""
         return self._answers is not None and is_answered(self._answers, self.tap.last)
 
-    def find_missing(self) -> str:
-        """What is missing in the answer if the message ends here; empty if it is complete."""
+    def is_complete(self) -> bool:
+        """Whether the message may end here."""
         answers, tap = self._answers, self.tap
-        if answers is not None and is_unfinished(answers, tap.first, tap.last):
-            return "the node's reply ended before the answer was complete"
-        return ""
+        return answers is None or not is_unfinished(answers, tap.first, tap.last)
+
+    def check_complete(self) -> None:
+        """Raises StreamBroken where the message must not end here."""
+        if not self.is_complete():
+            raise StreamBroken("ended before the answer was complete", its="reply")
 
     def is_given_up(self, dialect: Dialect) -> bool:
         return is_given_up(dialect, self.tap.last)
@@ -135,10 +138,15 @@ class ArrayRest(Content):
             if not payload:
                 return b""
             if not payload.startswith(b"["):
-                raise StreamBroken("the node did not answer with a JSON array")
+                raise StreamBroken("did not answer with a JSON array")
             self._begun, payload = True, payload[1:]
             self.tap.take(b"[")
         return super().take(payload, unsent=unsent)
 
-    def find_missing(self) -> str:
-        return super().find_missing() if self._begun else "the node's reply was empty"
+    def is_complete(self) -> bool:
+        return self._begun and super().is_complete()
+
+    def check_complete(self) -> None:
+        if not self._begun:
+            raise StreamBroken("was empty", its="reply")
+        super().check_complete()

@@ -31,7 +31,7 @@ class _CollectedError(ReplyBody):
         # One byte more than the limit shows that it is too long.
         self._body = (self._body + b"".join(self.reader.payload))[: MAX_ERROR_BYTES + 1]
         if len(self._body) > MAX_ERROR_BYTES and not self.reader.ended:
-            raise StreamBroken("the node's error is too long")
+            raise StreamBroken("is too long", its="error")
         return b""
 
 

@@ -71,22 +71,21 @@ class ReframedBody(_RelayedBody):
         return self._frame(payload)
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
-        if missing := self._content.find_missing():
-            raise StreamBroken(missing)
+        self._content.check_complete()
         return b"" if self.bare else LAST_CHUNK
 
 
 class VerbatimBody(_RelayedBody):
     """Node and client have the same framing: the client gets the node's very bytes."""
 
-    __slots__ = ("_missing", "_most", "_withheld")
+    __slots__ = ("_is_incomplete", "_most", "_withheld")
 
     def __init__(self, reader: BodyReader, content: Content) -> None:
         super().__init__(reader, content)
         #: Reads on the fast path are shorter than this.
         self._most = 0 if content.is_watchful else len(HEADS)
-        #: Why the message's end was not sent although it has arrived.
-        self._missing = ""
+        #: The message's end has come too early, and was not sent.
+        self._is_incomplete = False
         #: Whether something may be sent in its place.
         self._withheld = False
 
@@ -102,8 +101,8 @@ class VerbatimBody(_RelayedBody):
         reader = self.reader
         payload = b"".join(reader.payload)
         self._content.take(payload, unsent=unsent)
-        if reader.ended and (missing := self._content.find_missing()):
-            self._missing = missing
+        if reader.ended and not self._content.is_complete():
+            self._is_incomplete = True
             return self._withhold_end(data[:used], payload)
         if isinstance(reader, ChunkReader) and reader.trailer_at is not None:
             # A node's trailers would be headers that were never checked.
@@ -120,8 +119,8 @@ class VerbatimBody(_RelayedBody):
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         """If the node has not ended the message, the proxy ends it for the client."""
-        if self._missing:
-            raise StreamBroken(self._missing)
+        if self._is_incomplete:
+            self._content.check_complete()
         return b"" if self.reader.ended else LAST_CHUNK
 
     def is_answered(self) -> bool:

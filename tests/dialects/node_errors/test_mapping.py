@@ -9,7 +9,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.node_errors.mapping import MAX_REASON_CHARS, read_fault
+from casedesk_proxy.dialects.node_errors.mapping import MAX_REASON_CHARS, map_node_error
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, UpstreamTimeout
 from casedesk_proxy.terms import Dialect
 from tests.dialects.replies import names, read_reply
@@ -23,7 +23,7 @@ def fault(status: int, body: bytes = b"", surface: Dialect = G, **headers: str) 
     lines = tuple(
         (key.replace("_", "-").encode(), value.encode()) for key, value in headers.items()
     )
-    return read_fault(surface, status, lines, body, "gemma2:9b")
+    return map_node_error(surface, status, lines, body, "gemma2:9b")
 
 
 @table(
@@ -167,7 +167,7 @@ def test_recorded_errors(name: str, status: int, message: str) -> None:
 @table("surface", [G, A, O])
 def test_no_recorded_error_tells_of_its_machine(name: str, surface: Dialect) -> None:
     reply = read_reply(name)
-    told = read_fault(surface, reply.status, reply.headers, reply.body, "gemma2:9b")
+    told = map_node_error(surface, reply.status, reply.headers, reply.body, "gemma2:9b")
     assert not re.search(r"/usr|site-packages|\.py|127\.0\.0\.1|ollama\.ai|, line \d", told.message)
 
 
@@ -235,7 +235,7 @@ def test_retry_after() -> None:
 
 @given(st.integers(300, 999), st.binary(max_size=200), st.sampled_from([G, A, O]))
 def test_any_reply_gives_an_error(status: int, body: bytes, surface: Dialect) -> None:
-    found = read_fault(surface, status, (), body, "m")
+    found = map_node_error(surface, status, (), body, "m")
     assert 400 <= found.status <= 599
     assert found.message
 
@@ -261,6 +261,6 @@ def test_a_number_without_end_is_no_size(surface: Dialect) -> None:
 )
 def test_what_a_reason_quotes_is_the_clients_word(reason: str, surface: Dialect) -> None:
     body = json.dumps({"error": {"message": reason}}).encode()
-    fault = read_fault(surface, 400, (), body, "m", ())
+    fault = map_node_error(surface, 400, (), body, "m", ())
     assert (fault.status, fault.code) == (400, "invalid_request")
     assert fault.message == f"the node refused the request: {reason}"

@@ -95,10 +95,12 @@ def test_signs_of_life_stand_between_events_alone() -> None:
 def test_an_answer_without_its_end_is_missed() -> None:
     seen = content()
     seen.take(WORDS, unsent=False)
-    assert "before the answer was complete" in seen.find_missing()
+    assert not seen.is_complete()
+    with pytest.raises(StreamBroken, match="reply ended before the answer was complete"):
+        seen.check_complete()
     assert not seen.is_answered()
     seen.take(b"data: [DONE]\n\n", unsent=False)
-    assert seen.find_missing() == ""
+    seen.check_complete()
     assert seen.is_answered()
 
 
@@ -110,14 +112,16 @@ def test_the_rest_of_an_array_lacks_its_bracket() -> None:
     seen = rest()
     assert seen.is_watchful
     assert seen.position is Position.OPENED
-    assert seen.find_missing() == "the node's reply was empty"
+    assert not seen.is_complete()
+    with pytest.raises(StreamBroken, match="the node's reply was empty"):
+        seen.check_complete()
     assert seen.keep_alive() == b"\n"
     assert seen.take(b" \r\n", unsent=False) == b""
     assert seen.take(b' [{"a":', unsent=False) == b'{"a":'
     assert seen.position is Position.INSIDE
     assert seen.take(b"1}", unsent=False) == b"1}"
     assert seen.position is Position.BETWEEN
-    assert seen.find_missing() == ""
+    seen.check_complete()
 
 
 def test_what_is_no_array_is_no_rest_of_one() -> None:

@@ -53,7 +53,7 @@ def _in_order(document: dict[str, Any], wanted: int) -> list[Any]:
     entries = [one for one in data if isinstance(one, dict)] if isinstance(data, list) else []
     placed = {_place(entry, at): entry for at, entry in enumerate(entries)}
     if len(entries) != wanted or placed.keys() != set(range(wanted)):
-        raise StreamBroken("the node did not return one vector for each text")
+        raise StreamBroken("did not return one vector for each text")
     return [placed[at].get("embedding") for at in range(wanted)]
 
 

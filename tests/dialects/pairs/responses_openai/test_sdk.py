@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from tests.dialects.pairs.test_anthropic_openai_recorded import STREAMS, wanted
-from tests.dialects.pairs.test_anthropic_openai_reply import (
+from tests.dialects.pairs.anthropic_openai.test_recorded import STREAMS, wanted
+from tests.dialects.pairs.anthropic_openai.test_reply import (
     DONE,
     HELLO,
     STOP,

@@ -13,7 +13,7 @@ from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from tests.dialects.anthropic_asking import asking, image, result, said, text, transposed, used
-from tests.dialects.pairs.test_anthropic_openai_reply import (
+from tests.dialects.pairs.anthropic_openai.test_reply import (
     DONE,
     blocks,
     calls,
@@ -23,7 +23,7 @@ from tests.dialects.pairs.test_anthropic_openai_reply import (
     fragment,
     usage,
 )
-from tests.dialects.pairs.test_anthropic_openai_sdk import check_request
+from tests.dialects.pairs.anthropic_openai.test_sdk import check_request
 
 ENGINE = st.sampled_from(
     [engine for name, engine in ENGINES.items() if name not in ("gemini", "anthropic")]

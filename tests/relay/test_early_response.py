@@ -88,7 +88,7 @@ def carried(raw: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", list(REQUESTS))
-async def test_a_transposed_stream_gets_signs_of_life_from_the_first_silence_on(name: str) -> None:
+async def test_a_translated_stream_gets_signs_of_life_from_the_first_silence(name: str) -> None:
     slow = Slow(SSE, chunk(EVENT), chunk(FINISH) + b"0\r\n\r\n")
     async with pooled(openai_only(slow), deployment=OFTEN) as stage:
         client = await stage.connect()

@@ -16,7 +16,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Dialect
 from tests.dialects.breaking import error_behind
-from tests.dialects.pairs.test_anthropic_openai_properties import (
+from tests.dialects.pairs.anthropic_openai.test_properties import (
     ENGINE,
     JSON,
     ODD,
@@ -24,9 +24,9 @@ from tests.dialects.pairs.test_anthropic_openai_properties import (
     WORDS,
     optional,
 )
-from tests.dialects.pairs.test_anthropic_openai_recorded import STREAMS as RECORDED
-from tests.dialects.pairs.test_anthropic_openai_reply import DONE, chunk, event
-from tests.dialects.pairs.test_anthropic_openai_sdk import check_request
+from tests.dialects.pairs.anthropic_openai.test_recorded import STREAMS as RECORDED
+from tests.dialects.pairs.anthropic_openai.test_reply import DONE, chunk, event
+from tests.dialects.pairs.anthropic_openai.test_sdk import check_request
 from tests.dialects.replies import cuts, read_reply
 from tests.dialects.responses_asking import (
     FREEFORM,

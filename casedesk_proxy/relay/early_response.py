@@ -30,12 +30,12 @@ from casedesk_proxy.turns import Turns
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
-__all__ = ["Prelude", "begin_prelude"]
+__all__ = ["EarlyResponse", "begin_early_response"]
 
 log = logging.getLogger(__name__)
 
 
-class Prelude:
+class EarlyResponse:
     """Keepalives of ``relay`` every ``interval`` seconds. ``opened``: the head was sent; ``stop``
     must be called."""
 
@@ -103,14 +103,14 @@ class _Early:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
-def begin_prelude(
+def begin_early_response(
     loop: asyncio.AbstractEventLoop,
     request: ClientRequest,
     surface: Dialect,
     plan: Plan,
     request_id: str,
     turns: Turns,
-) -> Prelude | None:
+) -> EarlyResponse | None:
     """None if keepalives are off, or none is safe, as for all unary replies."""
     wanted = plan.deployment.config
     transport = request.client.lend()
@@ -134,7 +134,7 @@ def begin_prelude(
     body = EarlyBody(early.signs, early.ending, bare=not http11)
     behind = end_behind(surface, request.head.headers)
     machine = ReplyMachine(annotated(make_head, request.notes), body, end_behind=behind)
-    return Prelude(loop, request, transport, machine, wanted.heartbeat, turns)
+    return EarlyResponse(loop, request, transport, machine, wanted.heartbeat, turns)
 
 
 def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> _Early:

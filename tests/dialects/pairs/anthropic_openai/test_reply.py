@@ -16,7 +16,7 @@ from casedesk_proxy.surfaces import anthropic
 from casedesk_proxy.terms import Dialect, Framing, Usage
 from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, transposed
 from tests.dialects.breaking import error_behind
-from tests.dialects.pairs.test_anthropic_openai_request import LONG
+from tests.dialects.pairs.anthropic_openai.test_request import LONG
 from tests.fixtures.table import table
 
 DONE = b"data: [DONE]\n\n"

@@ -11,7 +11,7 @@ import pytest
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import StreamBroken
 from tests.dialects.anthropic_asking import WEATHER, asking, transposed
-from tests.dialects.pairs.test_anthropic_openai_reply import collected, ending, streamed, told
+from tests.dialects.pairs.anthropic_openai.test_reply import collected, ending, streamed, told
 from tests.dialects.replies import cuts, names, read_reply
 from tests.engines.known import known
 from tests.fixtures.table import table

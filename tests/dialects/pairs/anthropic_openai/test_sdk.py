@@ -26,8 +26,8 @@ from tests.dialects.anthropic_asking import (
     user,
 )
 from tests.dialects.breaking import error_behind
-from tests.dialects.pairs.test_anthropic_openai_recorded import ANYTHING, STREAMS, wanted
-from tests.dialects.pairs.test_anthropic_openai_reply import (
+from tests.dialects.pairs.anthropic_openai.test_recorded import ANYTHING, STREAMS, wanted
+from tests.dialects.pairs.anthropic_openai.test_reply import (
     CALL,
     DONE,
     HELLO,

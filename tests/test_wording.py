@@ -1,0 +1,62 @@
+"""What an error says, and what of it a log may hold."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from casedesk_proxy.wording import (
+    MAX_MESSAGE_CHARS,
+    AboutNode,
+    bounded,
+    reason_of,
+    text_of,
+    with_remedy,
+)
+from tests.fixtures.table import table
+
+
+def test_a_message_about_a_node_names_it_where_it_is_known() -> None:
+    did, part = AboutNode("sent no reply"), AboutNode("was empty", its="reply")
+    assert (did.text(), part.text()) == ("the node sent no reply", "the node's reply was empty")
+    assert did.text("gpu0") == "node gpu0 sent no reply"
+    assert part.text("gpu0") == "node gpu0's reply was empty"
+    assert (str(did), str(part)) == ("sent no reply", "its reply was empty"), "behind its name"
+
+
+def test_what_to_do_stands_behind_what_is_wrong_unless_that_says_it() -> None:
+    assert with_remedy("it broke", "try again") == "it broke; try again"
+    assert with_remedy(AboutNode("broke"), "wait") == AboutNode("broke; wait")
+    assert with_remedy("it broke; wait", "try again") == "it broke; wait"
+    assert with_remedy("it broke", "") == "it broke"
+
+
+def test_no_message_is_long() -> None:
+    assert len(text_of(AboutNode("x" * 99_999), "gpu0")) == MAX_MESSAGE_CHARS
+
+
+@table(
+    ("message", "reason"),
+    [
+        ("no such model", "no such model"),
+        ("the model 'secret' is unknown; known: a", "the model … is unknown"),
+        ("it says \"a 'b' c\" twice", "it says … twice"),
+        ("the node's own, isn't it", "the node's own, isn't it"),
+        ("two\n lines", "two lines"),
+        ("x" * 2000, "x" * 159 + "…"),
+        ("a quote 'that ends behind the cut " + "x" * 2000 + "'", "a quote …"),
+    ],
+)
+def test_a_log_holds_no_quotation(message: str, reason: str) -> None:
+    assert reason_of(message) == reason
+
+
+def test_a_short_text_stays() -> None:
+    assert (bounded("abc", 3), bounded("abcd", 3)) == ("abc", "ab…")
+
+
+@given(st.text(max_size=30), st.integers(1, 30))
+def test_bounded(text: str, most: int) -> None:
+    short = bounded(text, most)
+    assert len(short) <= most
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
