@@ -8,18 +8,23 @@ nothing.
 Nobody waits for an instance that does not accept, because it is busy, say, or has stopped: where
 clients wait in the socket at two looks in a row, and no other instance has accepted one in between,
 the instance that sees it accepts again.
+
+Yet all that wait in the socket are accepted in one round: on a busy machine, or before another
+instance starts, one may have many more clients than another for as long as they keep their
+connections. Then the next requests of so many are told that their connection ends with the reply,
+and where they connect again it is at the other instance.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from casedesk_proxy.server.listeners import Listeners
 from casedesk_proxy.server.public import PublicServer
 
-__all__ = ["Arrivals", "is_ahead"]
+__all__ = ["Arrivals", "find_surplus", "is_ahead"]
 
 #: Connections that an instance may have more than another: at least, and one of so many.
 _MIN_MARGIN_TIMES, _MARGIN_SHARE = 2, 32
@@ -27,6 +32,13 @@ _MIN_MARGIN_TIMES, _MARGIN_SHARE = 2, 32
 _LOOK_S = 0.005
 #: Seconds for which one accepts whatever the others have, as they do not accept themselves.
 _FREE_S = 0.1
+
+#: Connections above the mean of all instances that are let be: at least, and one of so many.
+_MIN_SURPLUS_COUNT, _SURPLUS_SHARE = 4, 8
+#: Seconds between two counts of them.
+_BALANCE_S = 1.0
+#: Seconds for which nobody is sent to others once these have let clients wait.
+_DISTRUST_S = 5.0
 
 _OPEN, _CONNECTIONS = "accepting", "connections"
 
@@ -50,6 +62,13 @@ def is_ahead(ours: int, others: Iterable[int]) -> bool:
     return fewest is not None and ours >= fewest + max(_MIN_MARGIN_TIMES, fewest // _MARGIN_SHARE)
 
 
+def find_surplus(ours: int, others: Sequence[int]) -> int:
+    """How many connections another instance should have instead."""
+    mean = (ours + sum(others)) // (len(others) + 1)
+    surplus = ours - mean
+    return surplus if surplus > max(_MIN_SURPLUS_COUNT, mean // _SURPLUS_SHARE) else 0
+
+
 class Arrivals:
     """Of one instance, which has ``listeners`` and ``public``. ``start`` once these are served,
     and ``stop`` before they are closed. ``table``: None where the instance shares nothing."""
@@ -62,18 +81,21 @@ class Arrivals:
         table: Rows | None,
         *,
         look_s: float = _LOOK_S,
+        balance_s: float = _BALANCE_S,
     ) -> None:
         self._loop = loop
         self._listeners = listeners
         self._public = public
         self._table = table
         self._look_s = look_s
+        self._balance_s = balance_s
+        self._balancing: asyncio.TimerHandle | None = None
         self._columns: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
         #: What the others had at the last look, if clients waited in the socket then.
         self._waited_at: list[int] | None = None
-        self._free_until = 0.0
+        self._free_until = float("-inf")
 
     def start(self) -> None:
         if self._table is None:
@@ -84,15 +106,25 @@ class Arrivals:
             self._columns = accepting, connections
             self._table.publish(accepting, 1)
             self._public.counted = self._count
+            self._balance()
 
     def stop(self) -> None:
         """Others are to accept all that comes."""
         self._public.counted = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._public.surplus = 0
+        for timer in (self._timer, self._balancing):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._balancing = None
         if self._table is not None and self._columns is not None:
             self._table.publish(self._columns[0], 0)
+
+    def _balance(self) -> None:
+        surplus = 0
+        if self._loop.time() >= self._free_until + _DISTRUST_S:
+            surplus = find_surplus(len(self._public.connections), self._read_others())
+        self._public.surplus = surplus
+        self._balancing = self._loop.call_later(self._balance_s, self._balance)
 
     def _count(self, connections: int) -> None:
         """So many are open."""

@@ -206,7 +206,8 @@ class ClientConnection(asyncio.Protocol):
     def _begin(self, head: RequestHead) -> None:
         server = self._server
         self._patience.have_head()
-        if server.closing:
+        if server.closing or server.surplus:
+            server.surplus = max(server.surplus - head.keep_alive, 0)
             head = replace(head, keep_alive=False)
         self.client.flush()
         self._request = request = ClientRequest(head, self.client, server.room)

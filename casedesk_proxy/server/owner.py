@@ -46,6 +46,7 @@ class Owner(Protocol[C]):
     stalls: Stalls
     room: Room
     closing: bool
+    surplus: int
 
     def admit(self, connection: C) -> None:
         """It is open."""

@@ -65,6 +65,8 @@ class PublicServer:
         #: would have opened; a timer ends what is held even so.
         self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
         self.closing = False
+        #: So many of the next requests are the last of their connections: see `arrivals`.
+        self.surplus = 0
         #: Called with their number when a connection opens or ends; None: nobody counts them.
         self.counted: Callable[[int], None] | None = None
         self._emptied: asyncio.Future[None] | None = None

@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from casedesk_proxy.instances.table import HostTable
-from casedesk_proxy.server.arrivals import Arrivals, is_ahead
+from casedesk_proxy.server.arrivals import Arrivals, find_surplus, is_ahead
 from casedesk_proxy.server.listeners import Listeners
 from casedesk_proxy.server.public import PublicServer
 from tests.fixtures.raw_client import RawClient, open_client
@@ -43,6 +43,7 @@ class Instance:
         self.table = table
         self.connections: set[asyncio.Protocol] = set()
         self.counted: Callable[[int], None] | None = None
+        self.surplus = 0
         self.listeners = Listeners((sock.dup(),))
         loop, public = asyncio.get_running_loop(), cast(PublicServer, self)
         self.arrivals = Arrivals(loop, self.listeners, public, table)
@@ -97,6 +98,33 @@ async def host(
 )  # fmt: skip
 def test_who_is_ahead(ours: int, others: list[int], ahead: bool) -> None:
     assert is_ahead(ours, others) is ahead
+
+
+@pytest.mark.parametrize(
+    ("ours", "others", "surplus"),
+    [(9, [], 0), (8, [0], 0), (10, [0], 5), (127, [73], 27), (0, [200], 0), (110, [90], 0),
+     (90, [0, 0], 60)],
+)  # fmt: skip
+def test_what_others_should_have(ours: int, others: list[int], surplus: int) -> None:
+    assert find_surplus(ours, others) == surplus
+
+
+async def test_who_has_many_more_lets_some_go_to_another(tmp_path: Path) -> None:
+    """Which came later, say. One that lets clients wait gets none."""
+    async with host(tmp_path, 1) as ((one,), clients):
+        await clients.connect(20)
+        one.arrivals._balance()
+        assert one.surplus == 0, "there is nobody else"
+        table = await asyncio.to_thread(HostTable, tmp_path)
+        accepting = table.column("accepting")
+        assert accepting is not None
+        table.publish(accepting, 1)
+        one.arrivals._balance()
+        assert one.surplus == 10
+        one.arrivals._free_until = asyncio.get_running_loop().time()
+        one.arrivals._balance()
+        assert one.surplus == 0
+        table.close()
 
 
 async def test_clients_are_spread(tmp_path: Path) -> None:

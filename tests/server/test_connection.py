@@ -93,6 +93,23 @@ async def test_the_connection_lives_on_or_not(wire: bytes, closes: bool) -> None
             assert await read_reply(client) == (200, b"again")
 
 
+async def test_of_many_connections_some_end_with_their_next_reply() -> None:
+    """Their clients are for another instance; see `server.arrivals`."""
+    async with serving() as (served, connect):
+        clients = [await connect() for _ in range(3)]
+        served.server.surplus = 1
+        clients[0].write(post(b"x", extra="Connection: close\r\n"))
+        assert await read_reply(clients[0]) == (200, b"x")
+        assert served.server.surplus == 1, "it would have gone anyway"
+        for client in clients[1:]:
+            client.write(post(b"x"))
+            assert await read_reply(client) == (200, b"x")
+        assert await clients[1].rest() == b""
+        assert served.server.surplus == 0
+        clients[2].write(post(b"again"))
+        assert await read_reply(clients[2]) == (200, b"again")
+
+
 @pytest.mark.parametrize(
     ("wire", "status"),
     [
