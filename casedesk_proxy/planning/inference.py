@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.engines.paths import nearest_path
+from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.planning.route import PlanInput, Route, UploadRoute
 from casedesk_proxy.snapshot import NodeSpec
@@ -36,7 +38,12 @@ def node_path(call: Call, node: NodeSpec) -> str:
 
 def can_steer(node: NodeSpec) -> bool:
     """Whether a chat that runs there can be steered."""
-    return any(one.action is Action.STEER_CHAT for one in node.engine.paths)
+    return _steers_chats(node.engine)
+
+
+@cache
+def _steers_chats(engine: EngineSpec) -> bool:
+    return any(one.action is Action.STEER_CHAT for one in engine.paths)
 
 
 def keep_having(rules: ModelRules, call: Call, find: Callable[[str], NodeSpec]) -> ModelRules:

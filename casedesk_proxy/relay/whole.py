@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import lru_cache
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.circuit_breaker import NodeFault
@@ -13,11 +12,10 @@ from casedesk_proxy.replying.completeness import is_given_up
 from casedesk_proxy.replying.heads import is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
-from casedesk_proxy.terms import Dialect, Framing, RawHeaders
+from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES
-from casedesk_proxy.wire.bodies import content_coding
 from casedesk_proxy.wire.http1 import BodyFraming
 
 __all__ = ["came_whole", "send_whole"]
@@ -32,17 +30,10 @@ def came_whole(reply: LeasedReply, framing: Framing) -> bool:
         and reply.route.translator is None
         and head.status < 400
         and framing is Framing.UNARY
-        and _is_document(head.headers)
+        and not (is_event_stream(head) or head.coding)
         and is_on(Trick.WHOLE_REPLIES)
         and (head.status != 200 or read_within(body) is None)
     )
-
-
-@lru_cache(maxsize=128)
-def _is_document(headers: RawHeaders) -> bool:
-    """Whether a body with such headers is neither a stream nor compressed. Cached, since most heads
-    repeat an earlier one."""
-    return not (is_event_stream(headers) or content_coding(headers))
 
 
 def send_whole(

@@ -23,6 +23,7 @@ __all__ = [
     "transposed_head",
 ]
 
+_EVENTS, _LINES = b"text/event-stream", b"application/x-ndjson"
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
@@ -35,23 +36,14 @@ def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
     return body
 
 
-def is_event_stream(headers: RawHeaders) -> bool:
-    return _is_events(header(headers, b"content-type") or b"")
+def is_event_stream(head: ResponseHead) -> bool:
+    return head.kind.startswith(_EVENTS)
 
 
 def is_line_stream(head: ResponseHead) -> bool:
     """Whether this is an Ollama stream; its answer to a request that only loads a model is one
     document on one line."""
-    kind = (header(head.headers, b"content-type") or b"").lower()
-    return kind.startswith((b"application/x-ndjson", b"application/json"))
-
-
-def _is_events(content_type: bytes) -> bool:
-    return content_type.lower().startswith(b"text/event-stream")
-
-
-def _is_stream(content_type: bytes) -> bool:
-    return _is_events(content_type) or content_type.lower().startswith(b"application/x-ndjson")
+    return head.kind.startswith((_LINES, b"application/json"))
 
 
 def reply_head(
@@ -98,8 +90,8 @@ def _template(
     if surface is Dialect.ANTHROPIC and header(headers, b"request-id") is None:
         ids += b"\r\nrequest-id: %b"
     count = ids.count(b"%b")
-    kind = header(headers, b"content-type") or b""
-    if _is_stream(kind) and header(headers, b"x-accel-buffering") is None:
+    kind = (header(headers, b"content-type") or b"").lower()
+    if kind.startswith((_EVENTS, _LINES)) and header(headers, b"x-accel-buffering") is None:
         # Another nginx in front of the proxy would hold events back (its proxy_buffering).
         ids += b"\r\nX-Accel-Buffering: no"
     return lead + ids + end + (b"\r\n%b\r\n" if has_notes else b"\r\n\r\n"), count

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import zlib
 
-from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
-from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
+from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
 
 __all__ = [
     "BodyReader",
@@ -21,7 +20,6 @@ __all__ = [
     "LengthReader",
     "MalformedCoding",
     "body_reader",
-    "content_coding",
     "is_opaque",
 ]
 
@@ -142,17 +140,9 @@ def body_reader(head: ResponseHead) -> BodyReader:
         reader: ChunkReader | LengthReader | CloseReader = ChunkReader()
     else:
         reader = CloseReader() if head.body is BodyFraming.CLOSE else LengthReader(head.length)
-    coding = content_coding(head.headers)
-    return DecodingReader(reader, coding) if coding else reader
+    return DecodingReader(reader, head.coding) if head.coding else reader
 
 
-def content_coding(headers: RawHeaders) -> bytes:
-    """The body's content coding in lower case; empty if it is not compressed."""
-    coding = (header(headers, b"content-encoding") or b"").strip().lower()
-    return b"" if coding == b"identity" else coding
-
-
-def is_opaque(headers: RawHeaders) -> bool:
+def is_opaque(head: ResponseHead) -> bool:
     """Whether a body is compressed with a coding that is not supported here."""
-    coding = content_coding(headers)
-    return bool(coding) and coding not in _WINDOW_BITS
+    return bool(head.coding) and head.coding not in _WINDOW_BITS

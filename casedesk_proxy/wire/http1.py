@@ -92,7 +92,9 @@ class RequestHead:
 class ResponseHead:
     """A reply's head. ``length`` is the number of body bytes if ``body`` is LENGTH, else 0.
 
-    ``keep_alive``: the node says that the connection may carry another request.
+    ``keep_alive``: the node says that the connection may carry another request. ``kind`` is the
+    body's media type and ``coding`` its content coding, both in lower case; ``coding`` is empty if
+    it is not compressed.
     """
 
     status: int
@@ -101,11 +103,14 @@ class ResponseHead:
     body: BodyFraming
     length: int
     keep_alive: bool
+    kind: bytes = b""
+    coding: bytes = b""
 
     def with_length(self, length: int) -> ResponseHead:
         return ResponseHead(
-            self.status, self.reason, self.headers, self.body, length, self.keep_alive
-        )
+            self.status, self.reason, self.headers, self.body, length, self.keep_alive, self.kind,
+            self.coding,
+        )  # fmt: skip
 
 
 def header(headers: RawHeaders, name: bytes) -> bytes | None:
@@ -168,7 +173,11 @@ def parse_response_head(block: bytes) -> ResponseHead:
     if status < 200 or status in _NO_BODY:
         body, length = BodyFraming.NONE, 0
     keep_alive = keep_alive and body is not BodyFraming.CLOSE
-    return ResponseHead(status, match[3] or b"", headers, body, length, keep_alive)
+    kind = (header(headers, b"content-type") or b"").lower()
+    coding = (header(headers, b"content-encoding") or b"").strip().lower()
+    if coding == b"identity":
+        coding = b""
+    return ResponseHead(status, match[3] or b"", headers, body, length, keep_alive, kind, coding)
 
 
 def _split(block: bytes) -> list[bytes]:

@@ -27,7 +27,7 @@ from casedesk_proxy.replying.in_stream_errors import judge_within
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.node_errors import judge_refusal
 from casedesk_proxy.terms import Dialect, Framing, record
-from casedesk_proxy.wire.bodies import body_reader, content_coding, is_opaque
+from casedesk_proxy.wire.bodies import body_reader, is_opaque
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
 
 __all__ = ["Chosen", "NodeReply", "Recipient", "choose_body"]
@@ -98,9 +98,9 @@ def _check_readable(node: NodeReply) -> None:
     """Nodes are asked for an uncompressed reply. A reply that is compressed nevertheless is
     decoded, or refused if it cannot be; a compressed error is judged only by its status."""
     head = node.head
-    if head.status >= 400 or not is_opaque(head.headers):
+    if head.status >= 400 or not is_opaque(head):
         return
-    coding = content_coding(head.headers)[:40].decode("latin-1")
+    coding = head.coding[:40].decode("latin-1")
     raise StreamBroken(
         f"compressed its reply ({coding}), which the proxy asked it not to do;"
         " turn compression off at the node or at the proxy in front of it"
@@ -126,17 +126,15 @@ def _streams_as(framing: Framing, head: ResponseHead) -> bool:
     bytes."""
     if framing is Framing.LINES:
         return is_line_stream(head)
-    return framing is Framing.JSON_ARRAY or (
-        framing is Framing.SSE and is_event_stream(head.headers)
-    )
+    return framing is Framing.JSON_ARRAY or (framing is Framing.SSE and is_event_stream(head))
 
 
 def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     """A reply that is in the client's protocol."""
     head = node.head
-    coded = bool(content_coding(head.headers))
+    coded = bool(head.coding)
     given = BodyFraming.CHUNKED if coded else head.body
-    trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head.headers)
+    trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head)
     # A client that has received keepalives gets chunks.
     begun = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
     taken = client_framing(begun, http11=client.http11)
