@@ -215,15 +215,11 @@ def _recipient(
     *,
     is_kept_alive: bool,
 ) -> Recipient:
-    head = request.head
+    head, library = request.head, None
+    if surface is Dialect.GEMINI:
+        library = header(head.headers, b"x-goog-api-client")
     return Recipient(
-        surface,
-        framing,
-        request_id,
-        head.http11,
-        head.keep_alive,
-        header(head.headers, b"x-goog-api-client") or b"",
-        is_kept_alive,
+        surface, framing, request_id, head.http11, head.keep_alive, library or b"", is_kept_alive
     )
 
 

@@ -113,11 +113,12 @@ def begin_early_response(
 ) -> EarlyResponse | None:
     """None if keepalives are off, or none is safe, as for all unary replies."""
     wanted = plan.deployment.config
-    transport = request.client.lend()
-    if not wanted.heartbeat or plan.framing is Framing.UNARY or transport is None:
+    if not wanted.heartbeat or plan.framing is Framing.UNARY:
         return None
     translators = _translators(plan)
     if not translators and not wanted.heartbeat_verbatim:
+        return None
+    if (transport := request.client.lend()) is None:
         return None
     if translators:
         early = _translated(plan, surface, translators)
@@ -161,8 +162,11 @@ def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
 
 def _translators(plan: Plan) -> list[Translator]:
     """Each once: engines that get different requests have separate translators."""
-    found = {id(route.translator): route.translator for route in plan.routes.values()}
-    return [one for one in found.values() if one is not None]
+    found: dict[int, Translator] = {}
+    for route in plan.routes.values():
+        if route.translator is not None:
+            found[id(route.translator)] = route.translator
+    return list(found.values())
 
 
 def _keepalive_all(translators: list[Translator]) -> bytes:

@@ -42,11 +42,11 @@ _FORMS = {
 _OWN_FORMS = _FORMS | {Framing.JSON_ARRAY: Form.OWN_ARRAY}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class Recipient:
     """The client of the reply. ``http11`` is False for clients of HTTP/1.0. ``library`` is the
-    value of ``x-goog-api-client``. ``is_kept_alive``: the client has already received the head of a
-    stream."""
+    value of ``x-goog-api-client`` of a Gemini client. ``is_kept_alive``: the client has already
+    received the head of a stream."""
 
     surface: Dialect
     framing: Framing
@@ -57,7 +57,7 @@ class Recipient:
     is_kept_alive: bool = False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@record
 class NodeReply:
     """The reply of the node ``name``. ``model`` is the client's name of the model; ``authority`` is
     the node's address and ``key`` its key, which no client may learn; ``headers`` are for the
