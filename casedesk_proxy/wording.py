@@ -1,4 +1,5 @@
-"""What an error says: messages about a node, bounded texts, and what of them a log may hold."""
+"""The texts of errors: messages about a node, bounded texts, and the part that a log may
+contain."""
 
 from __future__ import annotations
 
@@ -16,28 +17,28 @@ __all__ = [
     "with_remedy",
 ]
 
-#: Characters of a message, as clients get it.
+#: Characters of a message for clients.
 MAX_MESSAGE_CHARS = 8192
 #: Characters of a path: names in a body are the client's own, and may be as long as the body.
 MAX_PATH_CHARS = 200
-#: Characters of a message that a log line shows.
+#: Characters of a message in a log line.
 _MAX_REASON_CHARS = 160
-#: Characters of a message that are read for that.
+#: Characters of a message that are read for the log line.
 _MAX_READ_CHARS = 1000
-#: From the first opening quote to the last closing one: what is quoted may hold quotes itself.
+#: From the first opening quote to the last closing one: a quoted text may contain quotes itself.
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
 
 
 @dataclass(frozen=True, slots=True)
 class AboutNode:
-    """A message about a node: what it ``did``, or what one of ``its`` parts is. Who reads a reply
-    does not know whose it is: the name is added by `ProxyError.with_node`."""
+    """A message about a node: what it ``did``, or the state of one of ``its`` parts. The client
+    does not know which node it is: `ProxyError.with_node` adds the name."""
 
     did: str
     its: str = ""
 
     def __str__(self) -> str:
-        """Where the node is named before."""
+        """The message if the node is named before."""
         return f"its {self.its} {self.did}" if self.its else self.did
 
     def text(self, node: str = "") -> str:
@@ -62,13 +63,13 @@ def text_of(wording: Wording, node: str = "") -> str:
 
 
 def bounded(text: str, most: int) -> str:
-    """So many characters at most, the last of them an ellipsis where some are missing."""
+    """At most so many characters, ending in an ellipsis if some are missing."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def reason_of(message: str, said: str = "") -> str:
-    """The message as a log may hold it: its first clause, short, without what it quotes, since
-    that is a client's text or a node's. ``said``: what the node said, or where it is."""
+    """The message for a log: its first clause, short, without quoted texts, which are a client's or
+    a node's. ``said``: what the node said, or where it is."""
     clause = _first_clause(message)
     if said:
         clause = f"{clause}: {_first_clause(said)}"
@@ -77,6 +78,6 @@ def reason_of(message: str, said: str = "") -> str:
 
 def _first_clause(text: str) -> str:
     if len(text) > _MAX_READ_CHARS:
-        # What is quoted there may end only behind the cut.
+        # A quoted text may end only after the cut.
         text = f"{text[:_MAX_READ_CHARS]}'"
     return _QUOTED.sub("…", " ".join(text.split())).partition("; ")[0]

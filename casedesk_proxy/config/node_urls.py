@@ -35,7 +35,7 @@ _ENDPOINT = re.compile(
 
 
 def without_endpoint(url: str) -> str | None:
-    """A node's url from the address of one of its requests; None for a url that is none.
+    """A node's URL from the URL of one of its requests; None if it is not such a URL.
 
     >>> without_endpoint("http://127.0.0.1:11434/api/chat")
     'http://127.0.0.1:11434'
@@ -46,8 +46,8 @@ def without_endpoint(url: str) -> str | None:
 
 
 def socket_path(url: str) -> str | None:
-    """Of the Unix socket that a checked url names; None for any other url. Nothing stands behind
-    the path: requests go to the root of what listens there.
+    """The Unix socket that a checked URL names; None for any other URL. Nothing follows
+    the path: requests go to the root of the server there.
 
     >>> socket_path("http+unix:///run/llama.sock")
     '/run/llama.sock'

@@ -1,4 +1,5 @@
-"""The planners' parent, seen from the daemon: how it is started, asked for a planner and let go."""
+"""The planners' parent process, seen from the daemon: how it is started, asked for a planner and
+ended."""
 
 from __future__ import annotations
 
@@ -18,21 +19,22 @@ from casedesk_proxy.planners.parent_process import OTHER_VERSION_STATUS
 
 __all__ = ["NICE_WEIGHT", "Parent", "see_out"]
 
-#: Seconds that a process has to leave before it is made to.
+#: Seconds that a process has to exit before it is killed.
 _LEAVE_S = 1.0
 #: Seconds for its start on a very busy machine, which takes 0.4 s of CPU.
 _START_S = 60.0
-#: How far a planner stands back for the daemon on a busy machine. Their parent does not: beside
-#: 20 others its start would take half a minute (measured), in which nobody could have a planner.
+#: The nice value of planners, so that the daemon goes first on a busy machine. Their parent has
+#: none: beside 20 other programs its start would take half a minute (measured), for which there
+#: would be no planner.
 NICE_WEIGHT = 5
-#: What of the daemon's environment planners get: none of its secrets.
+#: The part of the daemon's environment that planners get: without secrets.
 _PASSED_ON = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE)
 _MAX_NUMBER_BYTES = 16
 
 
 class Parent:
-    """Started at the latest when a planner is wanted, and anew where it has died. All but ``close``
-    waits and is for threads; one asks at a time."""
+    """Started at the latest when a planner is needed, and again if it has died. All methods but
+    ``close`` wait and are for threads; one at a time may ask."""
 
     def __init__(self, *, leave_s: float = _LEAVE_S) -> None:
         self._leave_s = leave_s
@@ -42,19 +44,20 @@ class Parent:
         self._is_closed = False
 
     def start(self) -> None:
-        """So that planners are there sooner. Does not wait until it is ready. Raises OSError."""
+        """Start it early, so that planners are made sooner. Does not wait until it is ready. Raises
+        OSError."""
         with self._lock:
             if self._sock is None and not self._is_closed:
                 self._start()
 
     def bear(self, theirs: socket.socket, nice: int = NICE_WEIGHT) -> int:
-        """The number of the process of a new planner, which has ``theirs``. Raises OSError."""
+        """The process id of a new planner, which gets ``theirs``. Raises OSError."""
         with self._lock:
             is_old = self._process is not None
             try:
                 return self._ask(theirs, nice)
             except ConnectionError:
-                # It has died. A new one may be of other files, which it says.
+                # It has died. A new one may be of another version, which it reports.
                 if not is_old or self._is_closed:
                     raise
                 return self._ask(theirs, nice)
@@ -80,7 +83,7 @@ class Parent:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_S)
         number = theirs.fileno()
-        # Its modules are where the daemon's are; nothing else of its environment goes along.
+        # Its modules are where the daemon's are; nothing else of the environment is passed on.
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         module = "casedesk_proxy.planners.parent_process"
@@ -89,7 +92,7 @@ class Parent:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", module, str(number), __version__],
                     pass_fds=[number], env=environment,
-                    process_group=0,  # A terminal's Ctrl-C is the daemon's.
+                    process_group=0,  # the terminal's Ctrl-C is for the daemon
                 )  # fmt: skip
             except OSError:
                 ours.close()
@@ -100,7 +103,7 @@ class Parent:
         return ours
 
     def _part(self) -> int:
-        """It is let go. Its exit status."""
+        """Let go of it; return its exit status."""
         sock, process = self._sock, self._process
         self._sock = self._process = None
         if sock is not None:
@@ -123,7 +126,7 @@ class Parent:
         return ConnectionResetError(errno.ECONNRESET, f"their parent has ended with {status}")
 
     def close(self) -> None:
-        """Whoever waits for a planner gets none, and nobody will."""
+        """Code that waits for a planner gets none, now and later."""
         self._is_closed = True
         sock = self._sock
         if sock is not None:
@@ -138,10 +141,10 @@ class Parent:
 
 def see_out(pid: int, sock: socket.socket, *, leave_s: float = _LEAVE_S) -> None:
     """Wait until a planner, to which nothing more is sent, has exited; kill it after so long. It is
-    no child of ours: what is left of it is the other end of ``sock``, which is closed here."""
+    not our child: only the other end of ``sock`` remains of it, which is closed here."""
     with sock:
         hangup = select.poll()
-        # An exit is heard of without being asked for; what it still says is not read.
+        # epoll reports its exit without being asked; what it still sends is not read.
         hangup.register(sock, 0)
         if not hangup.poll(leave_s * 1000):
             with contextlib.suppress(ProcessLookupError):

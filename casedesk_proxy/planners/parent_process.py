@@ -2,7 +2,7 @@
 
 python -m casedesk_proxy.planners.parent_process DESCRIPTOR VERSION
 
-So a planner is there within milliseconds, shares what it does not change with the others, and is of
+So a planner is ready within milliseconds, shares what it does not change with the others, and is of
 the files that were there when the daemon started, whatever has been installed since. No request
 reaches this process. It leaves with the daemon.
 """
@@ -21,7 +21,7 @@ from casedesk_proxy.planners.process import main as plan
 
 __all__ = ["OTHER_VERSION_STATUS", "bear", "main"]
 
-#: The exit status where the files are not the daemon's any more.
+#: The exit status if the installed files are no longer the daemon's version.
 OTHER_VERSION_STATUS = 3
 _MAX_NUMBER_BYTES = 16
 
@@ -31,19 +31,19 @@ def main(descriptor: int, version: str) -> None:
         sys.exit(OTHER_VERSION_STATUS)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # Nobody asks how a planner ended: the kernel forgets it at once.
+    # The exit status of a planner is not needed: the kernel drops it at once.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     turn_off(read_plain(os.environ.get(VARIABLE, "")))
-    # What a request leaves is freed by counts; a look at a million parts of one takes its time.
+    # Reference counts free what a request leaves; scanning its million parts would take long.
     gc.disable()
-    # Pages that nobody writes to, counts of references aside, are those of all planners.
+    # All planners share pages that are never written to, except reference counts.
     gc.freeze()
     bear(socket.socket(fileno=descriptor))
 
 
 def bear(daemon: socket.socket) -> None:
-    """Each message is how far a planner stands back for others (nice), and its socket; the answer
-    is its process's number, or that of an error below 0. Until the daemon has gone."""
+    """Each message is a planner's nice value, and its socket; the answer is its process id, or a
+    negative error number. Runs until the daemon has gone."""
     while True:
         try:
             nice, descriptors, _, _ = socket.recv_fds(daemon, _MAX_NUMBER_BYTES, 1)
@@ -76,7 +76,7 @@ def _fork(daemon: socket.socket, theirs: socket.socket, nice: int) -> int:
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
-        # Nothing of the parent's is ended by its child.
+        # The child must not end anything of the parent's.
         os._exit(status)
 
 

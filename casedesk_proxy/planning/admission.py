@@ -52,7 +52,7 @@ FILES = frozenset(
 )  # fmt: skip
 
 
-#: What nobody's limits are about.
+#: Actions that limits do not count.
 _UNCOUNTED = CATALOGUE | FILES
 #: Pairs of limits that are remembered.
 _MAX_PAIRS = 10_000

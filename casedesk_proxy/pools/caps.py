@@ -17,8 +17,8 @@ class Seats:
 
 
 class Cap:
-    """A limit as a configuration has it, and the ``seats`` that it bounds, which outlive it.
-    ``which``: the kind and the name of who has them."""
+    """A configured limit, and the ``seats`` that it limits, which outlive it. ``which``: the kind
+    and the name of the key or the deployment."""
 
     __slots__ = ("most", "rules", "seats", "which")
 

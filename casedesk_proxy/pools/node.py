@@ -5,7 +5,7 @@ streams as its capacity (or reports that it is full), and *available* when it is
 and not being drained. A healthy node may *lack* a service: a model that it has lost, or a kind of
 request that it does not accept for a model. And a node may be *hung*: it sends nothing and answers
 no probe for longer than allowed. Hung is not a fault with a cool-down, since a trial request might
-wait for long; the next sign of life ends it.
+wait for long; the next reply, answer or event ends it.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def _template(
     has_notes: bool,
 ) -> tuple[bytes, int]:  # fmt: skip
     """What is the same for every reply of a node with such headers, and how often the request's id
-    stands in it, before what ``end`` has places for, and the notes."""
+    occurs in it, before what ``end`` has places for, and the notes."""
     forwarded = forward_response_headers(headers)
     if has_notes:
         forwarded = [one for one in forwarded if b"ratelimit-" not in one[0].lower()]

@@ -1,5 +1,5 @@
-"""Whether the state file may have changed: two calls of stat, where a reading transaction takes a
-hundred times as long, several times a second, for as long as a process lives."""
+"""Whether the state file may have changed: two calls of stat, since a reading transaction would
+take a hundred times as long, several times a second, as long as a process lives."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 __all__ = ["FileSign"]
 
-#: Seconds by which a kernel's time of change may be behind the clock, with some to spare: what is
-#: written within them may leave the same time twice.
+#: Seconds by which a kernel's time of change may be behind the clock, with a margin: two writes
+#: within them may have the same time.
 _COARSE_S = 0.1
 
 #: Of the file itself and of its write-ahead log, which may be missing.
@@ -27,8 +27,8 @@ class FileSign:
         self._seen: _Sign | None = None
 
     def may_have_changed(self) -> bool:
-        """Since the last call. Said once too often rather than once too rarely, also for a file
-        that is not there."""
+        """Whether it may have changed since the last call. Returns True rather too often than too
+        rarely, also if the file is missing."""
         sign = tuple(_look(path) for path in self._paths)
         same = sign == self._seen
         recent = self._now() - _COARSE_S

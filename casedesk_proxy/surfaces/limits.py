@@ -76,8 +76,8 @@ def limit_template(
     tokens: tuple[int, float] | None,
     wall: float,
 ) -> bytes:
-    """`limit_headers` as they stand in a head, with a place for what is left of each: for requests
-    and for tokens a limit and when it resets, in seconds since 1970."""
+    """`limit_headers` as lines of a head, with placeholders for what is left: for requests and for
+    tokens a limit and when it resets, in seconds since 1970."""
     lines = b""
     for what, one in (("requests", requests), ("tokens", tokens)):
         if one is None:

@@ -175,7 +175,7 @@ APIS = (
     _api("invocations", _O, "SageMaker's API", "the engine's own is, at its own path"),
     _api("generate|generate_stream", _O, "TGI's own API"),
 )  # fmt: skip
-#: The same by the word behind a Gemini path's last colon.
+#: The same by the word after a Gemini path's last colon.
 GEMINI_APIS = {
     "predict": "Google's prediction API (Imagen)",
     "predictLongRunning": "Google's prediction API (Veo)",

@@ -133,7 +133,7 @@ def _hops(headers: RawHeaders) -> Iterator[str]:
             yield from (one.strip() for one in reversed(line.rsplit(",", _MAX_HOPS)))
         return
     for line in reversed(_lines(headers, b"forwarded")):
-        # A quote that the client left open would swallow what the proxy added behind it.
+        # A quote that the client left open would include what the proxy added after it.
         is_unclear = line.count('"') % 2 or "\\" in line
         elements = [""] if is_unclear else _ELEMENT.findall(line)[-_MAX_HOPS:]
         for element in reversed(elements):
