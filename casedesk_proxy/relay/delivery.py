@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from casedesk_proxy.errors import UpstreamFault
+from casedesk_proxy.errors import StreamBroken, UpstreamFault
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.early_response import EarlyResponse
 from casedesk_proxy.relay.relay import Relay
@@ -74,8 +74,9 @@ class Delivery:
         recipient = _recipient(request, surface, framing, request_id, is_kept_alive=opened)
         try:
             chosen = choose_body(recipient, _node_reply(reply, begun))
-        except UpstreamFault:
-            reply.lease.end(clean=False)
+        except UpstreamFault as error:
+            broken = isinstance(error, StreamBroken)
+            reply.lease.end(clean=False, fault=NodeFault.BROKE if broken else None)
             raise
         self._keep_alive = chosen.keep_alive
         make_head = annotated(chosen.make_head, request.notes)

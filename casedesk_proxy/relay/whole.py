@@ -26,7 +26,7 @@ def came_whole(reply: LeasedReply, framing: Framing) -> bool:
     head, body = reply.head, reply.lease.connection.buffered_body
     return (
         head.body is BodyFraming.LENGTH
-        and head.length == len(body)
+        and 0 < head.length == len(body)
         and reply.route.translator is None
         and head.status < 400
         and framing is Framing.UNARY

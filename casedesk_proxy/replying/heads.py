@@ -17,7 +17,9 @@ __all__ = [
     "as_lines",
     "client_framing",
     "is_event_stream",
+    "is_json",
     "is_line_stream",
+    "is_page",
     "own_head",
     "reply_head",
     "transposed_head",
@@ -38,6 +40,15 @@ def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
 
 def is_event_stream(head: ResponseHead) -> bool:
     return head.kind.startswith(_EVENTS)
+
+
+def is_page(head: ResponseHead) -> bool:
+    """Whether it is meant for a browser."""
+    return head.kind.startswith(b"text/html")
+
+
+def is_json(head: ResponseHead) -> bool:
+    return head.kind.startswith(b"application/json")
 
 
 def is_line_stream(head: ResponseHead) -> bool:

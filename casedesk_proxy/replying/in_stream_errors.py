@@ -11,7 +11,7 @@ import re
 
 from casedesk_proxy.dialects.node_errors.documents import is_error, status_of
 from casedesk_proxy.dialects.node_errors.mapping import map_node_error
-from casedesk_proxy.errors import NodeError, ProxyError
+from casedesk_proxy.errors import NodeError, ProxyError, StreamBroken
 from casedesk_proxy.jsonio import TooDeep, dumps
 from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
 from casedesk_proxy.terms import Dialect
@@ -25,12 +25,18 @@ _BEGINNING = re.compile(
     rb"(?:\s{0,8}:[^\n]{0,200}\n){0,16}\s{0,8}(?:event:[^\n]{0,40}\n)?(?:data:)?\s{0,8}\{\s{0,40}"
     rb'"(?:error"|object"\s{0,8}:\s{0,8}"error"|detail"|type"\s{0,8}:\s{0,8}"error"|message"|code")'
 )
+#: What a page may begin with, and the page.
+_BEFORE_PAGES = frozenset((b"<", b"\n", b"\r", b" "))
+_PAGE = re.compile(rb"\s{0,80}<(?:!doctype html|html)\b", re.IGNORECASE)
 
 
-def read_within(payload: bytes) -> NodeError | None:
-    """The error at the beginning of a body; None for an answer, and if it is incomplete."""
+def read_within(payload: bytes) -> StreamBroken | None:
+    """The error at the beginning of a body; None for an answer, and if it is incomplete. A web page
+    is an error."""
     beginning = _BEGINNING.match(payload)
     if beginning is None:
+        if payload[:1] in _BEFORE_PAGES and _PAGE.match(payload) is not None:
+            return StreamBroken("answered with a web page; correct its url")
         return None
     document = event_around(payload, beginning.end() - 1)
     if not isinstance(document, dict) or not is_error(document):

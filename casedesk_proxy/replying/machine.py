@@ -117,10 +117,10 @@ class ReplyMachine:
         """The node's head has arrived, and nothing of its body. ``surplus``: bytes followed the
         head although the reply has no body."""
         body = self.body
-        if body.goes_ahead and self.is_unsent:
-            self._send(b"", State.HEAD_SENT)
         if body.reader.ended:
             self._try_finish(surplus=surplus)
+        elif body.goes_ahead and self.is_unsent:
+            self._send(b"", State.HEAD_SENT)
         return self._take_due()
 
     def data(self, data: bytes) -> Sequence[Command]:

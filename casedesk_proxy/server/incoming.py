@@ -66,6 +66,11 @@ class Incoming:
             self.clear()
         elif data.startswith(_TLS_HELLO, start):
             raise BadRequest("this port speaks plain HTTP; use http://", code="not_https")
+        elif data.find(b"\n\n", start) >= 0:
+            raise BadRequest(
+                "the request is not well-formed HTTP/1.1: its lines end with LF alone, not with"
+                " CR LF; correct the client"
+            )
         elif len(self) > MAX_HEAD_BYTES:
             raise BadRequest(
                 "the request's head is too large; send fewer or shorter headers", status=431

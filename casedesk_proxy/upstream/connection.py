@@ -279,6 +279,8 @@ class NodeConnection(asyncio.Protocol):
             if self._interim > MAX_INTERIM_REPLIES:
                 raise MalformedMessage("too many interim replies")
         self._buffer = buffer[start:] if start else buffer
+        if b"\n\n" in self._buffer:
+            raise MalformedMessage("its lines end with LF alone, not with CR LF")
         if len(self._buffer) > MAX_HEAD_BYTES:
             raise MalformedMessage("head too large")
         return None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
+from casedesk_proxy.replying.record import ExchangeRecord, Terminal
+from casedesk_proxy.wire.chunked import frame_chunk
 from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import ask, connect, request
 from tests.fixtures.raw_node import Step
@@ -17,6 +20,11 @@ POST = f"POST {TARGET} HTTP/1.1\r\nHost: x\r\n".encode()
 JSON = json.dumps(BODY).encode()
 LENGTH = b"Content-Length: %d\r\n" % len(JSON)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CONTENTS: dict[str, dict[str, Any]] = {
+    "gemini": {"contents": [{"role": "user", "parts": [{"text": "x"}]}]},
+    "anthropic": {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
+    "openai": {"messages": [{"role": "user", "content": "x"}]},
+}
 
 HOSTILE = {
     "no http at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
@@ -148,6 +156,46 @@ async def test_mad_nodes_are_an_error_of_theirs(name: str, surface: str) -> None
     assert str(node.port) not in error
 
 
+PAGE = b"<!DOCTYPE html>\n<html><body>Please sign in</body></html>"
+HTML = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n"
+NO_ANSWERS = {
+    "a web page": HTML + b"Content-Length: %d\r\n\r\n" % len(PAGE) + PAGE,
+    "a web page in chunks": HTML + b"Transfer-Encoding: chunked\r\n\r\n%s" % frame_chunk(PAGE),
+    "no content": b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 0\r\n\r\n",
+    "no content in chunks": HTML.replace(b"text/html", b"application/json")
+    + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("speaks", ["openai", "the client's"])
+@pytest.mark.parametrize("kind", ["one reply", "a stream"])
+@pytest.mark.parametrize("surface", ["gemini", "anthropic", "openai"])
+@pytest.mark.parametrize("name", NO_ANSWERS)
+async def test_what_is_no_answer_never_looks_like_one(
+    name: str, surface: str, kind: str, speaks: str
+) -> None:
+    target, fields = (UNARY if kind == "one reply" else STREAMS)[surface]
+    asked = (target, {**fields, **CONTENTS[surface]})
+    protocol = surface if speaks == "the client's" else speaks
+    ended: list[ExchangeRecord] = []
+    async with relay(NO_ANSWERS[name], speaks=[protocol], sinks=[ended.append]) as (gateway, _):
+        reply = await ask(gateway.url, asking(asked))
+    assert reply.status in (500, 502)
+    assert (b"web page" in reply.body) is name.startswith("a web page")
+    (exchange,) = ended
+    assert exchange.terminal in (Terminal.NODE_BROKE, Terminal.NODE_UNAVAILABLE)
+
+
+async def test_lines_that_end_with_lf_alone_are_refused_at_once() -> None:
+    async with relay(GOOD.replace(b"\r", b"")) as (gateway, _):
+        reply = await ask(gateway.url, asking(UNARY["openai"]))
+        assert reply.status == 502
+        assert b"LF alone" in reply.body
+        reply = await ask(gateway.url, b"GET /v1/models HTTP/1.1\nHost: x\n\n")
+        assert reply.status == 400
+        assert b"LF alone" in reply.body
+
+
 @pytest.mark.parametrize("speaks", ["gemini", "anthropic", "openai"])
 @pytest.mark.parametrize("surface", ["gemini", "anthropic", "openai"])
 @pytest.mark.parametrize("status", [400, 401, 422, 500])
@@ -158,17 +206,12 @@ async def test_a_node_that_tells_its_key_tells_no_client(
     error = {"type": "x", "code": status, "status": "X", "message": f"Incorrect API key: {key}"}
     body = json.dumps({"type": "error", "error": error}).encode()
     head = b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    asked = {
-        "gemini": {"contents": [{"role": "user", "parts": [{"text": "x"}]}]},
-        "anthropic": {"max_tokens": 9, "messages": [{"role": "user", "content": "x"}]},
-        "openai": {"messages": [{"role": "user", "content": "x"}]},
-    }
     async with relay(head % (status, len(body)) + body, speaks=[speaks], key=key) as (
         gateway,
         node,
     ):
         target, fields = UNARY[surface]
-        reply = await ask(gateway.url, asking((target, {**fields, **asked[surface]})))
+        reply = await ask(gateway.url, asking((target, {**fields, **CONTENTS[surface]})))
         if node.requests:
             assert key in str(node.requests[0].headers)
     assert reply.status >= 400

@@ -25,14 +25,24 @@ from tests.fixtures.table import table
 )
 def test_an_error_at_the_beginning(payload: bytes, status: int) -> None:
     error = read_within(payload)
-    assert error is not None
+    assert isinstance(error, NodeError)
     assert error.answered == status
+
+
+@table("payload", [b"<!doctype HTML>\n<p>", b" \r\n<html lang='en'>", b"<HTML>"])
+def test_a_web_page(payload: bytes) -> None:
+    error = read_within(payload)
+    assert error is not None
+    assert error.message.startswith("the node answered with a web page; correct its url")
 
 
 @table(
     "payload",
     [
         b"",
+        b"<htmlx>",
+        b"<think>html</think>",
+        b" {}",
         b'data: {"choices":[]}\n\n',
         b'data: {"choices":[{"delta":{"content":"an error"}}]}\n\n',
         b'data: {"error":null,"choices":[]}\n\n',

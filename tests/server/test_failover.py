@@ -207,7 +207,16 @@ def breaks(*said: bytes) -> Play:
 IN_BAND = b'data: {"error":{"message":"CUDA error","code":500}}\n\n'
 
 
-@pytest.mark.parametrize("play", [breaks(chunk(EVENT)), breaks(chunk(IN_BAND), b"0\r\n\r\n")])
+async def answers_people(connection: NodeConnection) -> None:
+    await connection.request()
+    page = CHAT_HEAD.replace(b"text/event-stream", b"text/html")
+    await connection.send(page, chunk(b"<html>Welcome</html>"), b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "play",
+    [breaks(chunk(EVENT)), breaks(chunk(IN_BAND), b"0\r\n\r\n"), answers_people],
+)
 async def test_a_node_that_breaks_every_reply_it_begins_is_left_alone(play: Play) -> None:
     """The head of the next one says nothing of that."""
     a, b = Member("a", play, speaks="openai"), Member("b", finishes, speaks="openai")

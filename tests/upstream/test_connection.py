@@ -80,6 +80,7 @@ async def test_interim_replies_are_counted_by_request() -> None:
         ([ConnectionResetError()], True),
         ([b"HTTP/1.1 2", None], False),
         ([b"SSH-2.0-OpenSSH\r\n\r\n"], False),
+        ([b"HTTP/1.1 200 OK\nA: x\n", b"\n"], False),
         ([b"HTTP/1.1 101 Switching\r\n\r\n"], False),
         ([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000], False),
         ([b"HTTP/1.1 200 OK\r\nA: " + b"x" * 40000 + b"\r\n\r\n"], False),

@@ -19,7 +19,9 @@ from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
     client_framing,
     is_event_stream,
+    is_json,
     is_line_stream,
+    is_page,
     reply_head,
     transposed_head,
 )
@@ -87,6 +89,7 @@ class Chosen:
 def choose_body(client: Recipient, node: NodeReply) -> Chosen:
     """Raises UpstreamFault if the reply cannot be used for this client."""
     _check_readable(node)
+    _check_for_programs(client, node)
     if node.translator is not None:
         return _translated(client, node, node.translator)
     if client.is_kept_alive:
@@ -105,6 +108,15 @@ def _check_readable(node: NodeReply) -> None:
         f"compressed its reply ({coding}), which the proxy asked it not to do;"
         " turn compression off at the node or at the proxy in front of it"
     ).with_node(node.name)
+
+
+def _check_for_programs(client: Recipient, node: NodeReply) -> None:
+    """A web page is no answer: the node's URL is that of a user interface, or people are asked to
+    sign in there. Only a document may be called one and be none: some engines send transcripts as
+    text/html. Its first bytes tell (`read_within`)."""
+    may_be_text = client.framing is Framing.UNARY and node.translator is None
+    if not may_be_text and 200 <= node.head.status < 300 and is_page(node.head):
+        raise StreamBroken("answered with a web page; correct its url").with_node(node.name)
 
 
 def _check_continues(framing: Framing, node: NodeReply) -> None:
@@ -170,7 +182,15 @@ def _content(client: Recipient, node: NodeReply) -> Content:
     return Content(
         surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None,
         within=within, begun=node.begun if head.status == 200 else None,
+        may_be_empty=not _owes_content(framing, head),
     )  # fmt: skip
+
+
+def _owes_content(framing: Framing, head: ResponseHead) -> bool:
+    """Whether an empty body is no answer."""
+    if framing is Framing.UNARY:
+        return head.status == 200 and is_json(head)
+    return head.status < 300
 
 
 def _node_error(client: Recipient, node: NodeReply) -> Chosen:

@@ -22,10 +22,11 @@ class Content:
     """``keepalive``: its bytes, b"" if keepalives are off. ``answers``: the dialect of a stream
     that must end as its answers do; None: any end is accepted. ``within`` judges an error at the
     beginning of a reply of status 200; None: the error is sent unchanged. ``begun`` gets the first
-    bytes of an answer."""
+    bytes of an answer. ``may_be_empty``: an empty body is no error."""
 
     __slots__ = (
-        "_answers", "_form", "_keepalive", "_surface", "_when_begun", "_within", "tap",
+        "_answers", "_form", "_keepalive", "_may_be_empty", "_surface", "_when_begun", "_within",
+        "tap",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +38,7 @@ class Content:
         answers: Dialect | None = None,
         within: Callable[[NodeError], ProxyError] | None = None,
         begun: Callable[[bytes], None] | None = None,
+        may_be_empty: bool = True,
     ) -> None:
         self.tap = ArrayTap() if form is Form.ARRAY else Tap()
         self._surface = surface
@@ -45,6 +47,7 @@ class Content:
         self._answers = answers
         self._within = within
         self._when_begun = begun
+        self._may_be_empty = may_be_empty
 
     @property
     def is_watchful(self) -> bool:
@@ -60,8 +63,8 @@ class Content:
         return position_of(self._form, self.tap)
 
     def take(self, payload: bytes, *, unsent: bool) -> bytes:
-        """Take the next bytes of the body; return those for the client. Raises NodeError if a reply
-        begins with an error."""
+        """Take the next bytes of the body; return those for the client. Raises StreamBroken if a
+        reply begins with an error or a web page."""
         if unsent and self._within is not None and (error := read_within(payload)) is not None:
             raise error
         if payload:
@@ -95,12 +98,20 @@ class Content:
     def is_complete(self) -> bool:
         """Whether the message may end here."""
         answers, tap = self._answers, self.tap
+        if self._is_empty():
+            return False
         return answers is None or not is_unfinished(answers, tap.first, tap.last)
 
     def check_complete(self) -> None:
         """Raises StreamBroken where the message must not end here."""
+        if self._is_empty():
+            raise StreamBroken("was empty", its="reply")
         if not self.is_complete():
             raise StreamBroken("ended before the answer was complete", its="reply")
+
+    def _is_empty(self) -> bool:
+        """Whether an answer is missing altogether."""
+        return not (self._may_be_empty or self.tap.first)
 
     def is_given_up(self, dialect: Dialect) -> bool:
         return is_given_up(dialect, self.tap.last)
@@ -146,7 +157,5 @@ class ArrayRest(Content):
     def is_complete(self) -> bool:
         return self._begun and super().is_complete()
 
-    def check_complete(self) -> None:
-        if not self._begun:
-            raise StreamBroken("was empty", its="reply")
-        super().check_complete()
+    def _is_empty(self) -> bool:
+        return not self._begun

@@ -119,7 +119,7 @@ class VerbatimBody(_RelayedBody):
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         """If the node has not ended the message, the proxy ends it for the client."""
-        if self._is_incomplete:
+        if unsent or self._is_incomplete:
             self._content.check_complete()
         return b"" if self.reader.ended else LAST_CHUNK
 

@@ -79,6 +79,50 @@ def test_a_coding_that_cannot_be_undone_is_no_reply(translated: bool) -> None:
         choose(EVENTS, CHUNKED, "Content-Encoding: br", translated=translated)
 
 
+PAGE = "Content-Type: Text/HTML; charset=utf-8"
+
+
+@table(
+    ("framing", "translated"),
+    [(Framing.SSE, False), (Framing.JSON_ARRAY, False), (Framing.UNARY, True)],
+)
+def test_a_web_page_is_no_reply(framing: Framing, translated: bool) -> None:
+    with pytest.raises(StreamBroken, match="n1 answered with a web page; correct its url"):
+        choose(PAGE, CHUNKED, framing=framing, translated=translated)
+
+
+def test_a_document_is_a_web_page_by_its_first_bytes() -> None:
+    for text, is_page in ((b"<HTML>no", True), (b"A transcript", False)):
+        body = choose(PAGE, f"Content-Length: {len(text)}", framing=Framing.UNARY).body
+        used = body.reader.read(text)
+        if not is_page:
+            assert body.take(text, used, unsent=True) == text
+            continue
+        with pytest.raises(StreamBroken, match="the node answered with a web page"):
+            body.take(text, used, unsent=True)
+
+
+@table(
+    ("kind", "status", "framing", "is_answer"),
+    [
+        (JSON, 200, Framing.UNARY, False),
+        (JSON, 202, Framing.UNARY, True),
+        ("Content-Type: text/plain", 200, Framing.UNARY, True),
+        (JSON, 200, Framing.SSE, False),
+        (EVENTS, 204, Framing.SSE, False),
+        (JSON, 304, Framing.SSE, True),
+    ],
+)
+def test_what_may_be_empty(kind: str, status: int, framing: Framing, is_answer: bool) -> None:
+    body = choose(kind, "Content-Length: 0", status=status, framing=framing).body
+    assert body.reader.ended
+    if is_answer:
+        assert body.finish(unsent=True) == b""
+        return
+    with pytest.raises(StreamBroken, match="the node's reply was empty"):
+        body.finish(unsent=True)
+
+
 def test_a_client_that_was_kept_alive_waits_for_a_stream() -> None:
     kept = choose(EVENTS, CHUNKED, kept_alive=True)
     assert isinstance(kept.body, VerbatimBody)
