@@ -52,16 +52,18 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
     """
     try:
         loaded = read_config(file)
-        secrets = read_keys(loaded.config, file) if keys else {}
-        bucket = find_bucket(loaded.config, file) if keys else None
+        with loaded.locating():
+            secrets = read_keys(loaded.config, file) if keys else {}
+            bucket = find_bucket(loaded.config, file) if keys else None
     except ConfigError as error:
         fail(error)
     stored = read_valid_keys(locate_state_file(loaded.config.server.state_directory))
-    warn([*find_warnings(loaded, stored), *find_exposed(loaded.config, file=str(file))])
+    warn(find_warnings(loaded, stored))
+    warn(loaded.locate(find_exposed(loaded.config, file=str(file))))
     if bucket is not None and not quiet:
-        warn(_try_bucket(bucket, str(file)))
+        warn(loaded.locate(_try_bucket(bucket, str(file))))
     if keys and not quiet:
-        warn(asyncio.run(_ask_contexts(loaded.config, secrets, str(file))))
+        warn(loaded.locate(asyncio.run(_ask_contexts(loaded.config, secrets, str(file)))))
     if not quiet:
         _summarise(loaded.config, stored or [])
 

@@ -55,7 +55,8 @@ def doctor(file: Path, tries: bool) -> None:
     """
     try:
         loaded = read_config(file)
-        secrets = read_keys(loaded.config, file)
+        with loaded.locating():
+            secrets = read_keys(loaded.config, file)
         contexts = make_contexts(loaded.config, NodeContexts())
     except (ConfigError, OSError) as error:
         fail(error)

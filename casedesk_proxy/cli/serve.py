@@ -94,10 +94,12 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
     directory = find_directory(config.server.state_directory, os.environ)
     state = None if directory is None else directory / FILE_NAME
     stored = read_valid_keys(state) if loaded.unopened else []
-    warnings = [*find_warnings(loaded, stored), *find_exposed(config, file=str(file))]
-    keys = read_keys(config, file)
-    bucket = find_bucket(config, file)
-    return Prepared(config, keys, tuple(warnings), read_database(config, file), bucket)
+    exposed = loaded.locate(find_exposed(config, file=str(file)))
+    warnings = (*find_warnings(loaded, stored), *exposed)
+    with loaded.locating():
+        keys = read_keys(config, file)
+        bucket = find_bucket(config, file)
+        return Prepared(config, keys, warnings, read_database(config, file), bucket)
 
 
 def find_bucket(config: Config, file: Path) -> S3Bucket | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,11 +25,29 @@ __all__ = ["LoadedConfig", "load_config"]
 class LoadedConfig:
     """``warnings`` are what an operator should know about a file that can be used. ``unopened``: by
     deployment, a warning that no key of the file grants access to it, though one of the state file
-    may."""
+    may. ``marks``: the places of the settings, by spelled path."""
 
     config: Config
     warnings: list[Complaint]
     unopened: dict[str, Complaint]
+    marks: dict[str, Mark] = field(repr=False)
+
+    def locate(self, complaints: Iterable[Complaint]) -> list[Complaint]:
+        """The same complaints with lines and columns. A check of what the file refers to, such as a
+        certificate, knows only the path of the setting."""
+        return [self._locate(one) for one in complaints]
+
+    @contextmanager
+    def locating(self) -> Iterator[None]:
+        """Add lines and columns to a ConfigError that is raised within."""
+        try:
+            yield
+        except ConfigError as error:
+            raise ConfigError(self.locate(error.complaints)) from None
+
+    def _locate(self, complaint: Complaint) -> Complaint:
+        mark = None if complaint.line else self.marks.get(complaint.path)
+        return complaint if mark is None else replace(complaint, line=mark.line, column=mark.column)
 
 
 def load_config(text: str, file: str) -> LoadedConfig:
@@ -55,7 +75,10 @@ def load_config(text: str, file: str) -> LoadedConfig:
     unopened = find_unopened(data)
     placed = _place(tree, file, list(unopened.values()))
     return LoadedConfig(
-        config, sorted(warnings, key=_order), dict(zip(unopened, placed, strict=True))
+        config,
+        sorted(warnings, key=_order),
+        dict(zip(unopened, placed, strict=True)),
+        {spell(path): _mark(tree, path) for path in tree.values},
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from casedesk_proxy.config.alias_targets import find_wrong_targets
 from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.node_urls import socket_path, without_endpoint
 from casedesk_proxy.config.parameter_checks import check_parameters
@@ -167,30 +168,11 @@ def _check_deployments(data: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(path, "has no nodes", "list at least one")
         yield from _check_names(path, names, nodes, "node")
         used.update(one for one in _list(names) if isinstance(one, str))
-        yield from _check_aliases(name, deployment)
+        yield from find_wrong_targets(name, deployment)
     for name in nodes:
         if name not in used and _mapping(data, "deployments"):
             message = "no deployment uses this node"
             yield Finding(("nodes", name), message, "list it under a deployment", warns=True)
-
-
-def _check_aliases(name: str, deployment: dict[str, Any]) -> Iterator[Finding]:
-    """Models that the deployment's own list leaves out, so that the alias never works."""
-    models, aliases = deployment.get("models"), deployment.get("aliases")
-    if not isinstance(models, list) or not isinstance(aliases, dict):
-        return
-    known = {_without_latest(one) for one in models if isinstance(one, str)}
-    for alias, value in aliases.items():
-        model = value.get("model") if isinstance(value, dict) else value
-        if isinstance(model, str) and _without_latest(model) not in known:
-            meant = nearest(model, (one for one in models if isinstance(one, str)))
-            remedy = f"did you mean {meant}?" if meant else f"add {model} to models"
-            message = "points to a model that is not among the deployment's models"
-            yield Finding(("deployments", name, "aliases", alias), message, remedy, warns=True)
-
-
-def _without_latest(model: str) -> str:
-    return model.removesuffix(":latest")
 
 
 def _check_default(data: dict[str, Any]) -> Iterator[Finding]:

@@ -55,7 +55,7 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
     assert done.stderr.splitlines() == [
         f"warning: {file}:7:3: deployments.desk: requires keys, but no key may use it; create one"
         " with `casedesk-proxy key new --deployment desk`",
-        f"warning: {file}: nodes.ollama.api_key.file: everyone on this machine can read {key};"
+        f"warning: {file}:5:59: nodes.ollama.api_key.file: everyone on this machine can read {key};"
         f" chmod o-rwx {key}",
     ]
     assert "nobody" in done.stdout
@@ -77,7 +77,8 @@ def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
     assert invoke("check", file).returncode == 0
     done = invoke("check", "--keys", file)
     assert done.returncode == 2
-    assert "nodes.ollama.api_key: the environment variable A_KEY is not set" in done.stderr
+    place = f"{file}:5:43: nodes.ollama.api_key"
+    assert f"error: {place}: the environment variable A_KEY is not set" in done.stderr
     assert invoke("check", "--keys", file, A_KEY="k").returncode == 0
 
 

@@ -83,9 +83,9 @@ def test_keys_and_tls_files_that_are_missing_are_told_together(tmp_path: Path) -
     code, said = serve("--config", path)
     assert code == 2
     assert [line.partition(";")[0] for line in said.splitlines()] == [
-        f"error: {path}: server.tls.cert: cannot read /none/c: No such file or directory",
-        f"error: {path}: server.tls.key: cannot read /none/k: No such file or directory",
-        f"error: {path}: nodes.a.api_key: the environment variable NOT_SET is not set",
+        f"error: {path}:1:58: server.tls.cert: cannot read /none/c: No such file or directory",
+        f"error: {path}:1:72: server.tls.key: cannot read /none/k: No such file or directory",
+        f"error: {path}:2:40: nodes.a.api_key: the environment variable NOT_SET is not set",
     ]
 
 

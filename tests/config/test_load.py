@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table
@@ -142,6 +142,19 @@ def test_warnings_have_places_too() -> None:
         "f:8:14: nodes.gpu0.api_key: the key itself is in this file; write {env: VARIABLE},"
         " {file: /path} or {credential: NAME}"
     ]
+
+
+def test_what_is_found_out_later_has_its_place() -> None:
+    text = "nodes:\n  a: {url: 'http://h'}\ndeployments:\n  d: {nodes: [a], auth: none}\n"
+    loaded = load_config(text, "f")
+    placed, general = (Complaint("nodes.a.url", "m", "f", 2, 12), Complaint("ledger.url", "m", "f"))
+    assert loaded.locate([Complaint("nodes.a.url", "m", "f"), general]) == [placed, general]
+    elsewhere = Complaint("nodes.a.url", "m", "f", 7, 7)
+    assert loaded.locate([elsewhere]) == [elsewhere]
+    assert loaded.locate([Complaint("nodes.a", "m", "f")])[0].line == 2
+    with pytest.raises(ConfigError) as raised, loaded.locating():
+        raise ConfigError([Complaint("nodes.a.url", "m", "f")])
+    assert raised.value.complaints == [placed]
 
 
 def test_a_deployment_that_no_key_of_the_file_opens_is_apart() -> None:

@@ -148,21 +148,6 @@ def test_variables_are_not_filled_in(key: object) -> None:
     ]
 
 
-def test_aliases_of_models_that_the_deployment_leaves_out() -> None:
-    deployment = {
-        "nodes": ["a"],
-        "models": ["gemma2:9b", "llama3:latest"],
-        "aliases": {"a": "gemma2:9", "b*": "qwen", "c": "llama3", "d": "gemma2:9b"},
-    }
-    told = [
-        (one.path[-1], one.remedy)
-        for one in cross_check({**GOOD, "deployments": {"d": deployment}})
-        if one.warns
-    ]
-    assert told == [("a", "did you mean gemma2:9b?"), ("b*", "add qwen to models")]
-    assert warned(deployments={"d": {**deployment, "models": None}}) == []
-
-
 def test_a_node_that_speaks_nothing() -> None:
     assert found(nodes={"a": {**NODE, "speaks": []}}) == [
         (("nodes", "a", "speaks"), "lists no protocol; leave it out")

@@ -39,9 +39,12 @@ def test_nothing_to_say(files: Path) -> None:
 
 def test_every_file_that_is_missing(files: Path) -> None:
     assert faults(files, "no.pem", "no.key", "no-ca.pem") == [
-        "f: server.tls.cert: cannot read no.pem: No such file or directory",
-        "f: server.tls.key: cannot read no.key: No such file or directory",
-        "f: nodes.a.tls.ca: cannot read no-ca.pem: No such file or directory",
+        f"f: {place}: No such file or directory; check its path and its owner"
+        for place in (
+            "server.tls.cert: cannot read no.pem",
+            "server.tls.key: cannot read no.key",
+            "nodes.a.tls.ca: cannot read no-ca.pem",
+        )
     ]
 
 
@@ -55,5 +58,6 @@ def test_files_that_do_not_fit(files: Path, cert: str, key: str) -> None:
 
 def test_a_ca_file_without_certificates(files: Path) -> None:
     assert faults(files, "one.pem", "one.key", "junk.pem") == [
-        "f: nodes.a.tls.ca: junk.pem contains no PEM certificate"
+        "f: nodes.a.tls.ca: junk.pem contains no PEM certificate;"
+        " name a file of certificates in PEM"
     ]

@@ -111,9 +111,9 @@ def _check_readable(node: NodeReply) -> None:
 
 
 def _check_for_programs(client: Recipient, node: NodeReply) -> None:
-    """A web page is no answer: the node's URL is that of a user interface, or people are asked to
-    sign in there. Only a document may be called one and be none: some engines send transcripts as
-    text/html. Its first bytes tell (`read_within`)."""
+    """A web page is no answer: the node's URL leads to a user interface or a sign-in page. Some
+    engines send transcripts as text/html; so a document is judged by its first bytes, see
+    `read_within`."""
     may_be_text = client.framing is Framing.UNARY and node.translator is None
     if not may_be_text and 200 <= node.head.status < 300 and is_page(node.head):
         raise StreamBroken("answered with a web page; correct its url").with_node(node.name)
