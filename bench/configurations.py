@@ -3,7 +3,8 @@
 
 python -m bench.configurations [--keys 10000] [--deployments 1000]
 
-Seconds by the clock; a stall is the longest round of the loop in CPU time (`bench.beat`).
+Seconds by the clock, a start's in CPU time, too; a stall is the longest round of the loop in CPU
+time (`bench.beat`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 
 import click
 
+from bench.accounts import cpu_ns
 from bench.beat import look
 
 _SERVER = 'server: {listen: "127.0.0.1:0", admin: "127.0.0.1:0", access_log: false}\n'
@@ -57,6 +59,7 @@ def measure(keys: int, deployments: int, file: Path) -> dict[str, Any]:
         process.stdout.readline()
         told: dict[str, Any] = {"keys": keys, "deployments": deployments}
         told["start_s"] = round(time.monotonic() - begun, 2)
+        told["start_cpu_s"] = round(cpu_ns(process.pid) / 1e9, 2)
         time.sleep(_SETTLE_S)
         file.write_text(configure(keys, deployments, 1))
         look(process)

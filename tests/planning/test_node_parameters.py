@@ -24,6 +24,7 @@ PATHS = {
     "anthropic": "/v1/messages",
     "openai": "/v1/chat/completions",
     "responses": "/v1/responses",
+    "ollama": "/api/chat",
 }
 ASKED = {
     "gemini": '{"contents": [{"parts": [{"text": "caf\\u00e9"}]}]%s}',
@@ -31,6 +32,7 @@ ASKED = {
     ' "messages": [{"role": "user", "content": "a"}]%s}',
     "openai": '{"model": "m", "messages": [ {"role": "user", "content": "caf\\u00e9"}]%s}',
     "responses": '{"model": "m", "input": "a"%s}',
+    "ollama": '{"model": "m", "messages": [{"role": "user", "content": "a"}]%s}',
 }
 HEADERS = ((b"anthropic-version", b"2023-06-01"),)
 
@@ -41,10 +43,11 @@ def bodies(
     rules: dict[str, Any],
     more: str = "",
     path: str = "",
+    engine: str = "vllm",
     **deployment: Any,
 ) -> dict[str, str]:
     """Of each node."""
-    node = {"engine": "vllm", "speaks": speaks}
+    node = {"engine": engine, "speaks": speaks}
     nodes = {
         "plain": {**node, "url": "http://127.0.0.1:1"},
         "small": {**node, "url": "http://127.0.0.1:2", "parameters": rules},
@@ -84,6 +87,15 @@ def test_a_translated_one_in_the_node_s_own_fields(surface: str) -> None:
     limit = small.pop("max_completion_tokens", None) or small.pop("max_tokens")
     assert (limit, small.pop("cache_prompt")) == (64, True)
     assert small == {name: one for name, one in made["plain"].items() if name in small}
+
+
+@table("path", ["/api/chat", "/api/generate"])
+def test_a_client_of_ollama_unloads_no_model_where_that_is_removed(path: str) -> None:
+    """As docs/apis.md says."""
+    rules = {"ollama": {"remove": ["keep_alive"]}}
+    asked = ', "keep_alive": 0'
+    made = bodies("ollama", ["ollama"], rules, asked, path, engine="ollama")
+    assert made == {"plain": ASKED["ollama"] % asked, "small": ASKED["ollama"] % ""}
 
 
 def test_they_come_after_those_of_an_alias() -> None:
