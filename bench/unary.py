@@ -2,6 +2,10 @@
 """Whole replies: the most per second for each relay, and the cost of one.
 
 python bench/unary.py --with haproxy,vllm-router
+python bench/unary.py --with unbooked,limited --starts 10 --rounds 1 --without nginx,floor
+
+What an interpreter's process takes for a reply differs by several percent from one start to the
+next, with its hash seed and where its memory lies. So whatever is smaller needs many starts.
 """
 
 from __future__ import annotations
@@ -44,8 +48,9 @@ class Outcome:
 @click.option("-c", "--connections", default=16, show_default=True, help="Kept busy at a time.")
 @click.option("--rounds", default=5, show_default=True, help="Turns that each relay has.")
 @click.option("--seconds", default=2.0, show_default=True, help="Length of a turn.")
+@click.option("--starts", default=1, show_default=True, help="New processes, so many times.")
 @with_common_options
-def main(connections: int, rounds: int, seconds: float, **options: Any) -> None:
+def main(connections: int, rounds: int, seconds: float, starts: int, **options: Any) -> None:
     """Each relay in turn, alone, at full speed: requests per second and CPU per request.
 
     Exit code 1 when the proxy gave a wrong reply, 2 when there was nothing to measure.
@@ -59,16 +64,17 @@ def main(connections: int, rounds: int, seconds: float, **options: Any) -> None:
             seconds=seconds,
             count=lambda told: int(told["finished"]),
         )
-        with set_stage(
-            engines, common.cores, nice=common.nice, proxy_command=common.proxy_command, tell=tell
-        ) as stage:
-            stage.start_node()
-            stage.start_relays(common.targets)
-            stage.warm_all(unary=True)
-            outcome = Outcome(
-                connections, common, stage.versions, stage.skipped,
-                list(take_turns(stage, course, rounds)),
-            )  # fmt: skip
+        turns: list[dict[str, Turn]] = []
+        for _ in range(starts):
+            with set_stage(
+                engines, common.cores, nice=common.nice, proxy_command=common.proxy_command,
+                tell=tell,
+            ) as stage:  # fmt: skip
+                stage.start_node()
+                stage.start_relays(common.targets)
+                stage.warm_all(unary=True)
+                turns += take_turns(stage, course, rounds)
+        outcome = Outcome(connections, common, stage.versions, stage.skipped, turns)
     machine = describe_machine()
     deliver(common, as_markdown(outcome, machine), as_json(outcome, machine))
     wrong = "proxy" in outcome.versions and any(turn.errors for turn in outcome.column("proxy"))
