@@ -78,17 +78,18 @@ class LedgerRows:
                 last = connection.execute(_statement(count), list(values)).lastrowid or 0
                 start += count
         if last:
-            self._enter_hours(connection, last, [ahead + one for one in map(_take_end, items)])
+            ends = list(map(_take_end, items))
+            first = last - len(items) + 1
+            self._enter_hours(connection, first, last, ahead + min(ends), ahead + max(ends))
             if self._own is not None:
                 self._own.note(last, [row[0] for rows in alike.values() for row in rows])
 
     def _enter_hours(
-        self, connection: sqlite3.Connection, last: int, ends: Sequence[float]
+        self, connection: sqlite3.Connection, first: int, last: int, earliest: float, latest: float
     ) -> None:
-        first = last - len(ends) + 1
         if first != self._last + 1:
             cover(connection, first)
-        enter_hours(connection, first, last, min(ends), max(ends))
+        enter_hours(connection, first, last, earliest, latest)
         self._last = last
 
 

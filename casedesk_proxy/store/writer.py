@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
@@ -42,6 +43,9 @@ _MAX_BATCH_ROWS = 2_000
 #: Errors of the file or its disk, and errors of a single row.
 _FILE_FAULTS = (sqlite3.DatabaseError, OSError, StoreError)
 _ROW_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
+
+
+_entry_of = itemgetter(0)
 
 
 class Entry(Protocol):
@@ -191,7 +195,7 @@ class StoreWriter:
             self._batch = []
 
     def _insert_batch(self, connection: sqlite3.Connection) -> None:
-        for entry, group in groupby(self._batch, key=lambda one: one[0]):
+        for entry, group in groupby(self._batch, key=_entry_of):
             entry.enter(connection, [item for _, item in group])
 
     def _write_singly(self) -> None:
