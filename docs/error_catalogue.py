@@ -34,9 +34,10 @@ _SURFACES = (
 _HEAD = """# Error codes
 
 Every error has a code for programs. OpenAI's envelope has it as `error.code`, Google's as `reason`
-in `details`, the log as `code=`; Anthropic's envelope has only a type. Written by `make pages` from
-the code and from `error-causes.toml`; in a message, … marks a part that varies,
-and where one begins with "the node", clients read the node's name.
+in `details`, the log as `code=`, the console's API and that of keys as `error.code`; Anthropic's
+envelope has only a type. Written by `make pages` from the code and from `error-causes.toml`; in a
+message, … marks a part that varies, and where one begins with "the node", clients read the node's
+name.
 [errors.md](errors.md) says which of them programs act on.
 """
 

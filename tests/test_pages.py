@@ -24,12 +24,15 @@ def load() -> ModuleType:
 PAGES = load().PAGES
 from messages import find_error_messages  # noqa: E402  (`load` made it importable)
 
-#: Errors whose message is a node's, is put together of parts, or is the simulated node's.
+#: Errors whose message is a node's, the state file's or the simulated node's, or is put together
+#: of parts.
 SPARSE = {
     "context_length_exceeded",
     "file_quota_reached",
     "internal",
+    "key_not_found",
     "model_too_late",
+    "no_state",
     "node_refused_file",
     "server_error",
     "simulated",

@@ -10,7 +10,7 @@
     GET    /key-audit               who changed which key, the latest first
 
 A new key is shown only in the reply to the request that makes it. Errors are JSON,
-``{"error": {"field", "message"}}``. When a change is answered, it is in the file and applied in the
+``{"error": {"code", "field", "message"}}``. When a change is answered, it is in the file and applied in the
 answering process; the other instances of the host check the file four times a second.
 """
 
@@ -149,13 +149,12 @@ async def _handle(
         call = _Call(served, request, find(request))
         return _reply(await answer(call), status)
     except KeyFault as fault:
-        return _refuse(fault.status, fault.message, fault.field)
+        return _refuse(fault.status, fault.message, fault.field, code=fault.code)
     except TimeoutError:
-        return _refuse(
-            503, "the state file did not answer in time; the change may still take effect"
-        )
+        said = "the state file did not answer in time; the change may still take effect"
+        return _refuse(503, said, code="no_state")
     except StoreError as error:
-        return _refuse(503, str(error))
+        return _refuse(503, str(error), code="no_state")
 
 
 def _find_author(served: Administered, request: web.Request) -> Author:
@@ -163,10 +162,17 @@ def _find_author(served: Administered, request: web.Request) -> Author:
     key = find_credential(request.raw_headers, request.rel_url.raw_query_string)
     principal = served.serving.snapshot.find_principal(key) if key else None
     if principal is None:
-        known = "unknown key" if key else "an admin key is required"
-        raise KeyFault("", f"{known}; send it as {ACCEPTED_FORMS}", 401)
+        if not key:
+            message = f"an admin key is required; send it as {ACCEPTED_FORMS}"
+            raise KeyFault("", message, 401, code="unauthenticated")
+        message = (
+            "unknown key; check it for typing errors, or create another one with `casedesk-proxy"
+            " key new --admin`"
+        )
+        raise KeyFault("", message, 401, code="invalid_key")
     if not principal.admin:
-        raise KeyFault("", "this key has no admin rights; use an admin's key", 403)
+        message = "this key has no admin rights; use an admin's key"
+        raise KeyFault("", message, 403, code="not_admin")
     return Author(f"key {principal.name}", time.time())
 
 
@@ -284,5 +290,5 @@ def _reply(content: object, status: int) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
-def _refuse(status: int, message: str, field: str = "") -> web.Response:
-    return _reply({"error": {"field": field or None, "message": message}}, status)
+def _refuse(status: int, message: str, field: str = "", *, code: str) -> web.Response:
+    return _reply({"error": {"code": code, "field": field or None, "message": message}}, status)

@@ -136,7 +136,8 @@ def authorise(
     if not deployment:
         raise _not_found(None, doors)
     raise Forbidden(
-        f"this key does not grant access to deployment {_shown(deployment)}; ask for it{doors}"
+        f"this key does not grant access to deployment {_shown(deployment)}; ask an admin to"
+        f" add it to the key{doors}"
     )
 
 

@@ -54,7 +54,7 @@ def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
             try:
                 issue(connection, key, by)
             except KeyFault as fault:
-                raise KeyFault("", f"key {key.name}: {fault}", fault.status) from None
+                raise KeyFault("", f"key {key.name}: {fault}", fault.status, fault.code) from None
 
     change_keys(find_state_file(file, state), take)
     click.echo(f"keys imported: {len(keys)}")

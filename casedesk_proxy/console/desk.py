@@ -227,15 +227,16 @@ def handled(desk: Desk, answer: Answer) -> Callable[[web.Request], Awaitable[web
                 await desk.book.look_for(ident)
             return await answer(desk, request)
         except ProxyError as fault:
-            made = _refuse(fault.code, fault.message, fault.status)
+            made = _refuse(fault.message, fault.status, code=fault.code)
             if fault.retry_after is not None:
                 made.headers["Retry-After"] = str(math.ceil(fault.retry_after))
             return made
         except (StoreError, TimeoutError) as fault:
-            return _refuse("no_state", str(fault) or "the state file did not answer in time", 503)
+            message = str(fault) or "the state file did not answer in time; send the request again"
+            return _refuse(message, 503, code="no_state")
 
     return handle
 
 
-def _refuse(code: str, message: str, status: int) -> web.Response:
+def _refuse(message: str, status: int, *, code: str) -> web.Response:
     return reply({"error": {"code": code, "message": message, "field": ""}}, status)

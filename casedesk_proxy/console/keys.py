@@ -23,7 +23,7 @@ def console_key_routes(desk: Desk) -> list[web.RouteDef]:
             desk.require_own(request)
             caller = desk.require_admin(request)
         except ClientFault as fault:
-            raise KeyFault("", fault.message, fault.status) from None
+            raise KeyFault("", fault.message, fault.status, fault.code) from None
         return Author(f"{caller.principal.name} at the console", time.time())
 
     return key_routes(desk.served, PREFIX, find_author)

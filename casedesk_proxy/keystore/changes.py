@@ -36,15 +36,20 @@ MAX_KEYS = 20_000
 _MAX_NAME_CHARS = 100
 
 
+#: By status, the code of a fault that has none of its own.
+_CODES = {400: "invalid_request", 409: "conflict", 413: "request_too_large"}
+
+
 class KeyFault(Exception):
     """What is wrong with a change: ``field`` is at fault. ``status`` is an HTTP status: 400
-    invalid, 404 no such key, 409 the key exists already."""
+    invalid, 404 no such key, 409 the key exists already. ``code`` is for programs."""
 
-    def __init__(self, field: str, message: str, status: int = 400) -> None:
+    def __init__(self, field: str, message: str, status: int = 400, code: str = "") -> None:
         super().__init__(f"{field}: {message}" if field else message)
         self.field = field
         self.message = message
         self.status = status
+        self.code = code or _CODES[status]
 
 
 @record
@@ -160,7 +165,8 @@ def missing_key(name: str) -> KeyFault:
     return KeyFault(
         "name",
         f"the state file has no key {bounded(name, _MAX_NAME_CHARS)}; keys of the"
-        " configuration are changed there", 404,
+        " configuration are changed there; `casedesk-proxy key list` names those of the file",
+        404, code="key_not_found",
     )  # fmt: skip
 
 

@@ -171,7 +171,7 @@ def _error(name: str) -> dict[str, Any]:
     elif name == "openai":
         inner["properties"] |= {"type": text, "code": {"type": ["string", "integer", "null"]}}
     else:
-        inner["properties"] |= {"field": text}
+        inner["properties"] |= {"code": text, "field": {"type": ["string", "null"]}}
     return {"type": "object", "properties": {"error": inner}, "required": ["error"]}
 
 

@@ -149,18 +149,21 @@ async def test_what_a_new_key_with_limits_has_used_is_known_before_it_asks(
 
 
 @pytest.mark.parametrize(
-    ("key", "status", "message"),
+    ("key", "status", "code", "message"),
     [
-        ("", 401, "an admin key is required; send it as "),
-        ("nobody's", 401, "unknown key; send it as "),
-        ("alice", 403, "this key has no admin rights; use an admin's key"),
+        ("", 401, "unauthenticated", "an admin key is required; send it as "),
+        ("nobody's", 401, "invalid_key", "unknown key; check it for typing errors, or "),
+        ("alice", 403, "not_admin", "this key has no admin rights; use an admin's key"),
     ],
 )
 @pytest.mark.parametrize("path", ["/keys", "/keys/x", "/key-audit"])
-async def test_only_admin_keys(ask: Ask, path: str, key: str, status: int, message: str) -> None:
+async def test_only_admin_keys(
+    ask: Ask, path: str, key: str, status: int, code: str, message: str
+) -> None:
     found, body = await ask("GET", path, key=key)
-    assert (found, body["error"]["field"]) == (status, None)
-    assert body["error"]["message"].startswith(message)
+    told = body["error"]
+    assert (found, told["code"], told["field"]) == (status, code, None)
+    assert told["message"].startswith(message)
 
 
 async def test_a_stored_admin_key_may_too_until_it_is_revoked(ask: Ask) -> None:
@@ -213,7 +216,7 @@ async def test_a_file_that_cannot_be_written(gateway: Gateway, ask: Ask) -> None
     assert gateway.store is not None
     await asyncio.to_thread(gateway.store.close, 10)
     assert await ask("DELETE", "/keys/bob") == (
-        503, {"error": {"field": None, "message": "the proxy is stopping"}},
+        503, {"error": {"code": "no_state", "field": None, "message": "the proxy is stopping"}},
     )  # fmt: skip
     gateway.store = None
     status, told = await ask("GET", "/keys")
