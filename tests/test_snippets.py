@@ -1,8 +1,9 @@
 """What the documents show to be typed or pasted works: configurations load, commands exist with
-their options, Python runs, TOML and JSON parse."""
+their options, TOML and JSON parse, and each block is run by a test that is named here."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
@@ -23,15 +24,25 @@ from casedesk_proxy.cli import main
 from casedesk_proxy.config.load import load_config
 
 ROOT = Path(__file__).parents[1]
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(\w+)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+#: Code that a reader cannot tell from text, and that no test here would find.
+_INDENTED = re.compile(r"\n\n {4,}(?![ *-]|\d+\.)[^\n]+")
+#: Blocks that are pictures, or lists of pages.
+_NO_CODE = {"architecture.md", "index.md"}
 _DEPLOYMENT = "deployments: {d: {auth: none, nodes: [%s]}}\n"
 _NODE = '{url: "http://127.0.0.1:9"}'
+
+
+DOCUMENTS = (
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "bench/README.md")),
+    *sorted(ROOT.glob("docs/*.md")),
+)
 
 
 def snippets(*languages: str, below: str = "") -> list[ParameterSet]:
     """``below``: of this document alone."""
     shown = []
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))):
+    for path in DOCUMENTS:
         if below not in path.name:
             continue
         text = path.read_text()
@@ -58,19 +69,24 @@ def test_a_configuration_loads(text: str) -> None:
     assert load_config(text, "snippet.yaml").config.nodes
 
 
-def commands(text: str) -> Iterator[list[str]]:
+def commands(text: str) -> Iterator[tuple[click.Command, list[str]]]:
+    """The program's, and those of the scripts in bench/, each with its words."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         names = [n for n, word in enumerate(words) if word.rpartition("/")[2] == "casedesk-proxy"]
         if names and not set(words[: names[0]]) & {"systemctl", "apt", "pipx", "pip"}:
-            yield words[names[0] + 1 :]
+            yield main, words[names[0] + 1 :]
+        elif words[:1] == ["python"] and (script := " ".join(words).partition("bench")[2]):
+            name = re.split(r"\.py\b| ", script[1:])[0]
+            command = getattr(importlib.import_module(f"bench.{name}"), "main", None)
+            if isinstance(command, click.Command):
+                yield command, words[3 if words[1] == "-m" else 2 :]
 
 
 @pytest.mark.parametrize("text", snippets("sh"))
 def test_a_command_has_these_options(text: str) -> None:
-    for words in commands(text):
-        command: click.Command = main
-        context = click.Context(main)
+    for command, words in commands(text):
+        context = click.Context(command)
         while isinstance(command, click.Group):
             found = command.get_command(context, words[0])
             assert found is not None, f"there is no command {words[0]}"
@@ -82,8 +98,9 @@ def test_a_command_has_these_options(text: str) -> None:
 
 #: Of others, and the shell's own.
 _FOREIGN = {
-    "apt", "buildah", "claude", "codex", "curl", "editor", "export", "gemini", "llama-server",
-    "ollama", "pipx", "python", "text-generation-launcher", "transformers", "vllm",
+    "apt", "buildah", "claude", "codex", "curl", "editor", "export", "gemini", "git",
+    "llama-server", "node", "ollama", "pipx", "python", "text-generation-launcher", "transformers",
+    "vllm",
 }  # fmt: skip
 
 
@@ -108,15 +125,9 @@ def test_what_a_command_names_is_there(text: str) -> None:
             assert version == __version__
 
 
-@pytest.mark.parametrize("text", snippets("python", below="clients.md"))
-def test_python_runs(text: str) -> None:
-    """Nothing is raised."""
-    exec(text.replace("HOST", "127.0.0.1"), {})
-
-
 def test_the_engine_that_is_added_passes_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """The test is the page's own."""
-    engine, test = (one.values[0] for one in snippets("python", below="adding-an-engine.md"))
+    engine, test = (str(one.values[0]) for one in snippets("python", below="adding-an-engine.md"))
     module = ModuleType("casedesk_proxy.engines.example")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(engine, module.__dict__)
@@ -131,3 +142,73 @@ def test_a_file_parses(text: str) -> None:
         assert json.loads(text)
     except ValueError:
         assert tomllib.loads(text)
+
+
+#: Language, words that a block holds, and the test that runs it: what pytest finds, or `make
+#: check-…` where that needs root, minutes, or programs too large for each run of all tests.
+RUN_BY = [
+    ("yaml", "", "tests/test_snippets.py::test_a_configuration_loads"),
+    ("nginx", "", "tests/packages/test_reverse_proxies.py::nginx"),
+    ("caddy", "", "tests/packages/test_reverse_proxies.py::caddy"),
+    ("toml", "wire_api", "tests/codex/check_codex.py::test_the_pages_lines"),
+    ("js", "HOST", "tests/clients/check_clients.py::test_node"),
+    ("python", "HOST", "tests/clients/check_clients.py::test_python"),
+    ("python", "SPEC", "tests/test_snippets.py::test_the_engine_that_is_added_passes_its_test"),
+    ("sh", "make run", "tests/first_hour/check_run.py::test_its_lines_come_and_can_be_pasted"),
+    ("sh", ".venv/bin/casedesk-proxy serve", "tests/first_hour/check_run.py::test_own_models"),
+    ("sh", "casedesk-proxy doctor config", "tests/first_hour/check_pipx.py::test_the_first_hour"),
+    ("sh", "apt install", "tests/first_hour/check_deb.py::test_installed_edited_a_stream_comes"),
+    ("sh", "enable --now", "tests/first_hour/check_deb.py::test_enabled_reloaded_restarted"),
+    ("sh", "curl -N", "tests/daemon/test_documented_commands.py::test_the_first_curl_line_streams"),
+    ("sh", "key rotate", "tests/daemon/test_documented_commands.py::test_a_life_of_a_key"),
+    ("sh", "/v1/usage", "tests/daemon/test_documented_commands.py::test_a_holder_sees_its_use"),
+    ("sh", "-X DELETE", "tests/daemon/test_documented_commands.py::test_keys_over_http"),
+    ("sh", "user new", "tests/daemon/test_documented_commands.py::test_users"),
+    ("sh", " top ", "tests/daemon/test_documented_commands.py::test_what_answers_most_questions"),
+    ("sh", "ANTHROPIC_", "tests/claude_code/check_claude_code.py::test_the_pages_lines"),
+    ("sh", "GEMINI_", "tests/gemini_cli/check_gemini_cli.py::test_the_pages_lines"),
+    ("sh", "DESK_KEY", "tests/codex/check_codex.py::test_the_pages_lines"),
+    ("sh", "llama-server", "tests/engine_commands/check_engines.py::test_llama_server"),
+    ("sh", "vllm serve", "tests/engine_commands/check_engines.py::test_options"),
+    ("sh", "sglang", "tests/engine_commands/check_engines.py::test_options"),
+    ("sh", "transformers serve", "tests/engine_commands/check_engines.py::test_options"),
+    ("sh", "tests.engines.table", "tests/engine_commands/check_engines.py::test_a_new_engine"),
+    ("sh", "bench", "tests/test_snippets.py::test_a_command_has_these_options"),
+]
+#: What no package that can be installed here has: read in documentation, as the page says.
+NOT_RUN = ("ollama serve", "text-generation-launcher")
+
+
+def test_each_block_is_run_by_a_test() -> None:
+    unknown = []
+    for path in DOCUMENTS:
+        text = path.read_text()
+        assert path.name in _NO_CODE or not re.search(r"(\A|\n\n) *```\n", text), "no language"
+        assert _INDENTED.findall(_BLOCK.sub("", text)) == [], f"{path.name}: indented code"
+        for found in _BLOCK.finditer(text):
+            known = [test for kind, words, test in RUN_BY if kind == found[1] and words in found[2]]
+            if not known and not any(words in found[2] for words in NOT_RUN):
+                unknown.append((path.name, found[2]))
+    assert unknown == []
+
+
+def test_the_tests_that_run_blocks_are_there() -> None:
+    for _, _, test in RUN_BY:
+        file, _, name = test.partition("::")
+        assert f"def {name}(" in (ROOT / file).read_text(), test
+
+
+#: The row of docs/clients.md, and where the version is pinned that its `make check-…` installs.
+AGENTS = {
+    "Claude Code": "tests/claude_code", "gemini-cli": "tests/gemini_cli", "Codex": "tests/codex",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_the_versions_of_agents_are_those_that_are_tested(name: str) -> None:
+    (version,) = json.loads((ROOT / AGENTS[name] / "package.json").read_text())[
+        "dependencies"
+    ].values()
+    rows = (ROOT / "docs/clients.md").read_text().splitlines()
+    (row,) = [one for one in rows if re.match(rf"\| {name}\b", one)]
+    assert row.split("|")[2].split()[0] == version

@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.clients.desk import ANSWER, desk_here
+from tests.first_hour.typed import find_block
 from tests.fixtures.proxy import RunningGateway, key_entry, proxy_here
 from tests.fixtures.raw_node import NodeConnection, Play, raw_node
 from tests.fixtures.responders import OLLAMA, TEXT, VLLM, Responder, asked_of, frames, play_chat
@@ -216,3 +218,22 @@ async def test_a_real_llama_server(tmp_path: Path) -> None:
         told = await speaking
         assert told.status == 1
         assert "closed the connection in the middle of its reply" in told.error
+
+
+async def test_the_pages_lines(tmp_path: Path) -> None:
+    """docs/clients.md as it is; what follows `codex` stands in for a person who types to it."""
+    page = "docs/clients.md"
+    typed = find_block(page, "export DESK_KEY").rstrip()
+    asking = "codex exec --json --skip-git-repo-check Hello"
+    assert typed.endswith("\ncodex")
+    with desk_here(tmp_path) as here:
+        (here.home / ".codex").mkdir()
+        (here.home / ".codex/config.toml").write_text(
+            here.fill(find_block(page, "wire_api", language="toml"))
+        )
+        path = f"{CODEX.parent}:{Path(sys.executable).parent}:/usr/bin:/bin"
+        done = here.run(
+            "bash", "-ec", here.fill(typed).removesuffix("codex") + asking,
+            environment={"HOME": str(here.home), "PATH": path},
+        )  # fmt: skip
+    assert ANSWER in done.stdout, done.stdout + done.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,10 +20,13 @@ from typing import Any
 
 import pytest
 
+from tests.clients.desk import ANSWER, desk_here
+from tests.first_hour.typed import find_block
 from tests.fixtures.proxy import key_entry, proxy_here
 from tests.nodes.llama_server import LlamaNode
 from tests.nodes.tiny_model import REPLY
 from tests.nodes.tiny_projector import IMAGE_TOKENS, make_image
+from tests.systemd.machine import ROOT
 
 CLI = Path(__file__).parent / "node_modules" / ".bin" / "gemini"
 KEY = "gemini-cli-key-1"
@@ -107,3 +111,22 @@ async def test_a_node_that_takes_no_pictures(llama_node: LlamaNode, tmp_path: Pa
         told = await here.ask(PROMPT)
     assert told["error"]["code"] == 400
     assert "the model 'tiny' does not accept images" in told["error"]["message"]
+
+
+@pytest.mark.timeout(300)
+async def test_the_pages_lines(tmp_path: Path) -> None:
+    """docs/clients.md as it is; what follows `gemini` stands in for a person who types to it."""
+    page = ROOT / "docs/clients.md"
+    (settings,) = re.findall(
+        r"with `(\"security.*?)` in `~/.gemini/settings.json`", page.read_text()
+    )
+    typed = find_block("docs/clients.md", "export GEMINI_API_KEY").rstrip()
+    assert typed.endswith("\ngemini")
+    with desk_here(tmp_path) as here:
+        (here.home / ".gemini").mkdir()
+        (here.home / ".gemini/settings.json").write_text(f"{{{settings}}}")
+        path = f"{CLI.parent}:{Path(sys.executable).parent}:/usr/bin:/bin"
+        trusted = {"GEMINI_CLI_TRUST_WORKSPACE": "true"}
+        environment = {"HOME": str(here.home), "PATH": path, **trusted}
+        done = here.run("bash", "-ec", here.fill(typed) + " -p Hello", environment=environment)
+    assert ANSWER in done.stdout, done.stdout + done.stderr

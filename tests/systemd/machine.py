@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["INSTALL", "Machine", "boot", "install_packages"]
+__all__ = ["INSTALL", "PYTHON", "ROOT", "Machine", "boot", "install_packages", "wait_for_manager"]
 
 ROOT = Path(__file__).parents[2]
 MANAGER = "/lib/systemd/systemd"
@@ -68,14 +68,25 @@ exec {manager} --system --unit=test.target --log-target=journal
 
 @dataclass
 class Machine:
-    """``pid``: the manager's, as this side sees it."""
+    """``pid``: the manager's, as this side sees it. ``own_network``: it has loopback alone, one of
+    its own."""
 
     pid: int
+    own_network: bool = False
+
+    @property
+    def network(self) -> list[str]:
+        """What stands before a command of this side that is to run in its network."""
+        return ["nsenter", "-t", str(self.pid), *(["-n"] if self.own_network else []), "--"]
+
+    def _inside(self, command: tuple[str, ...]) -> list[str]:
+        network = ["-n"] if self.own_network else []
+        return ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", *network, *command]
 
     def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
         """What a command prints inside, both streams together."""
         done = subprocess.run(
-            ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", *command],
+            self._inside(command),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -88,7 +99,7 @@ class Machine:
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", *command],
+            self._inside(command),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -150,8 +161,7 @@ def boot(stage: Path, install: str = INSTALL) -> Iterator[Machine]:
             env={**_pip_environment(), "PATH": PATH, "STAGE": str(stage), "SOURCE": str(ROOT)},
         )
     try:
-        machine = Machine(_wait_for_manager(unshare, stage))
-        yield machine
+        yield wait_for_manager(unshare, stage)
     finally:
         # The child is PID 1 of its namespace: with it goes everything inside.
         unshare.kill()
@@ -181,17 +191,21 @@ def _write_units(stage: Path) -> None:
     (stage / "journald.conf").write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\n")
 
 
-def _wait_for_manager(unshare: subprocess.Popen[bytes], stage: Path) -> int:
+def wait_for_manager(
+    unshare: subprocess.Popen[bytes], stage: Path, *, own_network: bool = False
+) -> Machine:
+    """The machine whose namespaces that process made, once it has booted. ``stage`` has what was
+    said meanwhile."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and unshare.poll() is None:
         children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
         if children and _runs_manager(int(children[0])):
-            machine = Machine(int(children[0]))
+            machine = Machine(int(children[0]), own_network)
             state = machine.systemctl("is-system-running", check=False)
             if state in ("running", "degraded"):
-                return machine.pid
+                return machine
         time.sleep(0.1)
-    logs = "".join((stage / name).read_text() for name in ("install.log", "console.log"))
+    logs = "".join(path.read_text() for path in sorted(stage.glob("*.log")))
     raise AssertionError(f"the machine did not come up:\n{logs[-3000:]}")
 
 

@@ -1,0 +1,117 @@
+"""The start lines of docs/engines-quickstart.md: ``make check-engines``, as root.
+
+llama-server runs, with the tiny model of the other tests. vLLM, SGLang and transformers need a GPU,
+or gigabytes of libraries; the options of their lines are looked up in their packages.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import ENVIRONMENT
+from tests.first_hour.network import own_network, running
+from tests.first_hour.typed import find_block
+from tests.nodes.tiny_model import REPLY, write_model
+from tests.systemd.machine import ROOT
+
+pytestmark = pytest.mark.timeout(600)
+
+PAGE = "docs/engines-quickstart.md"
+BUILD = ROOT / "build/engines"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """``words`` of its line; ``files`` of its package say what options there are."""
+
+    words: str
+    package: str
+    files: tuple[str, ...]
+
+
+ENGINES = (
+    Engine(
+        "vllm serve", "vllm", ("vllm/engine/arg_utils.py", "vllm/entrypoints/openai/cli_args.py")
+    ),
+    Engine("sglang.launch_server", "sglang", ("sglang/srt/server_args.py",)),
+    Engine("transformers serve", "transformers", ("transformers/cli/serve.py",)),
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.package)
+def test_options(engine: Engine) -> None:
+    """A module names an option as argparse has it, or as a field of a dataclass or a function."""
+    (wheel,) = (BUILD / "wheels").glob(f"{engine.package}-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        source = "\n".join(archive.read(name).decode() for name in engine.files)
+    words = shlex.split(find_block(PAGE, engine.words))
+    options = [word for word in words if word.startswith("--")]
+    assert options
+    for option in options:
+        field = option[2:].replace("-", "_")
+        assert re.search(rf'"{option}"|^ +{field}: ', source, re.MULTILINE), option
+
+
+def test_llama_server(tmp_path: Path) -> None:
+    """Its line as it is, and what the page says of it: `init` finds it, and a stream comes."""
+    write_model(tmp_path / "model.gguf")
+    line = find_block(PAGE, "llama-server -m").strip()
+    path = f"{BUILD}/llama/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**ENVIRONMENT, "PATH": path}
+    with own_network() as enter, (tmp_path / "log").open("w") as log:
+        enter = [*enter, "env", "-C", str(tmp_path)]
+        server = subprocess.Popen(
+            [*enter, "sh", "-c", f"exec {line}"], env=environment, stdout=log, stderr=log
+        )
+        try:
+            waiting = ["curl", "-sf", "--retry", "100", "--retry-all-errors", "--retry-delay", "1"]
+            health = "http://127.0.0.1:8081/health"
+            subprocess.run([*enter, *waiting, health], check=True, capture_output=True, timeout=200)
+            init = "casedesk-proxy init --output c.yaml"
+            told = subprocess.check_output([*enter, "sh", "-c", init], env=environment, text=True)
+            assert "llama-server" in (tmp_path / "c.yaml").read_text(), told
+            key = re.search(r"cdp-[\w-]+", told)
+            assert key, told
+            asked = subprocess.check_output(
+                [*enter, "sh", "-c", f"""
+                    casedesk-proxy serve --config c.yaml 2>served & proxy=$!
+                    curl -sf --retry 30 --retry-all-errors --retry-delay 1 -o ready \\
+                        http://127.0.0.1:9180/readyz
+                    curl -s http://127.0.0.1:8080/v1/chat/completions \\
+                        -H 'Authorization: Bearer {key[0]}' -d '{{"model": "gpt-5", "messages": \\
+                        [{{"role": "user", "content": "Hello"}}]}}'
+                    kill $proxy; wait $proxy
+                    """], env=environment, text=True, timeout=200,
+            )  # fmt: skip
+        finally:
+            server.terminate()
+            server.wait(60)
+    assert REPLY[:20] in asked, (tmp_path / "log").read_text()[-2000:]
+
+
+def test_a_new_engine(tmp_path: Path) -> None:
+    """The last lines of docs/adding-an-engine.md, in a copy that has the engines of today."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
+    (clone / ".venv").symlink_to(Path(sys.executable).parents[1])
+    text = find_block("docs/adding-an-engine.md", "tests.engines.table")
+    text = text.replace("/tmp/try.yaml", "try.yaml").replace("HOST:PORT", "127.0.0.1:8000")
+    table, test, init = text.strip().splitlines()
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(clone)}
+    with own_network() as enter, running(enter, "node", "8000"):
+        for line in (table, test, init):
+            subprocess.run([*enter, "sh", "-ec", line], cwd=clone, env=environment, check=True)
+    changed = subprocess.check_output(["git", "-C", clone, "diff", "--stat"], text=True)
+    assert changed == "", "docs/engines.md is what the table is now"
+    assert (clone / "try.yaml").exists()
+    shutil.rmtree(clone)
