@@ -83,17 +83,29 @@ def commands(text: str) -> Iterator[tuple[click.Command, list[str]]]:
                 yield command, words[3 if words[1] == "-m" else 2 :]
 
 
+def parse(command: click.Command, words: list[str]) -> None:
+    """Raises click's errors. A group's name alone stands for what it has."""
+    context = click.Context(command)
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        assert found is not None, f"there is no command {words[0]}"
+        command, words = found, words[1:]
+        context = click.Context(command, parent=context)
+    command.make_parser(context).parse_args(words)
+
+
 @pytest.mark.parametrize("text", snippets("sh"))
 def test_a_command_has_these_options(text: str) -> None:
     for command, words in commands(text):
-        context = click.Context(command)
-        while isinstance(command, click.Group):
-            found = command.get_command(context, words[0])
-            assert found is not None, f"there is no command {words[0]}"
-            command, words = found, words[1:]
-            context = click.Context(command, parent=context)
-        words = words[: words.index("|")] if "|" in words else words
-        command.make_parser(context).parse_args(list(words))
+        parse(command, words[: words.index("|")] if "|" in words else words)
+
+
+@pytest.mark.parametrize(
+    "path", [*DOCUMENTS, *ROOT.glob("config/*.yaml")], ids=lambda path: path.name
+)
+def test_a_command_within_a_sentence_has_these_options(path: Path) -> None:
+    for found in re.findall(r"`(?:[A-Z_]+=\S+ )*casedesk-proxy ([^`|]+)`", path.read_text()):
+        parse(main, shlex.split(found))
 
 
 #: Of others, and the shell's own.

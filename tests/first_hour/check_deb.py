@@ -7,6 +7,7 @@ loopback alone. One life of a package: the tests follow one another.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from casedesk_proxy.simulator.answer import say
 from tests.first_hour.fresh_root import boot_root, make_root, run_in_root
 from tests.first_hour.network import running
 from tests.first_hour.typed import find_block
-from tests.systemd.machine import Machine
+from tests.systemd.machine import ROOT, Machine
 from tests.systemd.test_deb import NEXT, build, repack
 
 # The first test waits for the build, and for a Debian.
@@ -101,6 +102,18 @@ def test_enabled_reloaded_restarted(host: Host) -> None:
     with running(host.machine.network, "clients", "8080", "1") as clients:
         host.type_in(find_block("README.md", "systemctl enable --now"))
         assert finish(clients) == "1 of 1 whole"
+
+
+def test_each_line_for_systemd(host: Host) -> None:
+    """Those of docs/operations.md that name a unit, in its order."""
+    page = " ".join((ROOT / "docs/operations.md").read_text().split())
+    lines = [one for one in re.findall(r"`(systemctl [^`]+)`", page) if "casedesk-proxy" in one]
+    assert len(lines) >= 7
+    for line in lines:
+        host.type_in(line)
+    host.type_in("systemctl disable --now casedesk-proxy@a casedesk-proxy@b")
+    host.type_in("systemctl start casedesk-proxy")
+    host.machine.wait("casedesk-proxy.service", "ActiveState", "active")
 
 
 def test_an_upgrade_breaks_none_of_50_streams(host: Host) -> None:
