@@ -10,8 +10,9 @@
     GET    /key-audit               who changed which key, the latest first
 
 A new key is shown only in the reply to the request that makes it. Errors are JSON,
-``{"error": {"code", "field", "message"}}``. When a change is answered, it is in the file and applied in the
-answering process; the other instances of the host check the file four times a second.
+``{"error": {"code", "field", "message"}}``. When a change is answered, it is in the file and
+applied in the answering process; the other instances of the host check the file four times a
+second.
 """
 
 from __future__ import annotations
