@@ -152,7 +152,7 @@ def _template(node: ast.expr) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """The assignments in a function, and in its module."""
+    """The assignments in a function and in its module, and the arguments that the module passes."""
 
     values: Mapping[str, list[ast.expr]]
 
@@ -165,7 +165,8 @@ def _error_calls(tree: ast.Module) -> Iterator[tuple[_Scope, ast.Call]]:
     ]
     # An inner function before the one that contains it.
     for function in [*reversed(functions), tree]:
-        scope = _Scope({**outer, **_assigned(list(ast.walk(function)))})
+        given = {} if isinstance(function, ast.Module) else _given(tree, function)
+        scope = _Scope({**outer, **given, **_assigned(list(ast.walk(function)))})
         for node in ast.walk(function):
             if (
                 isinstance(node, ast.Call)
@@ -174,6 +175,22 @@ def _error_calls(tree: ast.Module) -> Iterator[tuple[_Scope, ast.Call]]:
             ):
                 inside.add(id(node))
                 yield scope, node
+
+
+def _given(
+    tree: ast.Module, function: ast.FunctionDef | ast.AsyncFunctionDef
+) -> dict[str, list[ast.expr]]:
+    """The arguments that calls in the same module pass to a function, by parameter name."""
+    found: dict[str, list[ast.expr]] = defaultdict(list)
+    names = [one.arg for one in function.args.args if one.arg not in ("self", "cls")]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) == function.name:
+            for name, value in zip(names, node.args, strict=False):
+                found[name].append(value)
+            for keyword in node.keywords:
+                if keyword.arg is not None:
+                    found[keyword.arg].append(keyword.value)
+    return found
 
 
 def _refusals(tree: ast.Module) -> Iterator[str]:

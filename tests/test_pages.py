@@ -28,7 +28,6 @@ from messages import find_error_messages  # noqa: E402  (`load` made it importab
 #: of parts.
 SPARSE = {
     "context_length_exceeded",
-    "file_quota_reached",
     "internal",
     "key_not_found",
     "model_too_late",
@@ -39,7 +38,6 @@ SPARSE = {
     "too_many_files",
     "too_many_items",
     "unreadable_file",
-    "unsupported_media",
     "unsupported_openai_feature",
     "url_not_fetched",
     "wrong_file_type",

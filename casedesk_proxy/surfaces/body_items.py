@@ -117,10 +117,9 @@ def _name_at_end(piece: bytes) -> bytes:
 def _too_many(raw: bytes, end: int, most: int, each: int, what: str) -> BadRequest:
     field = _field_before(raw, end)
     message = (
-        f"the body contains more than {each * most} JSON {what} (server.body_items), most of"
-        " them in this field"
+        f"the body contains more than {each * most} JSON {what}, most of them in this field; send"
+        f" fewer, or ask the operator to raise server.body_items ({most})"
     )
-    message += f" (server.body_items: {most})"
     return BadRequest(
         f"{field}: {message}", code="too_many_items", violations=(Violation(field, message),)
     )

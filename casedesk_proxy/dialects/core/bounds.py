@@ -47,7 +47,11 @@ def check_bounds(surface: Dialect, body: dict[str, Any], most: int) -> None:
         if isinstance(body.get(name), dict | list)
     ]
     violations = tuple(
-        Violation(where + name, f"more than {limit} {what} in one request (server.body_items)")
+        Violation(
+            where + name,
+            f"more than {limit} {what} in one request; send fewer, or ask the operator to raise"
+            " server.body_items",
+        )
         for name, count, limit, what in found
         if count > limit
     )
