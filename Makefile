@@ -118,7 +118,8 @@ check-gemini-cli: $(VENV)/.test
 
 # As above: 240 MB. Its network has loopback alone.
 check-claude-code: $(VENV)/.test
-	cd tests/claude_code && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
+	cd tests/claude_code && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts \
+	    && PATH="$(abspath $(BIN)):$$PATH" node node_modules/@anthropic-ai/claude-code/install.cjs
 	$(BIN)/python -m pytest --quiet tests/claude_code/check_claude_code.py $(PYTEST_FLAGS)
 
 # Frameworks need an environment of their own: they want other versions of the SDKs than the tests do.
