@@ -241,6 +241,11 @@ renew-constraints:
 	build/constraints/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[docs]'
 	echo '# What `make html` installs beside it, to the version; written by `make renew-constraints`.' >docs/constraints.txt
 	build/constraints/bin/pip freeze --exclude-editable | grep -vxFf tests/constraints.txt >>docs/constraints.txt
+	rm -rf build/clients
+	$(PYTHON) -m venv build/clients
+	build/clients/bin/pip install --quiet --requirement tests/clients/requirements.txt
+	echo '# What `make check-clients` installs, to the version; written by `make renew-constraints`.' >tests/clients/constraints.txt
+	build/clients/bin/pip freeze >>tests/clients/constraints.txt
 
 dist:
 	test -x build/dist/bin/python || $(PYTHON) -m venv build/dist

@@ -24,7 +24,7 @@ from tests.systemd.machine import ROOT, Machine
 from tests.systemd.test_deb import NEXT, build, repack
 
 # The first test waits for the build, and for a Debian.
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(2400)
 
 STREAMS = 50
 #: Of the node, which is not where the package's configuration looks for Ollama.

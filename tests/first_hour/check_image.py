@@ -25,7 +25,7 @@ from tests.first_hour.network import own_network, running
 from tests.fixtures.patience import PATIENCE_S
 from tests.systemd.machine import ROOT, install_packages
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = pytest.mark.timeout(2400)
 
 #: No daemon, no registry, no rights beyond root's own.
 ENVIRONMENT = {**os.environ, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}

@@ -58,7 +58,7 @@ def make_root(root: Path, *more: str) -> None:
     """``more``: packages of Debian beside the fewest."""
     if shutil.which("mmdebstrap") is None:
         install_packages("mmdebstrap")
-    command = ["mmdebstrap", "--quiet", "--variant=minbase"]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"]
     command += [f"--include={','.join((*_PACKAGES, *more))}", "bookworm", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
