@@ -192,7 +192,7 @@ async def _show(call: _Call) -> object:
 async def _new(call: _Call) -> object:
     fields, credential = await call.fields(), mint()
     if "sha256" in fields:
-        raise KeyFault("sha256", "the key is made here; `casedesk-proxy key import` takes hashes")
+        raise KeyFault("sha256", "the key is made here; `casedesk-proxy key import` accepts hashes")
     given = {"deployments": _choose(fields, call.snapshot), **fields, "sha256": credential.sha256}
     key = draft_new_key(given, call.author.now)
     _check(key, call.snapshot)

@@ -33,11 +33,11 @@ MediaType = Annotated[StrictStr, AfterValidator(_check_type)]
 
 
 class FetchUrls(Section):
-    """Contents that requests name by an http or https address, fetched and put in as files are.
-    Never from private, loopback or link-local addresses, whatever a name leads to."""
+    """Contents that requests name by an http or https URL: fetched and inserted like stored files.
+    Never from private, loopback or link-local addresses, whatever a name resolves to."""
 
     allow: tuple[NamedHost, ...] = setting(
-        "Hosts from which contents are fetched, at ports 80 and 443; addresses of others are "
+        "Hosts from which contents are fetched, at ports 80 and 443; URLs of other hosts are "
         "refused."
     )
     max_size: Size = setting("Maximum total size fetched for one request.", 20 * 2**20)

@@ -64,7 +64,7 @@ class S3(Section):
         "The store's URL, without the bucket; null: Amazon's.", None, reload=False
     )
     region: Annotated[StrictStr, AfterValidator(_check_region)] = setting(
-        "The bucket's region; most other stores take any.", "us-east-1", reload=False
+        "The bucket's region; most other stores accept any.", "us-east-1", reload=False
     )
     prefix: Annotated[StrictStr, AfterValidator(_check_prefix)] = setting(
         "Prefix of the keys of all objects, before a /.", "", reload=False

@@ -172,8 +172,8 @@ class Deployment(Section):
     connect_timeout: Pause | None = setting("Overrides the nodes' value; null: use theirs.", None)
     first_byte_timeout: Pause | None = setting("As connect_timeout.", None)
     idle_timeout: Pause | None = setting("As connect_timeout.", None)
-    heartbeat: Duration = setting("Silence before a framed stream's keep-alive; 0: never.", 10.0)
-    heartbeat_verbatim: Switch = setting("Send keep-alives in verbatim streams, too.", False)
+    heartbeat: Duration = setting("Silence before a framed stream's keepalive; 0: never.", 10.0)
+    heartbeat_verbatim: Switch = setting("Send keepalives in verbatim streams, too.", False)
     unknown_fields: Literal["refuse", "ignore"] = setting(
         "What happens to a Gemini request with fields that Google does not know.", "refuse"
     )

@@ -220,7 +220,7 @@ class _Reader:
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
-                self._complain(source, path, "<<: takes a mapping, or a list of them", "")
+                self._complain(source, path, "<<: must be a mapping, or a list of mappings", "")
                 continue
             inherited = Tree()
             reader = _Reader(inherited, self.file)

@@ -35,7 +35,7 @@ def read_models(listing: Any, capabilities: Any) -> tuple[ModelInfo, ...]:
 
 
 def _read(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The list also contains models for pictures, speech and the like. A missing ``tools`` means
+    """The list also contains models for images, speech and the like. A missing ``tools`` means
     nothing: LocalAI guesses it from a model's settings."""
     able, takes = set(as_texts(entry.get("capabilities"))), as_texts(entry.get("input_modalities"))
     if not able:

@@ -56,7 +56,7 @@ class ReplyKind(StrEnum):
     JSON = "JSON"
     #: Or events, if the body has ``stream: true``.
     STREAM = "JSON or SSE"
-    #: Sound or an image; or events, if the request asks for them.
+    #: Audio or an image; or events, if the request asks for them.
     BINARY = "binary"
     #: JSON, plain text, subtitles, or events, as requested.
     TEXT = "JSON, text or SSE"

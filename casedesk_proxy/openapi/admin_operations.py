@@ -61,7 +61,9 @@ ADMIN_MESSAGES: Messages = {
         "limits": KnownField("object", why="as `limits` of a key in the configuration"),
         "expires": KnownField("string|number", why=_WHEN),
         "sha256": KnownField(
-            "string", Fate.REFUSED, "the key is made here; `casedesk-proxy key import` takes hashes"
+            "string",
+            Fate.REFUSED,
+            "the key is made here; `casedesk-proxy key import` accepts hashes",
         ),
     },
     "KeyChange": {

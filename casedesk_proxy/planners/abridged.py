@@ -1,7 +1,7 @@
 """Abridges a large body: the long texts in it are replaced by *marks*, and inserted again into what
 was made of the short body.
 
-Most of a large body are texts and pictures that planning passes on unchanged. So a few hundred
+Most of a large body are texts and images that planning passes on unchanged. So a few hundred
 kilobytes are parsed and translated where the body has megabytes, and at any time only a piece of
 the rest is in the process's own memory.
 

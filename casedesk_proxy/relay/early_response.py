@@ -87,7 +87,7 @@ class EarlyResponse:
         try:
             self.relay.keep_alive()
         except Exception:
-            log.exception("internal error in keep-alives: the client gets no more of them")
+            log.exception("internal error in keepalives: the client gets no more of them")
             self.stop()
         self._request.begun = self._request.begun or self.opened
 

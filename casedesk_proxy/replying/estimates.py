@@ -21,7 +21,7 @@ _MAX_EDGE_PIECES = 3
 #: If nothing is known.
 _TOKENS_PER_BYTE = 0.25
 _MAX_PROMPT_TOKENS = 32_768
-#: An estimate may be this many times the longest prompt that a node has reported: pictures are
+#: An estimate may be this many times the longest prompt that a node has reported: images are
 #: bytes, too.
 _LONGEST_FACTOR = 2
 #: After so many pieces and bytes, what was learned counts half.

@@ -97,7 +97,7 @@ def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool)
         if status == 402:
             return f"{message}: its account has no credit left"
         mend = f"check nodes.{node}.api_key" if keyed else f"it may need nodes.{node}.api_key"
-        what = "to take its key" if keyed else "access"
+        what = "to accept its key" if keyed else "access"
         for_model = f" for {_quote(model)}" if verdict is Verdict.MODEL_DENIED else ""
         return f"{message}, refusing {what}{for_model}: {mend} and what its account may use"
     if verdict is Verdict.NO_MODEL:

@@ -1,7 +1,7 @@
 """The beginning of messages to Anthropic clients: Claude Code recovers only if it reads its
 vendor's own words.
 
-If the history contains a picture or a document that the model does not accept, every further turn
+If the history contains an image or a document that the model does not accept, every further turn
 would fail in the same way. Claude Code 2.1 searches a 400 for the words of Anthropic's service,
 followed by the place of the part, removes the part and sends the request again. ``docs/errors.md``
 has the whole table.

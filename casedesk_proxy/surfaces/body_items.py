@@ -1,6 +1,6 @@
 """How many items one body may contain, checked before it is parsed.
 
-Megabytes of text or of a picture are parsed in milliseconds; as many of tiny objects, lists or
+Megabytes of text or of an image are parsed in milliseconds; as many of tiny objects, lists or
 numbers take seconds and a gigabyte (measured: 30 MB of parts 7 s and 1.4 GB up to the node's
 request). So braces, quotes, brackets and commas are counted first. Characters inside texts count
 only if they cannot be distinguished: a brace before a quote, which would be escaped in a text; a

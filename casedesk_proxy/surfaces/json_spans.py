@@ -21,7 +21,7 @@ _STRING = re.compile(_STRING_BYTES, re.DOTALL)
 _MEMBER = re.compile(rb"[ \t\n\r,]*+(" + _STRING_BYTES + rb")[ \t\n\r]*+:[ \t\n\r]*+", re.DOTALL)
 _GAP = re.compile(rb"[ \t\n\r,]*+")
 _SCALAR = re.compile(rb"[^ \t\n\r,\]}]++")
-#: From this size on a body is usually one long text, such as a picture, without quotes in it.
+#: From this size on a body is usually one long text, such as an image, without quotes in it.
 _MIN_LARGE_BYTES = 256 * 1024
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|' + _STRING_BYTES + rb")*+[{}\[\]]", re.DOTALL)
 

@@ -156,7 +156,7 @@ class Slots:
         reason = f"it has sent nothing and answered no health check for {seconds:.1f} s"
         state.breaker.note_error(state.hung_at, reason)
         log.warning(
-            "node %s is hung: %s; it gets no new requests while another node can take them; its"
+            "node %s is hung: %s; it gets no new requests while another node can serve them; its"
             " running requests continue",
             state.name, reason,
         )  # fmt: skip

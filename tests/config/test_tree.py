@@ -133,7 +133,7 @@ def test_merged_mappings_give_what_is_not_there() -> None:
             "a: !!bool x",
             "f:1:4: a: has a YAML tag (!…), which is not supported; remove the tag",
         ),
-        ("a: {<<: 5}", "f:1:9: a: <<: takes a mapping, or a list of them"),
+        ("a: {<<: 5}", "f:1:9: a: <<: must be a mapping, or a list of mappings"),
         (
             'a: "\\ud800"',
             "f:1:4: contains half of a surrogate pair, which is not valid text",

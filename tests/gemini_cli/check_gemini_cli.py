@@ -102,7 +102,7 @@ async def test_the_node_reads_the_picture(seeing_node: LlamaNode, tmp_path: Path
         (here.home / "work" / "picture.png").write_bytes(make_image()[:20])
         told = await here.ask(PROMPT)
     assert told["error"]["code"] == 400
-    assert " could not read a picture" in told["error"]["message"]
+    assert " could not read an image" in told["error"]["message"]
 
 
 @pytest.mark.timeout(300)

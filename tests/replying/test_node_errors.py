@@ -208,9 +208,9 @@ def test_a_model_under_its_own_name_stands_for_nothing_else() -> None:
     ("verdict", "status", "keyed", "words"),
     [
         (Verdict.DENIED, 402, True, "it answered 402: its account has no credit left"),
-        (Verdict.DENIED, 401, True, "refusing to take its key: check nodes.a.api_key"),
+        (Verdict.DENIED, 401, True, "refusing to accept its key: check nodes.a.api_key"),
         (Verdict.DENIED, 401, False, "refusing access: it may need nodes.a.api_key"),
-        (Verdict.MODEL_DENIED, 403, True, "refusing to take its key for 'tiny': check"),
+        (Verdict.MODEL_DENIED, 403, True, "refusing to accept its key for 'tiny': check"),
         (Verdict.NO_MODEL, 404, False, "it answered 404: it does not have the model 'tiny'"),
         (Verdict.FAILED, 500, False, "it answered 500"),
     ],

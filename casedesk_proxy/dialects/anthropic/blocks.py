@@ -26,7 +26,7 @@ class TextBlock:
 
 @dataclass(frozen=True, slots=True)
 class ImageBlock:
-    """``source`` is base64, or where the picture is kept, in which case there is no ``data``.
+    """``source`` is base64, or where the image is kept, in which case there is no ``data``.
     ``data`` is padded base64 in the standard alphabet."""
 
     path: str

@@ -1,4 +1,4 @@
-"""Reads Anthropic's pictures and documents."""
+"""Reads Anthropic's images and documents."""
 
 from __future__ import annotations
 

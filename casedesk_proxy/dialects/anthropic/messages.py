@@ -1,7 +1,7 @@
 """Reads ``system`` and ``messages`` of an Anthropic request, and finds their faults.
 
 Whether a node accepts a block is decided elsewhere: a block that no node accepts is read as a
-ForeignBlock, or as a source that says where a picture or document is kept.
+ForeignBlock, or as a source that says where an image or document is kept.
 """
 
 from __future__ import annotations

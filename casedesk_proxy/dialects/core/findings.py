@@ -35,7 +35,7 @@ class Findings:
     schema_faults: Violations = field(default_factory=lambda: Violations())
     features: Violations = field(default_factory=lambda: Violations())
     formats: Violations = field(default_factory=lambda: Violations())
-    #: The places of pictures and the like that the node gets: it may refuse them.
+    #: The places of images and the like that the node gets: it may refuse them.
     media: Violations = field(default_factory=lambda: Violations())
     _dropped: dict[str, None] = field(default_factory=dict)
 

@@ -1,7 +1,7 @@
-"""What a request needs of its model, by place: pictures, sound, functions, an answer in words.
+"""What a request needs of its model, by place: images, audio, functions, an answer in words.
 
 If a node reports what its models can do, it gets no request that needs more: several engines answer
-200 and silently lose a picture (Ollama), others end the conversation with an error from which no
+200 and silently lose an image (Ollama), others end the conversation with an error from which no
 program recovers.
 """
 

@@ -18,7 +18,7 @@ __all__ = ["StreamTranslator"]
 
 class StreamTranslator(Generic[ChoiceT]):
     """See ``contract.Translator``. ``template`` finds the text in the events of the node's
-    protocol; ``media``: the places of pictures and the like in the request.
+    protocol; ``media``: the places of images and the like in the request.
 
     An answer that is one JSON body is read as well: some nodes ignore ``stream`` (cyllama).
     """

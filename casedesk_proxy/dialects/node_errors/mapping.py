@@ -61,7 +61,7 @@ _REQUEST_FAULTS = tuple(
 )  # fmt: skip
 _WORDS = {
     "many": "too much media: the model accepts fewer parts of this kind in one request; send fewer",
-    "garbled": "the node could not read a picture in the request; send it as PNG or JPEG",
+    "garbled": "the node could not read an image in the request; send it as PNG or JPEG",
     "media": "the model does not accept this kind of input; use another model",
     "unanswered": "`tool_use` ids were found without `tool_result` blocks immediately after",
     "roles": "the model's chat template requires user and model turns to alternate;"
@@ -104,7 +104,7 @@ def map_node_error(
     """The error that a client of ``surface`` gets for a node's reply with a status other than 2xx,
     or for an error inside a reply, which would have had that status.
 
-    ``model`` is the name that the client used; ``media`` are the places of pictures and the like in
+    ``model`` is the name that the client used; ``media`` are the places of images and the like in
     its request, None if they are not known.
     """
     document = read_document(body)

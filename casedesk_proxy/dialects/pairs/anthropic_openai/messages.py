@@ -142,7 +142,7 @@ class ChatConversation:
         return [document.head, *body, PAUSE] if body else []
 
     def _result(self, result: ToolResultBlock) -> list[Piece]:
-        """The text becomes a tool's message, pictures become the user's: few nodes accept them in a
+        """The text becomes a tool's message, images become the user's: few nodes accept them in a
         tool's."""
         pieces = self._pieces(result.content)
         text = "".join(plain_text(pieces))

@@ -138,7 +138,7 @@ class _TurnList:
         thoughts += [PAUSE, item.text] if thoughts else [item.text]
 
     def _take_result(self, item: InputResult) -> None:
-        """Its text becomes a tool's turn, pictures become the user's: few nodes accept them in a
+        """Its text becomes a tool's turn, images become the user's: few nodes accept them in a
         tool's."""
         caller = self._callers.pop(item.call_id)
         at = next(place for place, turn in enumerate(self._turns) if turn is caller) + 1
