@@ -26,8 +26,11 @@ from bench.markdown import table
 from bench.micro.processes import ROOT, MicroFailed, check_out
 
 #: What users notice: an event, an event of a stream whose counts the proxy asks for, a request, a
-#: request with a ledger and limits.
-CASES = ("relay/relay", "relay/relay counted", "server/handler", "server/handler limited")
+#: request with a ledger and limits, a stream's begin and end.
+CASES = (
+    "relay/relay", "relay/relay counted", "server/handler", "server/handler limited",
+    "server/handler stream",
+)  # fmt: skip
 #: Former names of cases.
 _OLD_NAMES = {"server/verbatim": "relay/relay"}
 _STORED = Path(__file__).parent / "results" / "instructions.json"

@@ -1,7 +1,8 @@
-"""server/handler: a whole short exchange, with test transports for client and node.
+"""server/handler: a whole short exchange, or stream, with test transports for client and node.
 
 Everything that Python does for a chat request whose reply arrives in one piece with its head: read,
-judged, planned, sent, answered, counted and logged. Sockets, the kernel and uvloop's reads and
+judged, planned, sent, answered, counted and logged. A stream's first event comes with its head,
+and the second with its end. Sockets, the kernel and uvloop's reads and
 writes are measured by bench/unary.py. Requests differ only in length, as on a connection that a
 client keeps.
 """
@@ -62,6 +63,22 @@ _REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 
     len(_BODY), _BODY,
 )  # fmt: skip
 
+_COUNTS = (
+    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,'
+    b'"model":"bench","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
+)
+_EVENT = (
+    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,'
+    b'"model":"bench","choices":[{"index":0,"delta":{"content":"All"},"finish_reason":%b}]}\n\n'
+)
+_EVENTS = _EVENT % b"null", _EVENT % b'"stop"', _COUNTS, b"data: [DONE]\n\n"
+_FIRST, *_REST = (b"%x\r\n%b\r\n" % (len(one), one) for one in _EVENTS)
+_LAST = b"".join(_REST) + b"0\r\n\r\n"
+_STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n" + _FIRST
+)
+
 
 class _Side(asyncio.Transport):
     """The part of a socket's transport that a connection uses; ``heard`` is all that was
@@ -76,6 +93,9 @@ class _Side(asyncio.Transport):
 
     def is_closing(self) -> bool:
         return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -93,9 +113,10 @@ class _Side(asyncio.Transport):
         """It never paused."""
 
 
-def _request(number: int) -> bytes:
+def _request(number: int, *, streams: bool) -> bytes:
     content = b"x" * (90 + number % 20)
-    body = b'{"model":"bench","messages":[{"role":"user","content":"%b"}]}' % content
+    stream = b'"stream":true,' if streams else b""
+    body = b'{"model":"bench",%b"messages":[{"role":"user","content":"%b"}]}' % (stream, content)
     return (
         b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nAccept: */*\r\n"
         b"User-Agent: bench\r\nAuthorization: Bearer %b\r\nContent-Type: application/json\r\n"
@@ -115,17 +136,20 @@ def _lines_unread() -> Iterator[None]:
 
 class _Exchanges:
     """A gateway with one client and one node, on a loop that runs only for what is measured.
-    ``limited``: with a key that has limits, and a ledger, whose thread is not measured."""
+    ``limited``: with a key that has limits, and a ledger, whose thread is not measured.
+    ``streams``: the replies are streams."""
 
-    def __init__(self, planners: int, *, limited: bool) -> None:
+    def __init__(self, planners: int, *, limited: bool, streams: bool) -> None:
+        self._replies = (_STREAM, _LAST) if streams else (_REPLY,)
+        self._pieces = _REQUESTS * len(self._replies)
         self._planners = planners
         self._limits = _LIMITS if limited else "{}"
         #: Never started, so that rows wait in it, up to a limit.
         self._store = StoreWriter(Path("no file"), max_waiting_rows=_REQUESTS) if limited else None
         self._loop = uvloop.new_event_loop()
         atexit.register(self._loop.close)
-        self._requests = [_request(number) for number in range(_REQUESTS)]
-        connection = NodeConnection(self._loop)
+        self._requests = [_request(number, streams=streams) for number in range(_REQUESTS)]
+        self._connection = connection = NodeConnection(self._loop)
         self.node = _Side(connection)
 
         async def open_connection(pool: ConnectionPool) -> NodeConnection:
@@ -157,7 +181,10 @@ class _Exchanges:
         while not self.node.heard:  # noqa: ASYNC110 - one round of the loop, the first time
             await asyncio.sleep(0)
         self.node.heard.clear()
-        self.node.protocol.data_received(_REPLY)
+        for reply in self._replies:
+            self.node.protocol.data_received(reply)
+        while self.node.protocol is not self._connection:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0)
 
     def run(self, _: None) -> list[bytes]:
         self.client.heard.clear()
@@ -168,12 +195,12 @@ class _Exchanges:
     async def _run(self) -> None:
         for request in self._requests:
             await self._exchange(request)
-        while len(self.client.heard) < _REQUESTS:  # noqa: ASYNC110 - the round in which it is sent
+        while len(self.client.heard) < self._pieces:  # noqa: ASYNC110 - the round in which it is sent
             await asyncio.sleep(0)
 
 
-def _prepare(planners: int = 2, *, limited: bool = False) -> Work:
-    exchanges = _Exchanges(planners, limited=limited)
+def _prepare(planners: int = 2, *, limited: bool = False, streams: bool = False) -> Work:
+    exchanges = _Exchanges(planners, limited=limited, streams=streams)
 
     def check(heard: list[bytes]) -> None:
         assert len(heard) == _REQUESTS
@@ -182,7 +209,12 @@ def _prepare(planners: int = 2, *, limited: bool = False) -> Work:
             assert reply.endswith(_BODY)
         assert len({reply.partition(b"x-request-id: ")[2][:32] for reply in heard}) == _REQUESTS
 
-    return Work(exchanges.run, check, _REQUESTS)
+    def check_streams(heard: list[bytes]) -> None:
+        said = b"".join(heard)
+        assert said.count(b"text/event-stream") == said.count(_EVENTS[0]) == _REQUESTS
+        assert said.count(b"[DONE]") == said.count(b"\r\n0\r\n\r\n") == _REQUESTS
+
+    return Work(exchanges.run, check_streams if streams else check, _REQUESTS)
 
 
 CASES = (
@@ -190,4 +222,5 @@ CASES = (
     # Small requests cost no more if large ones are planned in planners.
     Case("server/handler alone", "the same without planners", partial(_prepare, 0)),
     Case("server/handler limited", "with a ledger and limits", partial(_prepare, limited=True)),
+    Case("server/handler stream", "short stream", partial(_prepare, streams=True)),
 )
