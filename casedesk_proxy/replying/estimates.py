@@ -8,8 +8,6 @@ counts; before the first of them, a piece is a token and four bytes are one.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import Action, Usage
 
@@ -138,7 +136,7 @@ class Estimates:
                 return record
         elif not record.node:
             return record
-        return replace(record, usage=self._estimate(record)) if _has_worked(record) else record
+        return record.with_usage(self._estimate(record)) if _has_worked(record) else record
 
     def _learn(self, record: ExchangeRecord, prompt: int, output: int) -> None:
         where = record.node, record.model
