@@ -67,6 +67,22 @@ def test_as_many_as_come_each_for_itself(count: int) -> None:
         ]
 
 
+@table(("cached", "thoughts"), [(None, None), (3, None), (None, 0), (2, 1)])
+def test_what_a_node_did_not_tell_is_not_known(cached: int | None, thoughts: int | None) -> None:
+    """One of several that stand together."""
+    given = replace(WHOLE, usage=Usage(5, 7, cached, thoughts))
+    plain = replace(WHOLE, request_id="r0", usage=Usage(1, 1))
+    with book() as connection:
+        LedgerRows().enter(connection, list(map(as_item, (plain, given, plain))))
+        row = "SELECT prompt, output, cached, thoughts, key, first_byte FROM exchanges"
+        assert connection.execute(f"{row} WHERE request = 'r1'").fetchall() == [
+            (5, 7, cached, thoughts, "alice", 1.0)
+        ]
+        assert connection.execute(f"{row} WHERE request = 'r0'").fetchall() == 2 * [
+            (1, 1, None, None, "alice", 1.0)
+        ]
+
+
 def test_they_are_written_but_for_floods(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     writer = StoreWriter(path, gather_s=0.001, open_file=open_writer)
