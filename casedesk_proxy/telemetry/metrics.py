@@ -93,7 +93,7 @@ _NOWHERE = CounterChild()
 
 
 class Metrics(Collector):
-    """``count`` is a sink for outcomes; ``render`` and ``write`` give the text exposition.
+    """``count`` is a sink for records; ``render`` and ``write`` give the text exposition.
     ``events`` and ``sent`` are totals over all finished exchanges."""
 
     def __init__(self) -> None:
