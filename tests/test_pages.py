@@ -104,6 +104,13 @@ def test_every_message_of_the_catalogue_says_what_to_do() -> None:
     assert silent == _COMPOSED
 
 
+def test_a_node_is_named_once() -> None:
+    """`AboutNode` begins with it; its text must not."""
+    texts = {message for found in find_error_messages().values() for message in found}
+    twice = {one for one in texts if re.match(r"node …(?:'s \w+)? (?:the )?node\b", one)}
+    assert twice == set()
+
+
 def test_an_error_of_the_catalogue_says_what_each_api_calls_it() -> None:
     text = PAGES["error-codes.md"]()
     section = text[text.index("## `overloaded`") :].partition("\n## ")[0]
