@@ -32,7 +32,8 @@ from bench.beat import count_streams, look
 from bench.engine.build import Engines
 from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import EngineFailed, child, read_line, read_port
-from bench.script import running
+from bench.priority import precedence
+from bench.script import running, with_nice
 
 CONFIG = """
 server: {{listen: "127.0.0.1:{port}", admin: null, access_log: {log}}}
@@ -176,13 +177,15 @@ def gather(
 @click.option("--rate", default=1.0, show_default=True, help="Events a second and stream.")
 @click.option("--arrivals", default=5000.0, show_default=True, help="New streams a second.")
 @click.option("--log/--no-log", default=True, show_default=True, help="The access log.")
+@with_nice
 @click.option("--json", "kept", type=click.Path(path_type=Path), help="Where figures are kept.")
-def main(kept: Path | None, **sizes: Any) -> None:
+def main(kept: Path | None, nice: int, **sizes: Any) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with running() as (engines, _), tempfile.TemporaryDirectory(prefix="bench-") as name:
         scene = Scene(engines, Path(name))
-        play(scene, Sizes(**sizes))
+        with precedence(nice):
+            play(scene, Sizes(**sizes))
     if kept is not None:
         kept.write_text(json.dumps(scene.rows))
 

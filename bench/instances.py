@@ -34,7 +34,9 @@ from bench.accounts import cpu_ns
 from bench.engine.build import build
 from bench.engine.clients import Request, Snapshot, load_command
 from bench.engine.process import child, read_port
+from bench.priority import precedence
 from bench.restart import Instance, Supervisor
+from bench.script import with_nice
 from bench.target import PATH, UNARY_BODY
 from casedesk_proxy.simulator.app import start as start_node
 from casedesk_proxy.simulator.script import Script
@@ -239,9 +241,15 @@ async def _cost(count: int, seconds: float, one: list[float]) -> str:
 
 @click.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Of each load.")
-def main(seconds: float) -> None:
+@with_nice
+def main(seconds: float, nice: int) -> None:
     # Clients leave in the middle of replies, about which the node would log messages.
     logging.disable()
+    with precedence(nice):
+        _measure(seconds)
+
+
+def _measure(seconds: float) -> None:
     click.echo(
         "| instances | 200 clients one by one | 200 at once"
         f" | {_CLIENTS} clients, {_SLOTS} slots, {_PLACES} places | ms from kill −9 to a reply |\n"

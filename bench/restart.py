@@ -30,6 +30,11 @@ from pathlib import Path
 
 import click
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.priority import precedence
+from bench.script import with_nice
+
 NODE = """
 import asyncio
 from casedesk_proxy.simulator.app import start
@@ -310,9 +315,11 @@ async def _measure(streams: int, rate: float, seconds: float, storm: float) -> b
 @click.option("--rate", default=20.0, show_default=True, help="Events per second and stream.")
 @click.option("--seconds", default=4.0, show_default=True, help="Length of a stream.")
 @click.option("--storm", default=30.0, show_default=True, help="Seconds of reloads.")
-def main(streams: int, rate: float, seconds: float, storm: float) -> None:
+@with_nice
+def main(streams: int, rate: float, seconds: float, storm: float, nice: int) -> None:
     """Exit code 1 when a stream broke or a connection was refused."""
-    clean = asyncio.run(_measure(streams, rate, seconds, storm))
+    with precedence(nice):
+        clean = asyncio.run(_measure(streams, rate, seconds, storm))
     raise click.exceptions.Exit(0 if clean else 1)
 
 

@@ -20,9 +20,13 @@ from bench.engine.process import EngineFailed
 from bench.stage import Cores, Tell
 from bench.targets import PROXY_COMMAND, TARGETS
 
-__all__ = ["Common", "deliver", "running", "take_common", "with_common_options"]
+__all__ = ["Common", "deliver", "running", "take_common", "with_common_options", "with_nice"]
 
 ALWAYS = ("proxy", "nginx", "floor")
+
+with_nice = click.option(
+    "--nice", default=-10, show_default=True, help="Priority; below 0 as root only."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,7 @@ def with_common_options(command: Callable[..., None]) -> Callable[..., None]:
             click.option(
                 "--target-core", type=int, help="Core of the relays; default: the second."
             ),
-            click.option(
-                "--nice", default=-10, show_default=True, help="Priority; below 0 as root only."
-            ),
+            with_nice,
             click.option(
                 "--proxy-command", default=PROXY_COMMAND, help="With {config}, {port}, {node_port}."
             ),
