@@ -11,6 +11,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -99,9 +100,16 @@ def test_installed_edited_a_stream_comes(host: Host, before: set[str]) -> None:
 
 
 def test_enabled_reloaded_restarted(host: Host) -> None:
-    with running(host.machine.network, "clients", "8080", "1") as clients:
-        host.type_in(find_block("README.md", "systemctl enable --now"))
+    """The restart waits for the stream, meanwhile another instance serves."""
+    typed = find_block("README.md", "systemctl enable --now")
+    with (
+        running(host.machine.network, "clients", "8080", "1") as clients,
+        ThreadPoolExecutor(1) as typist,
+    ):
+        done = typist.submit(host.type_in, typed)
+        host.machine.wait("casedesk-proxy@restart-1.service", "ActiveState", "active", seconds=200)
         assert finish(clients) == "1 of 1 whole"
+        done.result()
 
 
 def test_each_line_for_systemd(host: Host) -> None:

@@ -21,6 +21,8 @@ from tests.fixtures.raw_node import RawNode
 from tests.fixtures.recorded_nodes import NOT_FOUND, RecordedNode, reply
 from tests.systemd.test_deb import read_past
 
+#: What README's request asks for.
+MODEL = "gemini-2.5-flash"
 RANKED = (
     '{"id":"r","model":"reranker","usage":{"prompt_tokens":9,"total_tokens":9},"results":'
     '[{"index":1,"relevance_score":0.9},{"index":0,"relevance_score":0.1}]}'
@@ -28,7 +30,7 @@ RANKED = (
 
 
 async def serve_simulated(port: int) -> None:
-    node = await app.start(port=port, pace=0, models={"m": Script()})
+    node = await app.start(port=port, pace=0, models={"m": Script(), MODEL: Script()})
     print(node.url, flush=True)
     await asyncio.to_thread(sys.stdin.read)
     await node.stop()
