@@ -14,7 +14,9 @@ _PERIOD_S = 0.5
 class LoopLagMonitor:
     """A timer that measures its own delay: ``observe`` gets seconds of delay, twice a second.
 
-    Uses the monotonic clock and not the loop's, which does not advance while the loop is busy.
+    Uses the monotonic clock and not the loop's, which does not advance while the loop is busy. It
+    runs at whole multiples of its period by the loop's clock, as the prober does: a process at rest
+    wakes once for both.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, observe: Callable[[float], None]) -> None:
@@ -24,8 +26,9 @@ class LoopLagMonitor:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        self._due = time.monotonic() + _PERIOD_S
-        self._timer = self._loop.call_later(_PERIOD_S, self._tick)
+        wait = _PERIOD_S - self._loop.time() % _PERIOD_S
+        self._due = time.monotonic() + wait
+        self._timer = self._loop.call_later(wait, self._tick)
 
     def stop(self) -> None:
         if self._timer is not None:

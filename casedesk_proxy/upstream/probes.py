@@ -96,7 +96,8 @@ class Prober:
             try:
                 while True:
                     await self._look_round(session)
-                    await asyncio.sleep(self._tick_s)
+                    # At the same moments as others: see `LoopLagMonitor`.
+                    await asyncio.sleep(self._tick_s - self._loop.time() % self._tick_s)
             finally:
                 tasks = [*self._asking.values()]
                 if self._refreshing is not None:
