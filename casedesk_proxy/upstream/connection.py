@@ -8,6 +8,7 @@ transport's protocol, so it receives the node's bytes directly; `detach` ends th
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import cast
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
@@ -161,6 +162,12 @@ class NodeConnection(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
         return body
+
+    def delay_acks(self) -> None:
+        """See the module `delayed_acks`. Raises OSError."""
+        if self.transport is not None and not self.transport.is_closing():
+            sock = self.transport.get_extra_info("socket")
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
 
     def abort(self) -> None:
         """Close at once; unsent bytes are dropped, so that the node notices immediately."""

@@ -10,6 +10,7 @@ from casedesk_proxy.pools.node import LiveReply, Slot
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import record
 from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.delayed_acks import WatchedStream
 from casedesk_proxy.upstream.pool import ConnectionPool
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import ResponseHead
@@ -33,11 +34,14 @@ class Lease:
     _slot: Slot
     _slots: Slots
     _stream: LiveReply | None = None
+    _watched: WatchedStream | None = None
 
     def begin(self, stream: LiveReply) -> None:
         """The reply has begun: while its ``events`` grow, the node is alive."""
         self._stream = stream
         self._slot.state.begin_stream(stream)
+        if self._pool.acks is not None:
+            self._watched = self._pool.acks.watch(self.connection, stream)
 
     def end(self, *, clean: bool, whole: bool = False, fault: NodeFault | None = None) -> None:
         """End the exchange. ``clean``: the connection is at the message's end. ``whole``: the
@@ -64,6 +68,9 @@ class Lease:
         stream, self._stream = self._stream, None
         if stream is not None:
             self._slot.state.end_stream(stream)
+        if self._watched is not None:
+            self._watched.end()
+            self._watched = None
         kept = False
         try:
             if clean:

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from casedesk_proxy.turns import Turns
+from casedesk_proxy.upstream.delayed_acks import DelayedAcks
 from casedesk_proxy.upstream.pool import IDLE_TIMEOUT_S, ConnectionPool
 from tests.fixtures.raw_node import RawNode, raw_node
 
@@ -74,7 +76,8 @@ async def test_acknowledgements_are_delayed_where_the_node_does_not_wait(
     peer: tuple[RawNode, ConnectionPool], delayed: bool
 ) -> None:
     _, pool = peer
-    pool._delayed_acks = delayed
+    loop = asyncio.get_running_loop()
+    pool.acks = DelayedAcks(loop, Turns(loop)) if delayed else None
     connection = await pool.open()
     assert connection.transport is not None
     sock = connection.transport.get_extra_info("socket")
