@@ -74,7 +74,7 @@ async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
             await asyncio.sleep(0.001)
 
 
-@pytest.mark.parametrize("size", [0, 1, 100_000, 5_000_000])
+@pytest.mark.parametrize("size", [1, 100_000, 5_000_000])
 async def test_counted_bodies(size: int) -> None:
     body = random.Random(size).randbytes(size)
 

@@ -33,8 +33,9 @@ class FakePlanners:
 def weigh(raw: bytes, *, are_used: bool = True) -> tuple[Any, Any]:
     """What goes on to planning, and the exchange."""
     exchange = SimpleNamespace(received=0, text_size=0)
-    planners = FakePlanners(are_used=are_used)
-    return weigh_body(raw, cast(Any, exchange), SNAPSHOT, cast(Any, planners)), exchange
+    pending = SimpleNamespace(raw=raw, exchange=exchange, snapshot=SNAPSHOT)
+    weigh_body(cast(Any, pending), cast(Any, FakePlanners(are_used=are_used)))
+    return pending.raw, exchange
 
 
 def test_a_short_body_stays_as_it_is() -> None:
