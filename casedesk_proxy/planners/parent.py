@@ -83,14 +83,15 @@ class Parent:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_S)
         number = theirs.fileno()
-        # Its modules are where the daemon's are; nothing else of the environment is passed on.
+        # Its modules are where the daemon's are, and not in the directory in which that was started
+        # (-P); nothing else of the environment is passed on.
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        environment["PYTHONPATH"] = os.pathsep.join(place or os.getcwd() for place in sys.path)
         module = "casedesk_proxy.planners.parent_process"
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", module, str(number), __version__],
+                    [sys.executable, "-P", "-m", module, str(number), __version__],
                     pass_fds=[number], env=environment,
                     process_group=0,  # the terminal's Ctrl-C is for the daemon
                 )  # fmt: skip

@@ -91,6 +91,19 @@ def test_what_is_installed_meanwhile_does_not_matter(monkeypatch: pytest.MonkeyP
             let_go(pid, ours)
 
 
+def test_what_is_in_the_working_directory_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon may be started in another checkout."""
+    (tmp_path / "casedesk_proxy").mkdir()
+    (tmp_path / "casedesk_proxy" / "__init__.py").write_text("raise SystemExit(7)\n")
+    monkeypatch.chdir(tmp_path)
+    with parent() as one:
+        pid, ours = bear(one)
+        assert plan(ours).plan is not None
+        let_go(pid, ours)
+
+
 def test_another_version_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "__version__", "0.0.0")
     with parent() as one, pytest.raises(OSError, match=r"another version than 0\.0\.0 .*; restart"):
