@@ -84,7 +84,7 @@ class Delivery:
             self.relay = early.relay
             self.relay.machine.reply(make_head, chosen.body)
         else:
-            transport = request.client.lend()
+            transport = request.client.flushed_transport()
             assert transport is not None, "a client that leaves cancels its handler"
             behind = end_behind(surface, request.head.headers)
             machine = ReplyMachine(make_head, chosen.body, end_behind=behind)

@@ -118,7 +118,7 @@ def begin_early_response(
     translators = _translators(plan)
     if not translators and not wanted.heartbeat_verbatim:
         return None
-    if (transport := request.client.lend()) is None:
+    if (transport := request.client.flushed_transport()) is None:
         return None
     if translators:
         early = _translated(plan, surface, translators)

@@ -10,7 +10,7 @@ __all__ = ["NodeSide"]
 
 
 class NodeSide:
-    """Attached by ``lend``, returned or closed by ``let_go``; before and after that, nothing is
+    """Attached by ``attach``, returned or closed by ``let_go``; before and after that, nothing is
     done to it. ``is_lost``: the node has ended it, possibly only one direction."""
 
     __slots__ = ("_connection", "_transport", "is_lost")
@@ -26,7 +26,7 @@ class NodeSide:
         early, connection.buffered_body = connection.buffered_body, b""
         return early
 
-    def lend(self, relay: asyncio.Protocol) -> bool:
+    def attach(self, relay: asyncio.Protocol) -> bool:
         """Make ``relay`` the protocol; False where the node has gone already."""
         assert self._connection is not None
         self._transport = self._connection.attach(relay)

@@ -29,7 +29,7 @@ class Client(Protocol):
     def is_open(self) -> bool:
         """Whether a write may still reach the client."""
 
-    def lend(self) -> asyncio.Transport | None:
+    def flushed_transport(self) -> asyncio.Transport | None:
         """The transport for a relay; None if the client has left."""
 
     def write(self, message: bytes) -> None:

@@ -90,7 +90,7 @@ class Relay(Passing):
         else:
             self._attempt(lambda: self.machine.open(surplus=bool(early)))
         if self.terminal is None:
-            if not self._node.lend(self):
+            if not self._node.attach(self):
                 self.connection_lost(connection.lost_by)
             elif self.paused_at is not None or self._rest is not None:
                 self._node.pause()

@@ -98,7 +98,7 @@ class ConnectedClient:
 
     # Written to it.
 
-    def lend(self) -> asyncio.Transport | None:
+    def flushed_transport(self) -> asyncio.Transport | None:
         """The transport, for code that writes a whole reply to it. Writes first what is held."""
         self.flush()
         return self._transport

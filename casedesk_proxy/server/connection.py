@@ -85,7 +85,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _hear_end(self, since: float) -> None:
         """The client ended its side; it may still wait for its replies: see `halfclosed`."""
-        transport = self.client.lend()
+        transport = self.client.flushed_transport()
         waits = self._queued or (self.client.is_clogged and bool(self._incoming.data))
         if transport is None or self._parting or not (waits or self.fiber is not None):
             self.client.close()

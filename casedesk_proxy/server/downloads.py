@@ -46,7 +46,7 @@ class Download:
         has been sent."""
         client, size = self._request.client, self._content.file.size
         first, left = await self._content.read(_READ_BYTES), size
-        transport = client.lend()
+        transport = client.flushed_transport()
         begun = self._loop.time()
         client.relay = self
         self._request.begun, self.is_unsent = True, False

@@ -204,7 +204,7 @@ class PageTransport(asyncio.Transport):
             return self._client.peer, 0
         if name == "socket":
             return default
-        transport = self._client.lend()
+        transport = self._client.flushed_transport()
         return default if transport is None else transport.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
@@ -217,7 +217,7 @@ class PageTransport(asyncio.Transport):
         return False
 
     def get_write_buffer_size(self) -> int:
-        transport = self._client.lend()
+        transport = self._client.flushed_transport()
         return 0 if transport is None else transport.get_write_buffer_size()
 
     # What the client's connection says: see `relay.flow.Flow`.

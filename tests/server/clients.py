@@ -30,7 +30,7 @@ class FakeClient:
     def is_open(self) -> bool:
         return not self.has_left
 
-    def lend(self) -> asyncio.Transport | None:
+    def flushed_transport(self) -> asyncio.Transport | None:
         return None if self.has_left else self.transport
 
     def write(self, message: bytes) -> None:
@@ -50,7 +50,7 @@ class FakeClient:
         """Nothing more comes."""
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
-        return self.lend()
+        return self.flushed_transport()
 
     def give_back(self) -> None:
         """Nobody reads it."""

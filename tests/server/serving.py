@@ -36,7 +36,7 @@ class Served:
         self.go_on = asyncio.Event()
 
     async def echo(self, request: ClientRequest) -> bool:
-        transport = request.client.lend()
+        transport = request.client.flushed_transport()
         assert transport is not None
         try:
             body = await request.read(LIMIT, 0.2, self.rate)
@@ -58,7 +58,7 @@ class Served:
     async def soon(self, request: ClientRequest) -> bool:
         """As short replies are sent, but for the target /now."""
         body = await request.read(LIMIT, 0.2)
-        transport = request.client.lend()
+        transport = request.client.flushed_transport()
         assert transport is not None
         send = transport.write if request.head.target == "/now" else request.client.write_whole
         send(OK % (len(body), body))
@@ -66,7 +66,7 @@ class Served:
 
     async def late(self, request: ClientRequest) -> bool:
         """The body, once the test says so."""
-        transport = request.client.lend()
+        transport = request.client.flushed_transport()
         assert transport is not None
         try:
             body = await request.read(LIMIT, 0.2)
@@ -85,7 +85,7 @@ class Served:
     async def swallow(self, request: ClientRequest) -> bool:
         """A body of any size."""
         body = await request.read(2**30, 5.0)
-        transport = request.client.lend()
+        transport = request.client.flushed_transport()
         assert transport is not None
         transport.write(OK % (0, b""))
         self.seen.append((request.head.target, body))
@@ -93,7 +93,7 @@ class Served:
 
     async def large(self, request: ClientRequest) -> bool:
         """More than kernels hold."""
-        transport = request.client.lend()
+        transport = request.client.flushed_transport()
         assert transport is not None
         self.seen.append((request.head.target, b""))
         transport.write(OK % (SO_MUCH, bytes(SO_MUCH)))

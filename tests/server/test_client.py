@@ -53,7 +53,7 @@ async def made() -> tuple[ConnectedClient, Socket, Reader, Server]:
 Made = tuple[ConnectedClient, Socket, Reader, Server]
 
 
-@pytest.mark.parametrize("how", ["write", "lend", "finish", "close"])
+@pytest.mark.parametrize("how", ["write", "flushed_transport", "finish", "close"])
 async def test_what_was_held_comes_first(made: Made, how: str) -> None:
     client, transport, _, _ = made
     client.write_whole(b"one,")
@@ -89,7 +89,7 @@ async def test_one_that_has_left_takes_nothing(made: Made) -> None:
     assert client.has_left
     assert not client.is_open
     assert client.unsent is None
-    assert client.lend() is None
+    assert client.flushed_transport() is None
     assert not server.stalls._watched
 
 
