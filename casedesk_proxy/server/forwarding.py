@@ -16,7 +16,6 @@ from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import NamesFiles, Planners
 from casedesk_proxy.planning.filling import FileUse, fill_plan
-from casedesk_proxy.planning.inference import find_editor
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.early_response import EarlyResponse, begin_early_response
@@ -26,7 +25,6 @@ from casedesk_proxy.relay.whole import came_whole, send_whole
 from casedesk_proxy.replying.record import (
     Delivered,
     Phase,
-    PlanFacts,
     ReplyFacts,
     Terminal,
     terminal_of,
@@ -110,7 +108,10 @@ class Forwarder:
                 plan = fill_plan(plan, uses)
             elif self._plans.is_crowded(plan, admitted.call.action):
                 plan = await self._plans.spread(pending, plan)
-            result = await self._follow(pending, plan)
+            pending.note(plan)
+            if plan.answer is not None:
+                return Own.of(plan.answer)
+            result = await self._dispatch(pending, plan)
             if not isinstance(result, Streaming):
                 return result
             if not await self._begins_anew(result.delivery, exchange, attempts):
@@ -133,18 +134,6 @@ class Forwarder:
             return {}
         pending.raw = files.raw
         return files.uses
-
-    async def _follow(self, pending: PendingRequest, plan: Plan) -> Result:
-        """What the plan says: an answer of ours, or a node's reply."""
-        exchange = pending.exchange
-        if pending.upload is not None:
-            pending.upload.editor = find_editor(plan.routes)
-        exchange.dropped = plan.dropped
-        if not exchange.attempts.count:
-            exchange.planned = PlanFacts(plan.asked, plan.model, pending.timing.seconds)
-        if plan.answer is not None:
-            return Own.of(plan.answer)
-        return await self._dispatch(pending, plan)
 
     async def _dispatch(self, pending: PendingRequest, plan: Plan) -> Delivered | Streaming:
         """A node's reply, sent or on its way. Raises a ProxyError; if the client has had

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.planning.inference import find_editor
+from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.upload import ClientUpload
+from casedesk_proxy.replying.record import PlanFacts
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.snapshot import Snapshot
 from casedesk_proxy.surfaces.forms import FormBeginning
@@ -49,3 +52,12 @@ class PendingRequest:
     raw: bytes | HeldBody = field(default=b"", repr=False)
     form: FormBeginning | None = None
     upload: ClientUpload | None = None
+
+    def note(self, plan: Plan) -> None:
+        """What the exchange, and an upload, learn from the plan."""
+        exchange = self.exchange
+        if self.upload is not None:
+            self.upload.editor = find_editor(plan.routes)
+        exchange.dropped = plan.dropped
+        if not exchange.attempts.count:
+            exchange.planned = PlanFacts(plan.asked, plan.model, self.timing.seconds)

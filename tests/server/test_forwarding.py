@@ -14,6 +14,7 @@ from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.errors import NoNode, NotFound
 from casedesk_proxy.planning.admission import Admitted, admit
 from casedesk_proxy.planning.plan import plan_request
+from casedesk_proxy.planning.route import PlanInput, find_none
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
@@ -22,7 +23,7 @@ from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.forwarding import Forwarder
 from casedesk_proxy.server.pending import PendingRequest, Timing
 from casedesk_proxy.server.waits import WAITS
-from casedesk_proxy.terms import ModelInfo
+from casedesk_proxy.terms import Action, ModelInfo
 from casedesk_proxy.upstream.attempts import Attempts
 from tests.fixtures.raw_client import connect
 from tests.fixtures.raw_node import NodeConnection
@@ -118,6 +119,35 @@ async def test_who_is_not_served_by_the_same_lists_is_looked_for_once(
     monkeypatch.setattr(plans, "plan_request", count)
     await forward(Nodes(), b"unknown")
     assert len(planned) == 1
+
+
+async def test_each_fact_of_a_plan_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are put together by their order, see `PlanMaker`."""
+    planned: list[PlanInput] = []
+
+    def note(*given: Any) -> Any:
+        planned.append(given[-1])
+        return plan_request(*given)
+
+    monkeypatch.setattr(plans, "plan_request", note)
+    nodes = Nodes()
+    exchange = await forward(nodes, b"m")
+    (given,) = planned
+    assert (given.call.action, given.raw) == (Action.CHAT, BODY % b"m")
+    assert given.headers[0] == (b"Host", b"h")
+    assert given.request_id == exchange.request_id
+    assert given.reported is nodes.reported
+    assert given.nodes is nodes.nodes
+    assert given.refused is nodes.control_memory.refused
+    assert given.taken is nodes.control_memory.taken
+    assert given.without is exchange.attempts.without
+    assert given.now > 0
+    assert given.find_keeper is find_none
+    assert (given.form, given.marked) == (None, None)
+    # Placements are by the model's name alone, places by what is asked of whom.
+    assert given.placements is not given.places
+    assert given.placements.get("m") is not None
+    assert given.places.get("m") is None  # type: ignore[arg-type]
 
 
 _EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
