@@ -122,3 +122,20 @@ async def test_one_that_fails_is_no_reason_to_look_at_no_other() -> None:
     while not second.kept:
         await asyncio.sleep(0.005)
     assert first.failed
+
+
+async def test_all_may_end_while_the_first_is_looked_at() -> None:
+    watch, flows = Watch(asyncio.get_running_loop()), list[SilentFlow]()
+
+    def end() -> None:
+        for flow in flows:
+            watch.discard(cast(Flow, flow))
+
+    flows += watched(watch, 300, then=end)
+    while len(watch):
+        await asyncio.sleep(0.001)
+    assert [flow.kept for flow in flows] == [1] + [0] * 299
+    assert not any(flow.failed for flow in flows)
+    (other,) = watched(watch, 1)
+    while not other.kept:
+        await asyncio.sleep(0.001)
