@@ -10,9 +10,9 @@ from pathlib import Path
 
 __all__ = ["FileSign"]
 
-#: Seconds by which a kernel's time of change may be behind the clock, with a margin: two writes
-#: within them may have the same time.
-_COARSE_S = 0.1
+#: Seconds by which a file's time of change may be behind the clock, with some to spare: what is
+#: written within them may leave the same time twice. Some file systems keep whole seconds.
+_COARSE_S = 2.1
 
 #: Of the file itself and of its write-ahead log, which may be missing.
 _Sign = tuple[tuple[int, int, int, int] | None, ...]

@@ -50,10 +50,10 @@ def test_what_was_written_a_moment_ago_may_be_written_again_at_the_same_time(
     path = tmp_path / "state.db"
     path.write_bytes(b"one")
     written = path.stat().st_mtime
-    now = written + 0.01
+    now = written + 1.0
     sign = FileSign(path, now=lambda: now)
     assert all(sign.may_have_changed() for _ in range(3))
-    now = written + 1.0
+    now = written + 3.0
     assert [sign.may_have_changed() for _ in range(2)] == [True, False]
 
 
