@@ -8,8 +8,10 @@ applied to it (`docs/prose.py`).
 from __future__ import annotations
 
 import ast
+import io
 import random
 import re
+import tokenize
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -108,12 +110,31 @@ def find_docstrings() -> list[Text]:
     ]
 
 
+def find_comments() -> list[Text]:
+    """Each comment of several lines as one text, in the order of modules."""
+    found: list[Text] = []
+    for path in _paths():
+        name, last = path.relative_to(PACKAGE).as_posix(), -1
+        for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+            if token.type == tokenize.COMMENT:
+                line, text = token.start[0], token.string.lstrip("#: ")
+                if line == last + 1 and token.line.lstrip().startswith("#"):
+                    found[-1] = Text(name, found[-1].line, f"{found[-1].text} {text}")
+                else:
+                    found.append(Text(name, line, text))
+                last = line
+    return found
+
+
 @cache
 def _modules() -> tuple[tuple[str, ast.Module], ...]:
-    paths = sorted(PACKAGE.rglob("*.py"))
     return tuple(
-        (path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())) for path in paths
+        (path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text())) for path in _paths()
     )
+
+
+def _paths() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def _texts_of(name: str, tree: ast.Module) -> Iterator[Text]:

@@ -1,7 +1,8 @@
 """Refuses constructions that a reader has to read twice: `make lint`.
 
 The rules are in prose-rules.toml. They apply to every message in the package's source
-(`docs/messages.py`) and to the prose of the documents, without code.
+(`docs/messages.py`), to its docstrings and comments, and to the prose of the documents, without
+code.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from messages import find_docstrings, find_texts
+from messages import find_comments, find_docstrings, find_texts
 
 __all__ = ["RULES", "Rule", "find_faults"]
 
 ROOT = Path(__file__).parents[1]
 #: Old entries stay unchanged.
 _DATED = frozenset({"CHANGELOG.md", "NOTES.md"})
+_CODE_IN_SOURCE = re.compile(r"``[^`]*``|`[^`]*`")
 _CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 
 
@@ -44,13 +46,14 @@ def find_faults() -> list[str]:
     return [
         *_check("messages", _list_messages()),
         *_check("docstrings", _list_docstrings()),
+        *_check("docstrings", _list_comments()),
         *_check("documents", _list_lines()),
     ]
 
 
 def _check(kind: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     # Readers of docstrings know the field: only rules for docstrings are applied to them.
-    wanted = (kind,) if kind == "docstrings" else ("", kind)
+    wanted = ("everywhere", kind) if kind == "docstrings" else ("", "everywhere", kind)
     rules = [rule for rule in RULES if rule.only in wanted]
     for place, text in texts:
         for rule in rules:
@@ -66,7 +69,12 @@ def _list_messages() -> Iterator[tuple[str, str]]:
 
 def _list_docstrings() -> Iterator[tuple[str, str]]:
     for one in find_docstrings():
-        yield f"casedesk_proxy/{one.module}:{one.line}", one.text
+        yield f"casedesk_proxy/{one.module}:{one.line}", _CODE_IN_SOURCE.sub("`…`", one.text)
+
+
+def _list_comments() -> Iterator[tuple[str, str]]:
+    for one in find_comments():
+        yield f"casedesk_proxy/{one.module}:{one.line}", _CODE_IN_SOURCE.sub("`…`", one.text)
 
 
 def _list_lines() -> Iterator[tuple[str, str]]:

@@ -61,7 +61,7 @@ class Console(Section):
 
 
 class User(Section):
-    """Somebody who signs in to the console with a name, and calls the API from its pages."""
+    """A person who signs in to the console with a name, and calls the API from its pages."""
 
     name: Name = setting("Name to sign in with; the log and the ledger use it, too.")
     password: PasswordHash | None = setting(

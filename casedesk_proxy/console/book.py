@@ -1,9 +1,9 @@
 """The open sessions of all instances that share a state file.
 
-They are looked up in memory, since each request of a page does it. A session that begins or ends is
-written to the file first; the others read the file once they hear of that, and as soon as a page
-uses a session that they do not know. Without a file a session lives as long as the process. Only
-the SHA-256 of an id is kept.
+They are looked up in memory, since each request of a page needs one. A session that begins or ends
+is written to the file first. The other instances read the file when they notice the change, and
+when a page uses a session that they do not know. Without a file a session lives as long as the
+process. Only the SHA-256 of an id is kept.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ _FILE_WAIT_S = 10.0
 
 
 class SessionBook:
-    """A `Sessions`. ``now``: seconds since 1970; ``read_again_s``: seconds between two checks of
-    the file though nobody called `hear`."""
+    """A `Sessions`. ``now``: seconds since 1970. ``read_again_s``: the file is read again after so
+    many seconds without a call of `hear`."""
 
     def __init__(
         self,

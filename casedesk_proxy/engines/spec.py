@@ -87,7 +87,7 @@ class EngineSpec:
     fingerprint: Fingerprint | None = None
     #: Whether a node that is configured as this engine is asked for more than its list of models.
     tells_facts: bool = True
-    #: Its chat streams end with counts even if nobody asks for them (``timings``).
+    #: Its chat streams end with counts even if they were not requested (``timings``).
     counts_streams: bool = False
     #: It serves OpenAI's Realtime API, a WebSocket at /v1/realtime.
     has_realtime: bool = False

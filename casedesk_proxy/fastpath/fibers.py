@@ -2,7 +2,7 @@
 that does it, while asyncio's tasks and futures wait for the loop's next round.
 
 A short exchange waits only once, for its node's head. A task, a future and their two rounds of the
-loop cost 7 µs, a twentieth of the whole exchange; a fiber's start and a signal cost 1 µs
+loop cost 7 µs, a twentieth of the whole exchange; a fiber's start and a one-shot cost 1 µs
 (measured), and what is cancelled when a client leaves is closed before ``connection_lost`` returns.
 Eager tasks (Python 3.12) start immediately, but are resumed by the loop.
 
@@ -32,7 +32,7 @@ class OneShot(Generic[T]):
     connection. Setting twice is an error; without a waiter the value is kept. An error is dropped
     when it is raised, so a failed one-shot can be awaited once.
 
-    The driver of the coroutine becomes the waiter: `await` passes the signal itself up to it. A
+    The driver of the coroutine becomes the waiter: `await` passes the one-shot itself up to it. A
     fiber registers itself as the waiter; for an asyncio task, eager or not, a one-shot is like a
     future (`asyncio.isfuture`), and the task waits for the loop's next round. So a task that runs
     inside a fiber's step, or a fiber inside a task's, gets the value that it awaits itself.
@@ -89,7 +89,7 @@ class OneShot(Generic[T]):
         try:
             raise error
         finally:
-            # Its traceback holds this frame, and with it this signal.
+            # Its traceback holds this frame, and with it this object.
             del error
 
     # Called by a waiting fiber.
@@ -122,7 +122,7 @@ class OneShot(Generic[T]):
         return True
 
     def result(self) -> None:
-        """Whether the task continues; ``await`` returns what the signal holds."""
+        """Whether the task continues; ``await`` returns what the one-shot holds."""
         if self._is_left:
             self._is_left = False
             raise asyncio.CancelledError

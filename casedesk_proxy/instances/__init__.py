@@ -1,1 +1,2 @@
-"""What the instances of one host share while they run: who is there, and what each has."""
+"""What the instances of one host share while they run: which instances there are, and what each
+uses."""

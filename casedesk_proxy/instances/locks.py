@@ -1,7 +1,7 @@
-"""Locks on places of a file, held by one opening of it: they end with it, also by SIGKILL.
+"""Locks on bytes of a file, held by one opening of it: they end with it, also after SIGKILL.
 
-Open file description locks (fcntl(2)), of which two openings in one process know nothing of each
-other, as two processes do. Nothing here waits.
+Open file description locks (fcntl(2)): two openings in one process exclude each other, as two
+processes do. Nothing here waits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _FLOCK = "hhqqi4x"
 
 
 def try_lock(descriptor: int, place: int) -> bool:
-    """Whether the place is this opening's now."""
+    """Whether this opening has got the lock."""
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _ask(fcntl.F_WRLCK, place))
     except BlockingIOError:
@@ -29,12 +29,12 @@ def unlock(descriptor: int, place: int) -> None:
 
 
 def is_locked_elsewhere(descriptor: int, place: int) -> bool:
-    """Whether another opening has the place."""
+    """Whether another opening holds the lock."""
     found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _ask(fcntl.F_WRLCK, place))
     kind: int = struct.unpack(_FLOCK, found)[0]
     return kind != fcntl.F_UNLCK
 
 
 def _ask(kind: int, place: int) -> bytes:
-    # No pid: the lock is the opening's, not the process's.
+    # No pid: the lock belongs to the opening, not to the process.
     return struct.pack(_FLOCK, kind, 0, place, 1, 0)

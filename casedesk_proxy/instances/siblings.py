@@ -1,7 +1,7 @@
-"""Asking all instances of a host one question, over sockets beside the table that they share.
+"""Asks all instances of a host one question, through sockets beside the table that they share.
 
-Each has its admin pages on a Unix socket named by its row. The socket's file permissions decide who
-may ask.
+Each serves its admin pages on a Unix socket named after its row. The socket's file permissions
+decide who may ask.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from casedesk_proxy.instances.table import HostTable
 
 __all__ = ["Siblings", "socket_of"]
 
-#: Seconds that an instance may take; one that hangs is shown as that.
+#: Seconds that an instance may take; an instance that hangs is shown as such.
 _ANSWER_WAIT_S = 2.0
 _MAX_ANSWER_BYTES = 32 << 20
 
 
 def socket_of(directory: Path, row: int) -> Path:
-    """Where the instance of a row is asked."""
+    """The socket of the instance of a row."""
     return directory / f"{row}.sock"
 
 
 class Siblings:
-    """``address``: where this instance is to be asked."""
+    """``address``: the socket of this instance."""
 
     def __init__(self, table: HostTable, *, answer_wait_s: float = _ANSWER_WAIT_S) -> None:
         self._table = table
@@ -36,8 +36,8 @@ class Siblings:
         return f"unix:{socket_of(self._table.directory, self._table.row)}"
 
     async def ask(self, path: str) -> Mapping[str, bytes | None]:
-        """What each instance answers to a GET, this one included; None: nothing, in time. By name,
-        in the order of rows."""
+        """The answer of each instance to a GET, this one included; None if there is none in time.
+        By name, in the order of rows."""
         table = self._table
         rows = sorted((table.row, *table.others))
         names: list[str] = []

@@ -1,13 +1,13 @@
-"""A table in memory that the instances of a host share: what each of them has of each thing.
+"""A table in memory that the instances of a host share: how much each of them uses of each thing.
 
 Each row belongs to one instance, which alone writes it; all instances read all rows. Each column
-belongs to one thing, by its name: a node's slots, for instance. No instance waits for another: a
-count is written by one store and read by one load of an aligned word. An instance holds a lock on
-its row's place, which ends with the process, also by SIGKILL; the first instance that notices a
-row without a lock clears it.
+belongs to one thing, by its name, such as a node's slots. No instance waits for another: a count is
+written by one store and read by one load of an aligned word. An instance holds a lock on its row's
+byte, which ends with the process, also after SIGKILL; the first instance that notices a row without
+a lock clears it.
 
-The file belongs into a file system in memory: a page of a real one is locked while it is written
-out. It is made whole at once, since a page for which no room is left ends the process.
+The file must be in a file system in memory: a page of a real one is locked while it is written to
+disk. The whole file is allocated at once, since a missing page would end the process.
 """
 
 from __future__ import annotations
@@ -27,50 +27,51 @@ __all__ = ["FILE_NAME", "MAX_COLUMNS", "MAX_ROWS", "HostTable", "TableError"]
 
 log = logging.getLogger(__name__)
 
-#: Another layout is another file: during an upgrade old and new versions run side by side.
+#: A different layout gets a different file: during an upgrade old and new versions run side by
+#: side.
 FILE_NAME = "counts-1"
 MAX_ROWS = 64
 MAX_COLUMNS = 4096
 
 _DIGEST_BYTES = 16
-#: Before it: how many columns have a name, how often rows came or went, a process id for each row,
-#: and from here on who has it.
+#: The header before it has the number of named columns, the number of times that rows came or went,
+#: and a process id for each row; from here on are the instances' names.
 _OWNERS_BYTE, _OWNER_BYTES = 512, 32
 _NAMES_BYTE = 4096
 _COUNTS_BYTE = _NAMES_BYTE + MAX_COLUMNS * _DIGEST_BYTES
 _STAMPS_BYTE = _COUNTS_BYTE + MAX_COLUMNS * MAX_ROWS * 4
 _SIZE_BYTES = _STAMPS_BYTE + MAX_COLUMNS * MAX_ROWS * 8
-#: Locks on the file's bytes, which have nothing to do with what these hold. The first is held to
-#: enter a name or to take a row; behind it is one for each row.
+#: Locks on the file's bytes, independent of their content. The first one is held to add a name or
+#: to take a row; after it there is one for each row.
 _HEADER_LOCK_BYTE = 0
 _FIRST_ROW_LOCK_BYTE = 1
-#: At a microsecond each; an instance that holds the header for longer has been stopped.
+#: At a microsecond each; an instance that holds the header lock for longer has been stopped.
 _LOCK_TIMES = 5_000
-#: A memory barrier: what was written before it is taken and given back is written before the next
+#: A memory barrier: what was written before it is acquired and released is written before the next
 #: read, on every processor.
 _FENCE = threading.Lock()
 
 
 class TableError(Exception):
-    """There is no table, or no row in it; the message says why."""
+    """There is no table, or no free row in it; the message says why."""
 
 
 class HostTable:
-    """One instance's view. Names of columns are for ever, until a first instance begins anew.
-    ``row`` is ours."""
+    """One instance's view. Names of columns stay until a first instance starts again. ``row`` is
+    ours."""
 
     def __init__(self, directory: Path, name: str = "", *, max_columns: int = MAX_COLUMNS) -> None:
-        """``name``: what people call this instance; without one, the process's number. Raises
-        TableError. The directory is made if need be, for its owner alone."""
+        """``name``: the name of this instance for people; without one, the process's number. Raises
+        TableError. The directory is created if it is missing, only for its owner."""
         self.directory = directory
         path, self._max_columns = directory / FILE_NAME, max_columns
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # An opening of its own: the mapping keeps a copy of the one that it is made from.
+            # A separate opening: the mapping keeps a copy of the one that it is made from.
             self._locks = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise TableError(f"{directory}: {error.strerror}") from error
-        #: Rows of the others, as of so many changes.
+        #: Rows of the other instances, as of so many changes.
         self._others: tuple[int, ...] = ()
         self._seen_changes = -1
         self._columns: dict[bytes, int] = {}
@@ -85,7 +86,7 @@ class HostTable:
                     self._counts = view[_COUNTS_BYTE:_STAMPS_BYTE].cast("i")
                     self._stamps = view[_STAMPS_BYTE:].cast("d")
                 self.row = self._take_row(name or str(os.getpid()))
-                #: Our counts by column. What is written here all may read, some time later.
+                #: Our counts by column. What is written here can be read by all, some time later.
                 self.own = self._counts[self.row :: MAX_ROWS]
         except OSError as error:
             os.close(self._locks)
@@ -95,7 +96,7 @@ class HostTable:
             raise
 
     def _open(self, path: Path) -> mmap.mmap:
-        """The file in memory; empty where nobody has a row in it."""
+        """The file in memory; emptied if no instance has a row in it."""
         if os.fstat(self._locks).st_size != _SIZE_BYTES:
             os.posix_fallocate(self._locks, 0, _SIZE_BYTES)
         with path.open("r+b") as file:
@@ -116,7 +117,7 @@ class HostTable:
         raise TableError(f"{MAX_ROWS} instances share it already")
 
     def close(self) -> None:
-        """Leave: what we have counts no more."""
+        """Leave the table: our counts no longer apply."""
         self._clear(self.row)
         self._pids[self.row] = 0
         self._changes[0] += 1
@@ -126,7 +127,7 @@ class HostTable:
         self._map.close()
         os.close(self._locks)
 
-    # Who is there.
+    # Which instances there are.
 
     @property
     def others(self) -> tuple[int, ...]:
@@ -141,16 +142,18 @@ class HostTable:
         self._others = tuple(row for row in taken if row != self.row)
 
     def pid(self, row: int) -> int:
-        """Whose row it is; 0: nobody's."""
+        """The process id of the row's instance; 0 if the row is free."""
         return self._pids[row]
 
     def name(self, row: int) -> str:
-        """What people call it. Two instances may have one name, while one follows the other."""
+        """The instance's name for people. Two instances may have one name, while one replaces the
+        other."""
         at = _OWNERS_BYTE + row * _OWNER_BYTES
         return self._map[at : at + _OWNER_BYTES].rstrip(b"\0").decode(errors="replace")
 
     def bury(self) -> bool:
-        """Clear the rows of instances that have ended without leaving. Whether there were any."""
+        """Clear the rows of instances that have ended without leaving; return whether there were
+        any."""
         found = False
         for row in self.others:
             if not self._is_taken(row) and try_lock(self._locks, _FIRST_ROW_LOCK_BYTE + row):
@@ -168,7 +171,7 @@ class HostTable:
     def _is_taken(self, row: int) -> bool:
         return is_locked_elsewhere(self._locks, _FIRST_ROW_LOCK_BYTE + row)
 
-    # What they have.
+    # What they use.
 
     def column(self, name: str) -> int | None:
         """The column of that name; None: there is no room for another one, or not now."""
@@ -182,14 +185,14 @@ class HostTable:
         return found
 
     def publish(self, column: int, count: int) -> int:
-        """We have so many. How many the others have together, read after that is written."""
+        """Write that we use so many; return how many the others use together, read after that."""
         self.own[column] = count
         with _FENCE:
             pass
         return self.count_elsewhere(column)
 
     def count_elsewhere(self, column: int) -> int:
-        """How many the others have together."""
+        """How many the others use together."""
         if self._changes[0] != self._seen_changes:
             self._read_rows()
         found, first, counts = 0, column * MAX_ROWS, self._counts
@@ -198,21 +201,21 @@ class HostTable:
         return found
 
     def counts(self, column: int) -> dict[int, int]:
-        """What each of the others has, by row."""
+        """How many each of the others uses, by row."""
         first = column * MAX_ROWS
         return {row: self._counts[first + row] for row in self.others}
 
     def stamp(self, column: int, stamp: float) -> None:
-        """We want one, since a time by whatever clock the instances share; 0: we do not."""
+        """Write since when we need one, by a clock that the instances share; 0: we do not."""
         self._stamps[column * MAX_ROWS + self.row] = stamp
 
     def stamps(self, column: int) -> list[tuple[float, int]]:
-        """Since when each of the others wants one, and its row; without those that do not."""
+        """Since when each of the others needs one, with its row, without those that do not."""
         first, stamps = column * MAX_ROWS, self._stamps
         return [(stamps[first + row], row) for row in self.others if stamps[first + row]]
 
     def _find(self, digest: bytes) -> int | None:
-        """Look through the names that others have entered since."""
+        """Search the names that others have added since."""
         for column in range(len(self._columns), self._named[0]):
             at = _NAMES_BYTE + column * _DIGEST_BYTES
             self._columns[self._map[at : at + _DIGEST_BYTES]] = column
@@ -224,7 +227,7 @@ class HostTable:
             return found
         at = _NAMES_BYTE + column * _DIGEST_BYTES
         self._map[at : at + _DIGEST_BYTES] = digest
-        # The name before the number: who reads the number then finds the whole name.
+        # The name before the number: code that reads the number then finds the whole name.
         self._named[0] = column + 1
         return self._find(digest)
 
@@ -235,7 +238,7 @@ class HostTable:
 
     @contextlib.contextmanager
     def _header_locked(self) -> Iterator[bool]:
-        """Whether nobody else has it; it is held for microseconds."""
+        """Whether no other instance holds it; it is held for microseconds."""
         held = any(try_lock(self._locks, _HEADER_LOCK_BYTE) for _ in range(_LOCK_TIMES))
         try:
             yield held

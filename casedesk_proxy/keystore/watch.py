@@ -2,8 +2,8 @@
 
 It runs in a thread of its own, so the loop never waits for the file. A number in the file shows
 that it has changed; one call passes the change on. Code of this process that has changed the file
-requests a check at once. If the file cannot be read, the keys stay as they were. Others who want to
-hear of changes of the file have their numbers read in the same check.
+requests a check at once. If the file cannot be read, the keys stay as they were. The same check
+also reads the version numbers of other tables and calls a function for each one that has changed.
 """
 
 from __future__ import annotations
@@ -187,7 +187,8 @@ class KeyWatch:
 
 
 class _Other:
-    """Who hears of another number in the file than the one before; of the first, too."""
+    """Calls ``changed`` when the number in the file differs from the one before, and for the first
+    number."""
 
     def __init__(
         self, read: Callable[[sqlite3.Connection], int], changed: Callable[[], None]

@@ -1,1 +1,1 @@
-"""Who used what: one row in the state file for each exchange, and what they come to."""
+"""Who used what: one row in the state file for each exchange, and their sums."""

@@ -1,8 +1,8 @@
 """The PostgreSQL database that hosts share: its tables, a connection to it, and its faults.
 
-A host's state file is its own book; the database is that of all hosts together. A row also has a
-place, in the order in which rows were committed. No row is ever added before a place that has been
-read.
+A host's state file is its own ledger; the database is that of all hosts together. There, each row
+also has a place, in the order in which rows were committed. No row is ever added before a place
+that has been read.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _CONNECT_TIMEOUT_S = 10.0
 BATCH_TIMEOUT_S = 30.0
 
 #: PostgreSQL's advisory locks are numbers that any program may use. These are ours: one is held to
-#: make tables or enter rows, one to prune.
+#: create tables or add rows, one to prune.
 _WRITE_LOCK = "SELECT pg_advisory_xact_lock(4919131752989213)"
 _PRUNE_LOCK = "SELECT pg_try_advisory_xact_lock(4919131752989214)"
-#: A host that falls silent while it holds a lock keeps others waiting no longer than that.
+#: A host that becomes silent while it holds a lock makes others wait no longer than this.
 _SETTINGS = """
     SET idle_in_transaction_session_timeout = '20s'; SET lock_timeout = '25s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 2
 """
-#: A database of before has no places: its rows get theirs.
+#: An older database has no places: its rows get theirs here.
 _TABLES = """
     CREATE TABLE IF NOT EXISTS exchanges (
         origin text, id bigint, request text, ended double precision, key text, deployment text,
@@ -84,13 +84,13 @@ _PRUNE = """
 
 async def connect(driver: ModuleType, url: str) -> Any:
     """A connection of ``driver``, the package asyncpg, to a database that has the tables. Raises
-    what `explain` puts into words."""
+    errors that `explain` describes."""
     connection = await driver.connect(url, timeout=_CONNECT_TIMEOUT_S)
     try:
         async with asyncio.timeout(BATCH_TIMEOUT_S):
             await connection.execute(_SETTINGS)
             if not await connection.fetchval(_HAS_TABLES):
-                # Two that make the same table at the same time are an error for one of them.
+                # If two hosts create the same table at the same time, one of them gets an error.
                 async with connection.transaction():
                     await connection.execute(_WRITE_LOCK)
                     await connection.execute(_TABLES)
@@ -101,17 +101,16 @@ async def connect(driver: ModuleType, url: str) -> Any:
 
 
 async def insert_rows(connection: Any, rows: list[tuple[Any, ...]]) -> None:
-    """Rows of `COLUMNS` behind their origin and id. Those that are there already stay as they
-    are."""
+    """Rows of `COLUMNS` after their origin and id. Existing rows stay unchanged."""
     async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
-        # So that places are given in the order of commits.
+        # So that places are assigned in the order of commits.
         await connection.execute(_WRITE_LOCK)
         await connection.executemany(_INSERT, rows)
 
 
 async def prune_database(connection: Any, before: float, most: int) -> int:
-    """One step: how many of all hosts' rows that ended before then, in seconds since 1970, were
-    made sums of their day. 0, too, where another host is at it."""
+    """One step: how many rows of all hosts that ended before then, in seconds since 1970, became
+    sums of their day. Also 0 if another host is doing it."""
     async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
         if not await connection.fetchval(_PRUNE_LOCK):
             return 0
@@ -119,7 +118,7 @@ async def prune_database(connection: Any, before: float, most: int) -> int:
 
 
 def explain(error: Exception) -> str:
-    """Nothing of the URL, which may hold a password."""
+    """Contains nothing of the URL, which may include a password."""
     if isinstance(error, StoreError):
         return f"the state file: {error}"
     if isinstance(error, TimeoutError):

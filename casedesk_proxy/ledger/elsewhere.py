@@ -1,8 +1,9 @@
-"""What other hosts have used, out of the database into the state file, for the limits of this one.
+"""Copies what other hosts have used from the database into the state file, for the limits of this
+host.
 
-The file holds what limits count, of this month and the one before: so a start needs no database,
-and every process of this host knows. How far the database was read is noted in the transaction
-that enters the rows.
+The file has what limits count, of this month and the previous one: so a start needs no database,
+and every process of this host has the data. How far the database was read is noted in the
+transaction that adds the rows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from casedesk_proxy.store.facts import raise_number, read_number
 
 __all__ = ["enter_elsewhere", "fetch_elsewhere", "read_received"]
 
-#: Seconds for which what others used is of use: the longest month, and a day of another time zone.
+#: Seconds for which other hosts' use is needed: the longest month, and a day of another time zone.
 _KEPT_S = 33 * 86400.0
 #: Rows that are deleted at once.
 _MAX_STEP_ROWS = 1000
@@ -32,7 +33,7 @@ _FETCH = f"""
     WHERE place > $1 AND place <= $2 AND origin <> $3 AND ended >= $4 ORDER BY place
 """
 _ENTER = f"INSERT INTO elsewhere ({_USED}) VALUES ({', '.join('?' * 8)})"
-#: Name of the place up to which the database was read.
+#: The name of the place up to which the database was read.
 _RECEIVED = "received"
 _FORGET = """DELETE FROM elsewhere WHERE id IN
     (SELECT id FROM elsewhere WHERE ended < ? ORDER BY id LIMIT ?)"""
@@ -46,8 +47,8 @@ def read_received(connection: sqlite3.Connection) -> int:
 async def fetch_elsewhere(
     connection: Any, received: int, origin: str, now: float, most: int
 ) -> tuple[int, list[tuple[Any, ...]]]:
-    """Of the ``most`` rows behind a place the last one's place, and those of them that others than
-    ``origin`` entered. ``now`` in seconds since 1970."""
+    """From the ``most`` rows after a place: the last one's place, and the rows that hosts other
+    than ``origin`` added. ``now`` in seconds since 1970."""
     async with asyncio.timeout(BATCH_TIMEOUT_S):
         last = await connection.fetchval(_SPAN, received, most)
         if last is None:
@@ -63,8 +64,8 @@ def enter_elsewhere(
     rows: list[tuple[Any, ...]],
     now: float,
 ) -> None:
-    """In the caller's transaction. Where the file has the rows behind ``received`` already, by
-    another process, nothing is entered."""
+    """In the caller's transaction. If another process has already added the rows after ``received``
+    to the file, nothing is added."""
     if read_received(connection) != received:
         return
     connection.executemany(_ENTER, rows)

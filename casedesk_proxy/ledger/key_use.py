@@ -1,6 +1,6 @@
-"""Who uses what since the process began: for metrics and the status page.
+"""Use since the process began: for metrics and the status page.
 
-The ledger is the book; this is a glance at it that asks no file.
+The ledger is the complete record; this needs no file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from casedesk_proxy.replying.record import ExchangeRecord
 
 __all__ = ["NO_KEY", "OTHERS", "KeyUse", "Used"]
 
-#: Names of keys come from the configuration, so there are few, but nobody says how few.
+#: Names of keys come from the configuration, so there are few, but their number has no limit.
 _MAX_KEYS = 200
 #: In place of a key's name, which cannot begin so.
 NO_KEY = "(none)"
@@ -33,10 +33,10 @@ class Used:
 
 class KeyUse(Collector):
     """``count`` is a sink. ``by_key`` has the first 200 names, then OTHERS; NO_KEY: requests to
-    open deployments, and those that were refused before anybody was known."""
+    open deployments, and those that were refused before the key was known."""
 
     def __init__(self, is_shown: Callable[[], bool]) -> None:
-        """``is_shown``: whether metrics tell of it."""
+        """``is_shown``: whether metrics show it."""
         self._is_shown = is_shown
         self.by_key: dict[str, Used] = {}
 

@@ -1,4 +1,4 @@
-"""What limits have to know of the ledger: what was used before, and what others use now."""
+"""What limits need from the ledger: earlier use, and what others use now."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from casedesk_proxy.terms import Usage
 
 __all__ = ["LedgerReader"]
 
-#: Seconds of which exchanges are read one by one: a minute, and some for clocks.
+#: Seconds of which exchanges are read one by one: a minute, and a margin for clocks.
 _RECENT_S = 65.0
 #: Seconds before this month's beginning from which on the ledger is read: the longest day.
 _MARGIN_S = 26 * 3600.0
-#: Seconds of which rows are summed up that have ended after today, as a clock was set wrong. Every
-#: time zone's midnight is a multiple of it.
+#: Seconds over which rows are summed up that ended after today, since a clock was set wrong. The
+#: midnight of every time zone is a multiple of it.
 _STEP_S = 900
 
-#: What other hosts used has no id in the order of this host's.
+#: Other hosts' use has no id in the order of this host's.
 _ROWS = """
     SELECT id, request, key, deployment, prompt, output, ended, duration, node
     {rows} ORDER BY id
@@ -41,7 +41,7 @@ _SUMS = """
     {rows} AND id <= :{table} GROUP BY 1, 2, 3
 """
 _STEP = f"CAST(ended / {_STEP_S} AS INTEGER) * {_STEP_S}"
-#: Days that were pruned are UTC's; noon stands for them.
+#: Pruned days are UTC's; noon represents them.
 _DAY_SUMS = """
     SELECT key, deployment, CAST(strftime('%s', day) AS INTEGER) + 43200, prompt, output
     FROM days WHERE CAST(strftime('%s', day) AS INTEGER) >= :since
@@ -50,7 +50,7 @@ _DAY_SUMS = """
 
 class LedgerReader:
     """Reads while others write. It blocks, so call it in a thread, one call at a time. ``own``
-    notes what this process itself enters."""
+    notes the rows that this process itself adds."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -64,7 +64,7 @@ class LedgerReader:
         past = Past(calendar, now, wanted)
         since = now.today.month.start - _MARGIN_S
         days = [one.day for one in calendar.days(since, now.wall)]
-        # Sums that SQLite makes keep nobody waiting: it works without the interpreter's lock.
+        # SQLite computes the sums without the interpreter's lock, so no other thread waits.
         spans = [(":start", day.start, day.end) for day in days]
         spans.append((_STEP, days[-1].end, math.inf))
         with open_reader(self._path) as connection:
@@ -83,8 +83,8 @@ class LedgerReader:
         return past
 
     def read_new(self) -> list[Spent]:
-        """What was written since it was read last, but for rows of which `take_passed` tells.
-        Raises StoreError and sqlite3.Error."""
+        """Rows written since the last call, without those that `take_passed` reports. Raises
+        StoreError and sqlite3.Error."""
         found: list[Spent] = []
         with open_reader(self._path) as connection:
             read, passed = self.own.pass_over(connection, self._last["exchanges"])

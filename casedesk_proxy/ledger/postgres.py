@@ -1,15 +1,15 @@
 """The ledger of several hosts in one PostgreSQL database: what a host sends there, and receives.
 
-The state file stays the book of this host and is the spool: rows are read from it in the order of
-their ids, inserted, and only then is it noted in the file how far it went. So nothing is lost while
-the server is away, for as long as the file keeps its rows, and a row that comes twice, since the
-note was lost, is the same row: it has its file's name and its id there for a key.
+The state file stays the ledger of this host and is the spool: rows are read from it in the order of
+their ids, inserted, and only then is the position noted in the file. So nothing is lost while the
+server is away, as long as the file keeps its rows; and if a row is sent twice because the note was
+lost, it is the same row: its key there is its file's name and its id.
 
-What other hosts have sent comes into the file for the limits. What one host uses, others know
-within a second: its row is in its file after 0.1 s, two looks of 0.2 s bring it to the database and
-into another file, and the limits there look each 0.3 s.
+Rows that other hosts have sent are copied into the file for the limits. Other hosts know within a
+second what one host uses: its row is in its file after 0.1 s, two rounds of 0.2 s bring it to the
+database and into another file, and the limits there read each 0.3 s.
 
-A thread does it, on a loop of its own. Of several processes with one file, one does.
+A thread does this, on an event loop of its own. Of several processes with one file, one does.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ log = logging.getLogger(__name__)
 #: Rows of one transaction of the server's, and of one read.
 _MAX_BATCH_ROWS = 500
 _MAX_READ_ROWS = 5000
-#: Seconds between two looks at the file and at the server, and before the server is tried again:
-#: first and at most.
+#: Seconds between two rounds of reading the file and the server, and before the server is tried
+#: again: first and at most.
 _LOOK_S = 0.2
 _RETRY_S = 1.0
 _MAX_RETRY_S = 30.0
 
 _NEXT = f"SELECT id, {', '.join(COLUMNS)} FROM exchanges WHERE id > ? ORDER BY id LIMIT ?"
-#: Name of the id up to which rows have reached the server.
+#: The name of the id up to which rows have reached the server.
 _FORWARDED = "forwarded"
 
 
@@ -65,8 +65,8 @@ def read_forwarded(connection: sqlite3.Connection) -> int:
 
 @record
 class _Found:
-    """What is to be known of the state file for one turn: the ``rows`` that have not reached the
-    server, the ``newest`` id, and up to which place the server's were ``received``."""
+    """The state file's data for one round: the ``rows`` that have not reached the server, the
+    ``newest`` id, and up to which place the server's were ``received``."""
 
     origin: str
     rows: list[tuple[Any, ...]]
@@ -75,9 +75,9 @@ class _Found:
 
 
 class RowForwarder:
-    """``fault`` says why rows do not reach the server now; empty while they do. ``behind`` counts
-    those of the file that have not reached it, as of the last look; ``sent`` those that this
-    process has sent, ``received`` those of other hosts that it has entered."""
+    """``fault``: why rows do not reach the server now; empty while they do. ``behind`` counts the
+    rows of the file that have not reached it, as of the last round; ``sent`` those that this
+    process has sent, ``received`` those of other hosts that it has added."""
 
     def __init__(
         self,
@@ -110,12 +110,12 @@ class RowForwarder:
         self._thread.start()
 
     def prune(self, before: float) -> None:
-        """Make rows of the database that ended before then, in seconds since 1970, sums of their
-        day, in steps between others. From any thread."""
+        """Turn rows of the database that ended before then, in seconds since 1970, into sums of
+        their day, in steps between other work. May be called from any thread."""
         self._pruned_before = before
 
     def close(self, within_s: float) -> None:
-        """Send no more; what is left is sent by the next process."""
+        """Send no more; the next process sends the rest."""
         self._stopping.set()
         self._thread.join(within_s)
 
@@ -166,7 +166,7 @@ class RowForwarder:
         return len(rows)
 
     async def _receive(self, found: _Found) -> int:
-        """How many rows of the database were looked at."""
+        """How many rows of the database were read."""
         done, now = found.received, self._now()
         last, rows = await fetch_elsewhere(
             await self._connect(), done, found.origin, now, _MAX_READ_ROWS
@@ -185,7 +185,7 @@ class RowForwarder:
         return pruned
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Raises StoreError where the file cannot be written: the work is done again then."""
+        """Raises StoreError if the file cannot be written: the work is then repeated."""
         self._store.perform(work).result(BATCH_TIMEOUT_S)
 
     async def _connect(self) -> Any:
@@ -212,7 +212,7 @@ class RowForwarder:
 
 
 def _lock_for(path: Path) -> int:
-    """A file beside the state file that one process at a time holds locked."""
+    """A file beside the state file that one process at a time keeps locked."""
     return os.open(f"{path}.forward", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 

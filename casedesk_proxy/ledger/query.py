@@ -1,4 +1,4 @@
-"""Questions to the ledger: who used how much of what, and when."""
+"""Queries of the ledger: who used how much of what, and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from casedesk_proxy.ledger.hours import rows_within
 
 __all__ = ["DIMENSIONS", "SUMS", "Query", "read_shared_usage", "read_usage"]
 
-#: What can be asked by, with how a row says it. Days and months are UTC's.
+#: The dimensions of a query, with the column of each. Days and months are UTC's.
 DIMENSIONS = {
     "key": "key",
     "deployment": "deployment",
@@ -24,13 +24,13 @@ DIMENSIONS = {
     "action": "action",
     "ending": "ending",
 }
-#: Those of which the sums of days know nothing: exchanges of days that were pruned are left out.
+#: Dimensions that the sums by day do not have: exchanges of pruned days are left out.
 _ROWS_ALONE = frozenset({"hour", "node", "surface", "action", "ending"})
-#: The sums of each group. ``failed``: answered by an error, or not to the end.
-#: ``estimated``: exchanges whose tokens were counted by us.
+#: The sums of each group. ``failed``: answered by an error, or not to the end. ``estimated``:
+#: exchanges whose tokens we estimated.
 SUMS = ("requests", "failed", "estimated", "prompt", "cached", "output", "thoughts")
 
-#: {day}, {hour}, {begin} and {rows} are made by each kind of database in its own way.
+#: {day}, {hour}, {begin} and {rows} differ between the kinds of database.
 _ROWS = """
     SELECT key, deployment, model, {day} AS day, {hour} AS hour, node, surface, action, ending,
         1 AS requests, CASE WHEN ending <> 'completed' OR status >= 400 THEN 1 ELSE 0 END
@@ -60,8 +60,7 @@ _POSTGRES = {
 @dataclass(frozen=True, slots=True)
 class Query:
     """``by``: names of DIMENSIONS. ``since`` and ``until`` are seconds since 1970, the second one
-    outside; of days that were pruned, those count that begin between them. ``key``: its exchanges
-    alone."""
+    exclusive; a pruned day counts if it begins between them. ``key``: only its exchanges."""
 
     by: Sequence[str]
     since: float = 0.0
@@ -78,7 +77,7 @@ def read_usage(connection: sqlite3.Connection, query: Query) -> list[dict[str, A
 
 
 async def read_shared_usage(connection: Any, query: Query) -> list[dict[str, Any]]:
-    """As `read_usage`, of all hosts that share a database; ``connection`` is asyncpg's."""
+    """As `read_usage`, for all hosts that share a database; ``connection`` is asyncpg's."""
     values = query.since, query.until, query.key
     return _name(query, await connection.fetch(_compose(query, _POSTGRES), *values))
 

@@ -1,7 +1,8 @@
-"""What happens to rows that are older than ``ledger.keep``: sums of their day, for ever.
+"""What happens to rows that are older than ``ledger.keep``: they become sums of their day, which
+are kept forever.
 
-Sums are made in the transaction that deletes the rows they are made of, so that rows and sums
-together are the whole book at any moment, however often it is interrupted.
+Sums are written in the transaction that deletes their rows, so that rows and sums together are the
+complete ledger at any moment, however often this is interrupted.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ __all__ = ["keep_pruned", "prune"]
 
 log = logging.getLogger(__name__)
 
-#: Rows of one step: milliseconds, in which nobody else writes.
+#: Rows of one step: milliseconds, for which no one else can write.
 _MAX_STEP_ROWS = 1000
 _MAX_IDS = 2**62
-#: Seconds between two looks, and between two steps of one.
+#: Seconds between two rounds, and between two steps of one.
 _LOOK_S = 3600.0
 _STEP_PAUSE_S = 0.2
 
@@ -57,8 +58,8 @@ def prune(
     most: int = _MAX_STEP_ROWS,
     last: int = _MAX_IDS,
 ) -> int:
-    """One step, in the caller's transaction: how many rows that ended before then, in seconds
-    since 1970, and whose id is at most ``last``, were summed up and deleted."""
+    """One step, in the caller's transaction: how many rows that ended before then, in seconds since
+    1970, and whose id is at most ``last``, were summed up and deleted."""
     bounds = {"before": before, "most": most, "last": last}
     connection.execute(_SUM, bounds)
     pruned = connection.execute(f"DELETE FROM exchanges WHERE id IN {_OLD}", bounds).rowcount
@@ -75,9 +76,9 @@ async def keep_pruned(
     look_s: float = _LOOK_S,
     step_pause_s: float = _STEP_PAUSE_S,
 ) -> None:
-    """For ever, until cancelled. ``keep``: for how many seconds a row stays; 0: for ever.
-    With a ``forwarder`` rows stay until they have reached the database, and those of the database
-    are made sums, too."""
+    """Runs until cancelled. ``keep``: for how many seconds a row stays; 0: forever. With a
+    ``forwarder`` rows stay until they have reached the database, and old rows of the database
+    become sums, too."""
     while True:
         pause = look_s
         if kept := keep():

@@ -1,4 +1,5 @@
-"""An exchange as a row of the ledger. Nothing of what was asked or answered is in it."""
+"""An exchange as a row of the ledger, which contains nothing of the request's or the reply's
+content."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ from casedesk_proxy.telemetry.accesslog import Sink
 
 __all__ = ["COLUMNS", "LedgerRows", "as_item", "ledger"]
 
-#: What exchanges one behind the other mostly have in common, and what each has for itself; by
-#: column, what of an exchange that is.
+#: The columns that consecutive exchanges usually share, and those that differ, each with the
+#: attribute of an exchange.
 _SHARED = {
     "key": "key", "deployment": "deployment", "surface": "surface", "action": "action",
     "asked": "asked", "model": "model", "node": "node", "status": "status",
@@ -30,22 +31,23 @@ _OWN = {
     "queued": "queued", "started": "started", "ended": "ended", "first_byte": "first_byte",
     "cached": "usage.cached", "thoughts": "usage.thoughts",
 }  # fmt: skip
-#: Those of an exchange that has neither of the last two, as most. Each None that Python's module is
-#: given takes 0.15 us, a tenth of the row's time: it looks for a way to adapt it.
+#: The columns of an exchange that has neither of the last two: most exchanges. Each None that is
+#: passed to Python's sqlite3 takes 0.15 µs, a tenth of the row's time, since it searches for an
+#: adapter.
 _USUAL = tuple(_OWN)[:-2]
-#: An exchange's times are a monotonic clock's; those of a row are made of them by SQLite.
+#: An exchange's times are of a monotonic clock; SQLite converts them for a row.
 _MADE = {
     "ended": "{ended} + ?", "duration": "{ended} - {started}",
     "first_byte": "{first_byte} - {started}",
 }  # fmt: skip
 COLUMNS = (*_SHARED, *_MADE, *(name for name in _OWN if name not in ("started", *_MADE)))
-#: The values of an exchange's row, those it shares with others first. What waits for the file are
-#: those and not the record, which is ten times as large. In C, as it is done for each exchange.
+#: The values of an exchange's row, those it shares with others first. These wait for the file, not
+#: the record, which is ten times as large. Made in C, since each exchange needs it.
 as_item = attrgetter(*_SHARED.values(), *_OWN.values())
 _SHARED_COUNT = len(_SHARED)
 _take_end = itemgetter(_SHARED_COUNT + list(_OWN).index("ended"))
-#: Rows of one statement: one of several takes half the time that as many of one row take, most of
-#: which SQLite and Python have to themselves (bench/NOTES.md).
+#: Rows of one statement: a statement of several rows takes half the time of as many single ones,
+#: and releases the interpreter's lock only once (bench/NOTES.md).
 _MAX_STATEMENT_ROWS = 128
 
 
@@ -53,14 +55,14 @@ def _read_ahead() -> float:
     return time.time() - time.monotonic()
 
 
-#: Rows by what they have in common.
+#: Rows by the values that they share.
 _Alike = dict[tuple[Any, ...], list[tuple[Any, ...]]]
 
 
 class LedgerRows:
-    """Rows of the ledger; an item is what `as_item` makes of an exchange. ``own``: what remembers
-    which they are; ``read_ahead``: by how much the clock of days is ahead of that of exchanges, in
-    seconds."""
+    """Rows of the ledger; an item is the result of `as_item` for an exchange. ``own`` remembers
+    which rows these are; ``read_ahead`` returns by how many seconds the clock of days is ahead of
+    that of exchanges."""
 
     def __init__(
         self, own: OwnRows | None = None, read_ahead: Callable[[], float] = _read_ahead
@@ -71,7 +73,7 @@ class LedgerRows:
         self._last = 0
 
     def enter(self, connection: sqlite3.Connection, items: Sequence[tuple[Any, ...]]) -> None:
-        """Those that have much in common stand together."""
+        """Rows that share many values are put together."""
         usual, others = _Alike(), _Alike()
         for item in items:
             if item[-1] is None and item[-2] is None:
@@ -106,7 +108,8 @@ def _insert(
     shared: tuple[Any, ...],
     rows: Sequence[tuple[Any, ...]],
 ) -> int:
-    """The last one's id. ``shared``: what they have in common, and how far the clock is ahead."""
+    """Returns the last row's id. ``shared``: the values that the rows share, and by how much the
+    clock is ahead."""
     last, start = 0, 0
     while start < len(rows):
         count = min(_MAX_STATEMENT_ROWS, 1 << (len(rows) - start).bit_length() - 1)
@@ -118,8 +121,8 @@ def _insert(
 
 @lru_cache
 def _statement(rows: int, columns: tuple[str, ...]) -> str:
-    """What enters so many rows, whose shared values stand once, before all others. ``columns``:
-    the values that each has for itself."""
+    """The statement for so many rows, whose shared values come once, before all others.
+    ``columns``: the columns in which the rows differ."""
     own = {name: f"column{number}" for number, name in enumerate(columns, 1)}
     taken = dict.fromkeys(_SHARED, "?") | own
     taken |= {name: made.format_map(own) for name, made in _MADE.items()}

@@ -1,1 +1,1 @@
-"""How much may be used: windows of time, what was used in them, and who is refused."""
+"""How much may be used: windows of time, what was used in them, and which requests are refused."""

@@ -1,8 +1,8 @@
-"""What keys and deployments have used, put together from the ledger and from this process.
+"""What keys and deployments have used, from the ledger and from this process.
 
-The ledger is the truth: what it holds when a process begins is what has been used. From then on the
-process counts its own exchanges as they end, and of the ledger's new rows those that others wrote.
-Its own come back as rows, too, and are known by their request ids.
+The ledger is authoritative: what it contains when a process begins is what has been used. From then
+on the process counts its own exchanges as they end, and from the ledger's new rows those of others.
+Its own exchanges also appear as rows, and are recognised by their request ids.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from casedesk_proxy.limits.windows import Calendar, Moment
 
 __all__ = ["Book"]
 
-#: Ids of exchanges whose rows are waited for. A row that comes behind so many others counts twice;
-#: the state file's writer keeps as many rows at most.
+#: Ids of exchanges whose rows are awaited. A row that arrives after so many others counts twice;
+#: the state file's writer keeps at most as many rows.
 _MAX_AWAITED_IDS = 200_000
-#: Scopes, and rows that are waited for, that `Book.replace` takes at a step: a millisecond of each.
+#: Scopes, and awaited rows, that `Book.replace` processes in one step: a millisecond of each.
 _MAX_STEP_SCOPES, _MAX_STEP_ROWS = 200, 500
 _NEVER_USED = PastUse()
 
 
 class Book:
-    """``calendar`` says what a day and a month are. Only scopes that were opened are counted; they
-    are named by their kind, key or deployment, and their name. ``awaited``: by request, exchanges
-    of this process that have ended and are counted, whose rows are on their way to the ledger. Code
-    that adds to it calls `bound` once in a while."""
+    """``calendar`` defines days and months. Only opened scopes are counted; they are named by their
+    kind, key or deployment, and their name. ``awaited``: by request, exchanges of this process that
+    have ended and are counted, and whose rows are not in the ledger yet. Code that adds to it must
+    regularly call `bound`."""
 
     __slots__ = ("_uses", "awaited", "calendar")
 
@@ -43,33 +43,34 @@ class Book:
 
     @property
     def scopes(self) -> frozenset[ScopeName]:
-        """All that were opened."""
+        """All opened scopes."""
         return frozenset(self._uses)
 
     def find(self, kind: str, name: str) -> Use | None:
         return self._uses.get((kind, name))
 
     def open(self, kind: str, name: str) -> Use:
-        """The use of a scope from now on, which `replace` completes by the past: always the same
-        one."""
+        """The use of a scope from now on, to which `replace` adds the past: always the same
+        object."""
         use = self._uses.get((kind, name))
         if use is None:
             use = self._uses[kind, name] = Use()
         return use
 
     def bound(self) -> None:
-        """Wait no more for the oldest of too many rows."""
+        """Drop the oldest if too many rows are awaited."""
         beyond = len(self.awaited) - _MAX_AWAITED_IDS
         for request in list(islice(self.awaited, max(beyond, 0))):
             del self.awaited[request]
 
     def forget(self, requests: Iterable[str]) -> None:
-        """The rows of exchanges of this process are there, and nobody will show them."""
+        """Rows of this process's own exchanges are in the ledger, and will not be passed to
+        `take`."""
         for request in requests:
             self.awaited.pop(request, None)
 
     def take(self, rows: Iterable[Spent], now: Moment) -> None:
-        """The ledger's new rows."""
+        """Count the ledger's new rows."""
         for row in rows:
             if self.awaited.pop(row.request, None) is None:
                 for which in row.scopes:
@@ -79,9 +80,9 @@ class Book:
     def replace(
         self, past: Past, running: Callable[[ScopeName], Iterable[float]], now: Callable[[], Moment]
     ) -> Iterator[None]:
-        """Begin anew from the ledger, some scopes at a step: between two of them requests may be
-        admitted and exchanges end. ``running``: when those of a scope's requests have begun that
-        have not ended, by the steady clock."""
+        """Start again from the ledger, some scopes at each step: between two steps requests may be
+        admitted and exchanges may end. ``running``: when a scope's running requests began, by the
+        steady clock."""
         for request in [one for one in self.awaited if one in past.requests]:
             del self.awaited[request]
         known = list(self.awaited.values())
@@ -104,7 +105,7 @@ class Book:
             yield
 
     def _list_later(self, known: Sequence[Ended]) -> list[Ended]:
-        """Those that are waited for and were not yet, when the last of them were ``known``."""
+        """The awaited exchanges that were not awaited yet when the last of them were ``known``."""
         last, later = known[-1] if known else None, list[Ended]()
         for row in reversed(self.awaited.values()):
             if row is last:

@@ -1,8 +1,8 @@
-"""Limits read while none of them is near: all that most requests have to know.
+"""Limits while none of them is near: all that most requests need.
 
-`judging` says the same of any limit in any state, in many more steps. Here what is used is counted
-up within one `Second`, in which nothing of it expires: whether a limit is near is a comparison
-then, and what is left of it a subtraction.
+`judging` gives the same result for any limit in any state, in many more steps. Here use is counted
+within one `Second`, in which nothing expires: whether a limit is near is then a comparison, and
+what is left of it a subtraction.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ _OF_TOKENS = (Limit.TOKENS_PER_MINUTE, Limit.TOKENS_PER_DAY, Limit.TOKENS_PER_MO
 
 
 class Gauge:
-    """The ``rules`` of a scope, whose ``use`` is counted, in one second after the other.
+    """The ``rules`` of a scope, whose ``use`` is counted, for one second after the other.
 
-    By ``use.asked`` and ``use.spent``: ``calm_asked`` and ``calm_spent`` say from when on a limit
-    is reached or one passed that only warns, ``full_asked`` and ``full_spent`` from when on one is
-    reached; infinite where there is none. ``asked`` and ``spent``: how they stood when it was
-    read, which holds for as long as that of its use is ``epoch``. ``tightest``: of the limits on
-    tokens that with the least left, of equals the first."""
+    In terms of ``use.asked`` and ``use.spent``: from ``calm_asked`` and ``calm_spent`` on, a limit
+    is reached or a soft one is passed; from ``full_asked`` and ``full_spent`` on, a limit is
+    reached; infinite if there is none. ``asked`` and ``spent``: their values when it was read,
+    valid as long as the ``epoch`` of its use is the same. ``tightest``: of the limits on tokens the
+    one with the least left, the first if equal.
+    """
 
     __slots__ = (
         "asked", "calm_asked", "calm_spent", "epoch", "full_asked", "full_spent", "rules", "spent",
@@ -41,7 +42,7 @@ class Gauge:
         self.epoch: object = None
 
     def read(self, second: Second) -> None:
-        """For that second, which has begun."""
+        """Read it for that second, which has begun."""
         use, now = self.use, second.begun
         if use.second is not second:
             use.enter(second)
@@ -59,7 +60,7 @@ class Gauge:
         self.full_spent = use.spent + left[self.tightest]
 
     def show(self, limit: Limit, now: Moment) -> tuple[int, float]:
-        """A limit that refuses, and when nothing of it is used if nothing is added, in seconds
+        """A limit that refuses, and when nothing of it will be used if nothing is added, in seconds
         since 1970."""
         (most,) = (hard for one, hard, _ in self.rules.bounds if one is limit)
         assert most is not None

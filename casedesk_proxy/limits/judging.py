@@ -1,8 +1,8 @@
-"""Whether a request is admitted, and what is left: decided from rules, use and the moment.
+"""Whether a request is admitted, and what is left: decided from rules, use and the time.
 
-Nothing is reserved. A request is admitted while what is used, and what requests that run have
-produced so far, is less than the limit; so what runs when the limit is reached goes beyond it, and
-nothing else does.
+Nothing is reserved. A request is admitted while the use, including what running requests have
+produced so far, is less than the limit; so only requests that run when the limit is reached can
+exceed it.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _PERIODS = {
     Limit.TOKENS_PER_MONTH: "tokens a month",
     Limit.PARALLEL: "requests at once",
 }
-#: ``Retry-After`` for a client that already has as many requests running as it may.
+#: ``Retry-After`` for a client that already has as many running requests as allowed.
 _PARALLEL_RETRY_AFTER_S = 2.0
 
 
 def count_used(rules: UseRules, use: Use, running: int, now: Moment) -> tuple[list[int], bool]:
-    """What is used of each limit on a window, in the order of ``rules.bounds``; and whether all is
-    calm: none is reached, nor one passed that only warns. ``running``: tokens that requests which
-    run have produced so far."""
+    """The use of each limit on a window, in the order of ``rules.bounds``; and whether all is calm:
+    none is reached, and no soft one is passed. ``running``: tokens that running requests have
+    produced so far."""
     counts, calm = [], True
     for limit, hard, soft in rules.bounds:
         count = use.used(limit, now)
@@ -61,9 +61,8 @@ def list_standings(rules: UseRules, use: Use, used: Sequence[int], now: Moment) 
 def find_tightest(
     counted: Iterable[tuple[UseRules, Use, Sequence[int], bool]], now: Moment
 ) -> list[Standing]:
-    """Of all limits that refuse, that on requests and that on tokens with the least left;
-    ``counted``
-    holds for each scope what `count_used` says."""
+    """Of all limits that refuse, the one on requests and the one on tokens with the least left;
+    ``counted`` has the result of `count_used` for each scope."""
     least: list[int | None] = [None, None]
     found: list[tuple[UseRules, Use, int, int] | None] = [None, None]
     for rules, use, used, _ in counted:
@@ -95,8 +94,8 @@ def find_warned(standings: Sequence[Standing]) -> list[Standing]:
 
 
 def refuse(reached: Standing, use: Use, now: Moment) -> LimitReached:
-    """The error to answer with. Within minutes a client is to repeat the request by itself; the end
-    of a day or a month is for people to wait for."""
+    """The error to answer with. Within minutes a client should repeat the request automatically; at
+    the end of a day or a month people decide."""
     assert reached.hard is not None
     past = use.used(reached.limit, now)
     pause = use.pause_until_below(reached.limit, now, reached.hard - reached.used + past)
@@ -111,7 +110,7 @@ def refuse(reached: Standing, use: Use, now: Moment) -> LimitReached:
 
 
 def _advise(limit: Limit, wall: float, pause: float) -> str:
-    """What to do: a minute's limit gives way within seconds, the others at a time of day."""
+    """What to do: a minute's limit ends within seconds, the others at a time of day."""
     when = f"in {math.ceil(max(pause, 1.0))} s"
     if limit not in (Limit.REQUESTS_PER_MINUTE, Limit.TOKENS_PER_MINUTE):
         when = f"at {datetime.fromtimestamp(wall + pause, UTC):%Y-%m-%d %H:%M} UTC"
@@ -119,7 +118,7 @@ def _advise(limit: Limit, wall: float, pause: float) -> str:
 
 
 def refuse_parallel(rules: UseRules, wall: float) -> LimitReached:
-    """As many of its requests run as may. ``wall``: now, in seconds since 1970."""
+    """As many of its requests run as are allowed. ``wall``: now, in seconds since 1970."""
     assert rules.parallel is not None
     most, resets = rules.parallel, wall + _PARALLEL_RETRY_AFTER_S
     standing = Standing(Limit.PARALLEL, rules.kind, rules.name, most, None, most, resets)

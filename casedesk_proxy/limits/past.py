@@ -1,7 +1,7 @@
-"""What the ledger holds, gathered by scope.
+"""The ledger's content, grouped by scope.
 
-It may be a month of thousands of keys, so that this is done in the thread that reads the ledger,
-and what comes to the loop is in the form in which use is counted.
+It may be a month of thousands of keys, so this is done in the thread that reads the ledger, and the
+loop gets the data in the form in which use is counted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ScopeName = tuple[str, str]
 
 @record
 class Spent:
-    """What one exchange used. Times in seconds since 1970; ``asked``: whether it came to a node."""
+    """What one exchange used. Times in seconds since 1970; ``asked``: whether a node was asked."""
 
     request: str
     key: str
@@ -38,7 +38,7 @@ class Spent:
 
 
 class ScopeNames(Protocol):
-    """Whose an exchange is."""
+    """The scopes of an exchange."""
 
     @property
     def key(self) -> str: ...
@@ -47,15 +47,15 @@ class ScopeNames(Protocol):
     def deployment(self) -> str: ...
 
 
-#: What a `Spent` is made of, should somebody look at it, for an exchange of this process: whose it
-#: is, tokens, begin and end by the steady clock, by how much the wall clock is ahead of that, and
-#: the node that it came to. One is made for each exchange, and hardly any looked at.
+#: The parts of a `Spent` of this process, should it be needed: its scopes, tokens, begin and end by
+#: the steady clock, the difference of the wall clock to that, and its node. One is made for each
+#: exchange, and rarely used.
 Ended = tuple[ScopeNames, int, float, float, float, str]
 
 
 @record
 class PastSum:
-    """What exchanges that ended at about ``when``, so that they are of one day, used together."""
+    """The sum of what exchanges used that ended at about ``when``, and so on one day."""
 
     key: str
     deployment: str
@@ -65,7 +65,7 @@ class PastSum:
 
 @dataclass(slots=True)
 class Past:
-    """What those in ``wanted`` have used up to ``now``. ``requests`` are the ids of the last
+    """What the scopes in ``wanted`` have used up to ``now``. ``requests`` are the ids of the last
     minutes' exchanges."""
 
     calendar: Calendar
@@ -84,7 +84,7 @@ class Past:
                     _add(use.months, today.month.name, one.tokens)
 
     def add_recent(self, rows: Iterable[Spent]) -> None:
-        """By themselves the exchanges of the last minutes, which the sums contain."""
+        """Add the exchanges of the last minutes individually, which the sums also contain."""
         for row in rows:
             self.requests.add(row.request)
             for which in row.scopes:

@@ -1,4 +1,4 @@
-"""What a configuration says about use, as values to judge by."""
+"""A configuration's limits, compiled to values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WINDOWED = (
 
 
 def compile_rules(kind: str, name: str, limits: UseLimits) -> UseRules | None:
-    """``kind`` is key or deployment. None where nothing is limited."""
+    """``kind`` is key or deployment. None if nothing is limited."""
     found = ((limit, getattr(limits, limit.value)) for limit in _WINDOWED)
     bounds = tuple((limit, bound.hard, bound.soft) for limit, bound in found if bound is not None)
     if not bounds and limits.parallel is None:

@@ -1,4 +1,4 @@
-"""What one key, or one deployment, has used: totals that count up, and sums by window of time."""
+"""What one key, or one deployment, has used: totals that only grow, and sums by window of time."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from casedesk_proxy.terms import Limit, Usage
 
 __all__ = ["PastUse", "Use", "count_tokens"]
 
-#: How many days and months are remembered: those of this month and the one before, and some more
-#: for a clock that was set wrong for a while.
+#: How many days and months are kept: those of this month and the previous one, and some more for a
+#: clock that was set wrong for a while.
 _MAX_DAYS = 70
 _MAX_MONTHS = 4
 
 
 def count_tokens(usage: Usage) -> int:
-    """Prompt and output tokens. Those read from a cache count, and so do thoughts."""
+    """Prompt and output tokens, including those read from a cache, and thoughts."""
     return (usage.prompt or 0) + (usage.output or 0)
 
 
 @dataclass(slots=True)
 class PastUse:
-    """What one scope has used before: ``days`` and ``months`` hold tokens by the day's or month's
-    name; ``requests`` and ``tokens`` are those of the last minute, by the steady clock's second."""
+    """What one scope has used before: ``days`` and ``months`` contain tokens by the day's or
+    month's name; ``requests`` and ``tokens`` are those of the last minute, by the steady clock's
+    second."""
 
     days: dict[int, int] = field(default_factory=dict)
     months: dict[int, int] = field(default_factory=dict)
@@ -33,11 +34,12 @@ class PastUse:
 
 class Use:
     """Requests and tokens of one scope. Sums of days and months are kept by their names, so that a
-    clock that is set forward, and back again, gives nobody a new month.
+    clock that is set forward, and back again, does not start a new month.
 
-    Code that has called `enter` for the present ``second`` adds each request to ``asked`` and its
-    tokens to ``spent``. The windows get these counts when a sum is asked for. ``epoch`` becomes
-    another object when anything else changes."""
+    Code that has called `enter` for the current ``second`` adds each request to ``asked`` and its
+    tokens to ``spent``. The windows get these counts when a sum is requested. ``epoch`` becomes
+    another object when anything else changes.
+    """
 
     __slots__ = (
         "_days",
@@ -67,7 +69,7 @@ class Use:
         self.second, self.epoch = second, object()
 
     def replace(self, past: PastUse) -> None:
-        """Forget what was counted, and take over ``past``."""
+        """Drop what was counted, and take over ``past``."""
         self._entered, self.second = (self.asked, self.spent), None
         self._minute_requests = SlidingMinute(past.requests)
         self._minute_tokens = SlidingMinute(past.tokens)
@@ -85,12 +87,12 @@ class Use:
         self.add_past(now.today, tokens)
 
     def add_recent(self, steady: float, tokens: int, at: float | None = None) -> None:
-        """Tokens for the minute alone; ``at``: as in `add_request`."""
+        """Tokens only for the minute; ``at``: as in `add_request`."""
         self._leave_second()
         self._minute_tokens.add(steady, tokens, at)
 
     def add_past(self, today: Today, tokens: int) -> None:
-        """Tokens for a day and its month alone."""
+        """Tokens only for a day and its month."""
         self._leave_second()
         _add(self._days, today.day.name, tokens, _MAX_DAYS)
         _add(self._months, today.month.name, tokens, _MAX_MONTHS)
@@ -122,7 +124,7 @@ class Use:
         self.second = None
 
     def _enter_counted(self) -> None:
-        """Add to the windows what ``asked`` and ``spent`` have counted since the last time."""
+        """Add to the windows what ``asked`` and ``spent`` have counted since the last call."""
         asked, spent = self._entered
         if asked == self.asked and spent == self.spent:
             return
@@ -141,7 +143,7 @@ class Use:
 
 
 def _period(limit: Limit, now: Moment) -> Period | None:
-    """The day or month of a limit; None for a limit by the minute, which slides and has no end."""
+    """The day or month of a limit; None for a limit per minute, which slides and has no end."""
     if limit is Limit.TOKENS_PER_DAY:
         return now.today.day
     return now.today.month if limit is Limit.TOKENS_PER_MONTH else None

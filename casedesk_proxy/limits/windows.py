@@ -1,7 +1,7 @@
 """Spans of time over which use is counted: the last minute, the day and the month of a calendar.
 
-The minute slides and is measured by a clock that nobody sets; days and months begin at midnight in
-a time zone, and follow the wall clock when somebody sets it.
+The minute slides and is measured by a clock that is never set; days and months begin at midnight in
+a time zone, and follow the wall clock when it is set.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ _MINUTE_S = 60
 
 
 class SlidingMinute:
-    """What was used within the last 60 seconds, in steps of one: each amount counts for 59 to
-    60 s, and never for longer, so that nobody is refused for what is over.
+    """What was used within the last 60 seconds, in steps of one second: each amount counts for 59
+    to 60 s, never longer, so that no request is refused for use that is over.
 
-    ``now`` is in seconds of one clock. Should that go back, what it has counted is as of now.
+    ``now`` is in seconds of one clock. If that goes back, the counted amounts are treated as used
+    now.
     """
 
     __slots__ = ("_steps", "_total")
 
     def __init__(self, steps: Mapping[int, int] | None = None) -> None:
         """``steps``: amounts by the second in which they were used."""
-        #: Second and amount, in the order of seconds, none of them twice. At most a minute's, so
-        #: that a list is shorter and fast enough: there is one for each key.
+        #: Second and amount, in the order of seconds, each second once. At most a minute's, for
+        #: which a list is small and fast enough: there is one for each key.
         self._steps = [[step, amount] for step, amount in sorted((steps or {}).items()) if amount]
         self._total = sum(amount for _, amount in self._steps)
 
@@ -56,8 +57,8 @@ class SlidingMinute:
         return self._total
 
     def pause_until_below(self, now: float, most: int) -> float:
-        """Seconds until the total is less than ``most``, if nothing is added; 60 where even
-        nothing would be too much."""
+        """Seconds until the total is less than ``most``, if nothing is added; 60 if even nothing
+        would be too much."""
         total = self.total(now)
         if total < most:
             return 0.0
@@ -84,8 +85,8 @@ class SlidingMinute:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From ``start`` to before ``end``, in seconds since 1970. ``name`` is the same for no other:
-    the number of a day, or that of a month."""
+    """From ``start`` to before ``end``, in seconds since 1970. ``name`` is unique: the number of a
+    day, or that of a month."""
 
     name: int
     start: float
@@ -102,24 +103,24 @@ class Today:
 
 @record
 class Moment:
-    """``steady``: seconds of a clock that nobody sets; ``wall``: seconds since 1970; ``today``: the
-    latter's."""
+    """``steady``: seconds of a clock that is never set; ``wall``: seconds since 1970; ``today``:
+    the day of ``wall``."""
 
     steady: float
     wall: float
     today: Today
 
     def steady_at(self, wall: float) -> float:
-        """An earlier time by the wall clock as the steady one has it."""
+        """An earlier time of the wall clock, by the steady clock."""
         return self.steady - max(self.wall - wall, 0.0)
 
 
 @record
 class Second:
-    """A span in which nothing that was used expires, nor the text of what is left of a pause
-    changes: within one second of each clock, and one day. ``begun`` is a moment in it; it lasts to
-    before ``until`` of the steady clock, of which the wall clock is ``ahead``. One that is set
-    meanwhile is heard of in the next second."""
+    """A span in which nothing that was used expires, and no remaining time changes its text: within
+    one second of each clock, and one day. ``begun`` is a moment in it; it lasts to before ``until``
+    of the steady clock; the wall clock is ``ahead`` of that. A clock that is set meanwhile is
+    noticed in the next second."""
 
     begun: Moment
     until: float
@@ -133,8 +134,8 @@ class Second:
 
 
 class Calendar:
-    """Days and months in ``zone``. A day begins with its first moment, be that 01:00 where clocks
-    go forward at midnight, and has 23 to 25 hours; a day that was skipped is none."""
+    """Days and months in ``zone``. A day begins with its first moment, which is 01:00 if clocks go
+    forward at midnight, and has 23 to 25 hours; a skipped day does not exist."""
 
     __slots__ = ("_last", "_zone")
 
@@ -149,7 +150,7 @@ class Calendar:
         return last
 
     def days(self, since: float, until: float) -> list[Today]:
-        """All days from the one to the other moment, both included."""
+        """All days between the two moments, both included."""
         days = [self.today(since)]
         while (end := days[-1].day.end) <= until:
             days.append(self.today(end))
@@ -164,7 +165,7 @@ class Calendar:
         return Today(day, month)
 
     def _begin(self, day: date) -> float:
-        """Midnight; the earlier one where there are two, and the moment at which clocks go forward
-        where there is none: to both of which ``fold=0`` leads."""
+        """Midnight; the earlier one if there are two, and the moment at which clocks go forward if
+        there is none: ``fold=0`` gives both."""
         local = datetime(day.year, day.month, day.day, tzinfo=self._zone)
         return (local - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()

@@ -54,8 +54,8 @@ def choose_responders(
 
 
 def _require_one(raw: bytes) -> None:
-    """Raises BadRequest if two are named: nobody has checked whose the first one is, and nodes
-    differ in which of them they use."""
+    """Raises BadRequest if two are named: the owner of the first one has not been checked, and
+    nodes differ in which of them they use."""
     if sum(jsonio.loads(key) == _EARLIER for key, _, _ in members(raw)) > 1:
         why = "stands twice; name one response"
         raise BadRequest(f"{_EARLIER}: {why}", violations=(Violation(_EARLIER, why),))

@@ -27,7 +27,7 @@ class NodeSide:
         return early
 
     def attach(self, relay: asyncio.Protocol) -> bool:
-        """Make ``relay`` the protocol; False where the node has gone already."""
+        """Make ``relay`` the protocol; False if the node has already closed the connection."""
         assert self._connection is not None
         self._transport = self._connection.attach(relay)
         return self._transport is not None

@@ -45,7 +45,7 @@ def judge_refusal(
 
     ``authority`` is the node's address and ``key`` its key, which no client may learn; ``model``
     the client's name of the model. The status remains the node's, but if the fault is the
-    request's, clients are told not to repeat it.
+    request's, the reply asks clients not to repeat it.
     """
     known = without_key(body, key)
     plain = len(body) <= MAX_ERROR_BYTES and known == body and not _tells(body, authority)

@@ -1,1 +1,1 @@
-"""Listeners, connections of clients, and the story of each request."""
+"""Listeners, clients' connections, and the handling of each request."""

@@ -14,7 +14,7 @@ from casedesk_proxy.server.listeners import Listeners
 
 __all__ = ["AdminSide"]
 
-#: Seconds that open pages have when the proxy ends: only status pages stay open that long.
+#: Seconds that open pages have when the process ends: only status pages stay open that long.
 _SHUTDOWN_S = 1.0
 
 
@@ -23,7 +23,7 @@ class AdminSide:
 
     def __init__(self, inherited: Sequence[socket.socket]) -> None:
         self.listeners = Listeners(inherited)
-        #: Where other instances ask.
+        #: Where other instances send requests.
         self._beside = Listeners()
         self.urls = self.listeners.urls
         self._runner: web.AppRunner | None = None

@@ -1,4 +1,5 @@
-"""The serving side put together: dispatcher, metadata, handler and listeners, in order."""
+"""The serving side: creates, starts and stops dispatcher, metadata, handler and listeners, in
+order."""
 
 from __future__ import annotations
 
@@ -55,7 +56,7 @@ _CUTS_PER_TURN = 20
 
 
 class Gateway(Observed):
-    """One configuration at a time, served. ``start`` first, then ``drain``, then ``stop``."""
+    """Serves one configuration at a time. Call ``start`` first, then ``drain``, then ``stop``."""
 
     def __init__(
         self,
@@ -72,13 +73,14 @@ class Gateway(Observed):
         files: FilePlace | None = None,
         table: HostTable | None = None,
     ) -> None:
-        """``log_formatter``: how the access log is written. Sockets that a service manager opened
-        are served instead of the configured addresses. ``sinks`` hear of each exchange at its
-        end, beside the metrics, the ledger and the access log. ``store``: the state file, started;
-        None: nothing is kept. ``forwarder``: what sends rows to a database; ``files``: where files
-        are kept; ``table``: what instances share, None: nothing.
+        """``log_formatter``: the format of the access log. Sockets that a service manager opened
+        are served in place of the configured addresses. ``sinks`` get each exchange at its end,
+        beside the metrics, the ledger and the access log. ``store``: the state file, started; None:
+        nothing is stored. ``forwarder``: sends rows to a database; ``files``: where files are
+        stored; ``table``: what instances share, None: nothing.
 
-        Raises OSError where a TLS file cannot be used."""
+        Raises OSError if a TLS file cannot be used.
+        """
         loop = asyncio.get_running_loop()
         self._waits = waits
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,7 +88,7 @@ class Gateway(Observed):
         self.serving = Serving(first_runtime(config, secrets, log_formatter or LogFormatter()))
         self.config_status = ConfigStatus(loaded=time.time(), tried=time.time())
         self.listeners, self._admin = Listeners(public), AdminSide(admin)
-        #: Where the public side listens, as URLs; filled by `start`.
+        #: The public side's URLs; filled by `start`.
         self.urls = self.listeners.urls
         self.admin_urls = self._admin.urls
         self._tls = ListenerTls(self.serving) if config.server.tls is not None else None
@@ -129,7 +131,7 @@ class Gateway(Observed):
         )  # fmt: skip
 
     async def start(self) -> None:
-        """Listen and serve. Raises OSError where an address cannot be used."""
+        """Listen and serve. Raises OSError if an address cannot be used."""
         if self.stored_keys is not None:
             await self.stored_keys.start()
         await self.limiter.start()
@@ -162,22 +164,23 @@ class Gateway(Observed):
         self._arrivals.start()
 
     def compile(self, config: Config, secrets: Mapping[str, str]) -> Runtime:
-        """What `apply` takes. Reads files, so it belongs into a thread; changes nothing.
+        """The argument for `apply`. Reads files, so it belongs into a thread; changes nothing.
 
-        Raises OSError where a TLS file cannot be used."""
+        Raises OSError if a TLS file cannot be used.
+        """
         return compile_runtime(config, secrets, self.serving.current)
 
     def apply(self, runtime: Runtime) -> None:
-        """Serve another configuration from the next request on. Exchanges that run keep theirs.
-        Nothing here waits or can fail: all that could is in `compile`."""
+        """Serve another configuration from the next request on. Running exchanges keep theirs.
+        Nothing here waits or can fail: that part is in `compile`."""
         before = self.serving.current
         self.serving.current = with_stored_keys(runtime, before.snapshot.stored_keys)
         self._apply(before.snapshot)
         self._spawn(self.metadata.refresh(), "metadata after a reload")
 
     def _apply(self, before: Snapshot | None) -> None:
-        """What is to be done where another configuration is in force than ``before``, beyond
-        reading it."""
+        """What to do after another configuration than ``before`` has been applied, beyond reading
+        it."""
         self._upstream.apply(before)
         self.limiter.apply()
 
@@ -186,20 +189,20 @@ class Gateway(Observed):
         return self._admin.listeners
 
     def still_fixed(self, keys: Sequence[str]) -> list[str]:
-        """Those of ``keys`` that a restart would bring: not the addresses of inherited sockets."""
+        """Those of ``keys`` that a restart would apply: not the addresses of inherited sockets."""
         listeners = {"server.listen": self.listeners, "server.admin": self._admin.listeners}
         unused = {key for key, side in listeners.items() if side.inherited}
         return [key for key in keys if key not in unused]
 
     async def take_keys(self) -> None:
-        """The keys that are in the state file now are in force here."""
+        """Apply the keys that are in the state file now."""
         if self.stored_keys is not None:
             await self.stored_keys.take_changes()
 
     async def drain(self, timeout: float) -> None:
-        """Be not ready, accept no more, close idle connections, let streams run to their end for
-        ``timeout`` seconds, then tell the rest that the service stops. Sockets that were handed
-        over stay open with their owner, so new connections wait there."""
+        """Report not ready, accept no more, close idle connections, let streams run for up to
+        ``timeout`` seconds, then end the rest with an error that the service stops. Inherited
+        sockets stay open with their owner, so new connections wait there."""
         self.draining = True
         self._arrivals.stop()
         self.listeners.close()
@@ -211,7 +214,7 @@ class Gateway(Observed):
         await self._cut_streams()
 
     async def stop(self) -> None:
-        """End at once what is still open; ``drain`` comes first for a gentle end."""
+        """End what is still open at once; call ``drain`` first for a gentle end."""
         self.draining = True
         self._arrivals.stop()
         self.listeners.close()

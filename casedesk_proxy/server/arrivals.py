@@ -1,18 +1,18 @@
 """Clients that connect, spread over the instances of a host that have the same listening socket.
 
-The kernel wakes all of them, and the first takes the client: mostly the same instance, while there
-is little to do. So an instance that has more connections than another one by a margin stops
-accepting until that has caught up. The event loop accepts as ever, so that an instance alone pays
-nothing.
+The kernel wakes all instances, and the first one accepts the client: mostly the same instance if
+there is little to do. So an instance whose connections exceed those of another one by a margin
+stops accepting until the other has caught up. The event loop accepts as usual, so an instance that
+is alone has no additional work.
 
-Nobody waits for an instance that does not accept, because it is busy, say, or has stopped: where
-clients wait in the socket at two looks in a row, and no other instance has accepted one in between,
-the instance that sees it accepts again.
+Clients do not wait for an instance that does not accept, for example because it is busy or has
+stopped: if clients wait in the socket at two checks in a row, and no other instance has accepted
+one in between, the instance that notices it accepts again.
 
-Yet all that wait in the socket are accepted in one round: on a busy machine, or before another
-instance starts, one may have many more clients than another for as long as they keep their
-connections. Then the next requests of so many are told that their connection ends with the reply,
-and where they connect again it is at the other instance.
+But all clients that wait in the socket are accepted in one round. So on a busy machine, or before
+another instance starts, one instance may have many more clients than another for as long as they
+keep their connections. Then the replies to the next requests of the surplus connections end the
+connection, and these clients connect again at the other instance.
 """
 
 from __future__ import annotations
@@ -26,25 +26,27 @@ from casedesk_proxy.server.public import PublicServer
 
 __all__ = ["Arrivals", "find_surplus", "is_ahead"]
 
-#: Connections that an instance may have more than another: at least, and one of so many.
+#: How many connections an instance may have more than another: at least, and as a share (one of so
+#: many).
 _MIN_MARGIN_TIMES, _MARGIN_SHARE = 2, 32
-#: Seconds between two looks of an instance that does not accept.
+#: Seconds between two checks of an instance that does not accept.
 _LOOK_S = 0.005
-#: Seconds for which one accepts whatever the others have, as they do not accept themselves.
+#: Seconds for which an instance accepts without regard to the others, since they do not accept.
 _FREE_S = 0.1
 
-#: Connections above the mean of all instances that are let be: at least, and one of so many.
+#: Connections above the mean of all instances that are left as they are: at least so many, and one
+#: of so many.
 _MIN_SURPLUS_COUNT, _SURPLUS_SHARE = 4, 8
 #: Seconds between two counts of them.
 _BALANCE_S = 1.0
-#: Seconds for which nobody is sent to others once these have let clients wait.
+#: Seconds for which no connection is ended for the others after these have let clients wait.
 _DISTRUST_S = 5.0
 
 _OPEN, _CONNECTIONS = "accepting", "connections"
 
 
 class Rows(Protocol):
-    """A table as `instances.table.HostTable` is."""
+    """The table of `instances.table.HostTable`."""
 
     @property
     def others(self) -> tuple[int, ...]: ...
@@ -57,21 +59,22 @@ class Rows(Protocol):
 
 
 def is_ahead(ours: int, others: Iterable[int]) -> bool:
-    """Whether the next client is for another instance, by the number of connections of each."""
+    """Whether another instance should accept the next client, by the number of connections of
+    each."""
     fewest = min(others, default=None)
     return fewest is not None and ours >= fewest + max(_MIN_MARGIN_TIMES, fewest // _MARGIN_SHARE)
 
 
 def find_surplus(ours: int, others: Sequence[int]) -> int:
-    """How many connections another instance should have instead."""
+    """How many of our connections other instances should have."""
     mean = (ours + sum(others)) // (len(others) + 1)
     surplus = ours - mean
     return surplus if surplus > max(_MIN_SURPLUS_COUNT, mean // _SURPLUS_SHARE) else 0
 
 
 class Arrivals:
-    """Of one instance, which has ``listeners`` and ``public``. ``start`` once these are served,
-    and ``stop`` before they are closed. ``table``: None where the instance shares nothing."""
+    """For one instance, which has ``listeners`` and ``public``. Call ``start`` once these accept
+    clients, and ``stop`` before they are closed. ``table``: None if the instance shares nothing."""
 
     def __init__(
         self,
@@ -93,7 +96,7 @@ class Arrivals:
         self._columns: tuple[int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._resuming: asyncio.Task[None] | None = None
-        #: What the others had at the last look, if clients waited in the socket then.
+        #: What the others had at the last check, if clients waited in the socket then.
         self._waited_at: list[int] | None = None
         self._free_until = float("-inf")
 
@@ -101,7 +104,7 @@ class Arrivals:
         if self._table is None:
             return
         accepting, connections = self._table.column(_OPEN), self._table.column(_CONNECTIONS)
-        # Where the table has no room all clients are accepted.
+        # If the table has no free column, all clients are accepted.
         if accepting is not None and connections is not None:
             self._columns = accepting, connections
             self._table.publish(accepting, 1)
@@ -109,7 +112,7 @@ class Arrivals:
             self._balance()
 
     def stop(self) -> None:
-        """Others are to accept all that comes."""
+        """Let the others accept all further clients."""
         self._public.counted = None
         self._public.surplus = 0
         for timer in (self._timer, self._balancing):
@@ -127,7 +130,7 @@ class Arrivals:
         self._balancing = self._loop.call_later(self._balance_s, self._balance)
 
     def _count(self, connections: int) -> None:
-        """So many are open."""
+        """Publish that so many are open."""
         assert self._table is not None
         assert self._columns is not None
         self._table.publish(self._columns[1], connections)
@@ -142,7 +145,7 @@ class Arrivals:
         return is_ahead(len(self._public.connections), self._read_others())
 
     def _read_others(self) -> list[int]:
-        """How many connections each of those has that say they accept."""
+        """The number of connections of each other instance that accepts."""
         assert self._table is not None
         assert self._columns is not None
         accepting, counts = (self._table.counts(column) for column in self._columns)

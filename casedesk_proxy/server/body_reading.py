@@ -1,4 +1,4 @@
-"""A request's body on its way from its connection to planning, all of it."""
+"""Reads a whole request's body from its connection for planning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["read_body", "weigh_body"]
 async def read_body(
     request: ClientRequest, snapshot: Snapshot, planners: Planners
 ) -> bytes | HeldBody:
-    """One that is yet to come, apart where it is large. Raises a ProxyError."""
+    """Read a body that is still arriving; a large one becomes a held body. Raises a ProxyError."""
     large = snapshot.large_body
     limits = snapshot.max_body, snapshot.body_timeout, snapshot.min_rate
     if not planners.are_used:
@@ -26,7 +26,7 @@ async def read_body(
 
 
 def weigh_body(pending: PendingRequest, planners: Planners) -> None:
-    """Note its size, and put one apart that is large by what is in it."""
+    """Record its size, and make it a held body if its content is large."""
     raw = pending.raw
     pending.exchange.received = size = len(raw)
     if isinstance(raw, bytes):

@@ -1,4 +1,4 @@
-"""What is counted and kept of exchanges: metrics, the ledger, and when keys were last used."""
+"""What is counted and stored of exchanges: metrics, the ledger, and when keys were last used."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ __all__ = ["Bookkeeping"]
 
 class Bookkeeping:
     """``store``: the state file, started; None: there is none, hence neither ``stored_keys`` nor a
-    ``past``, which is the ledger to read. ``keys_taken`` is called once other stored keys are in
-    force."""
+    ``past``, which is the ledger to read. ``keys_taken`` is called once other stored keys apply."""
 
     def __init__(
         self,

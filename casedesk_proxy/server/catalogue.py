@@ -1,9 +1,9 @@
-"""What is answered without a node being given the request: lists of models, Ollama's own lists and
-its version, and what a key has used.
+"""Answers that do not pass a request to a node: lists of models, Ollama's own lists and its
+version, and what a key has used.
 
-No node is asked for lists of models, which come of cached metadata, but for two waits, both short:
-after a start until each node has been looked at once, so that nobody takes an empty list for the
-truth, and for a name that is not known, which may be new.
+Lists of models come from cached metadata, with two short waits: after a start until each node has
+been asked once, so that no client gets an incomplete list, and for an unknown name, which may be
+new.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["Catalogue", "ListMemory", "list_models"]
 _MAX_LISTS = 32
 #: At some 5 µs each.
 _MODELS_PER_TURN = 100
-#: Characters; SDKs ask for a page's size and token.
+#: Characters; SDKs send a page's size and token.
 _MAX_QUERY_CHARS = 200
 
 _HEADERS = ((b"content-type", b"application/json"),)
@@ -66,7 +66,7 @@ class Catalogue:
         metadata, nodes = self._metadata, admitted.deployment.rules.nodes
         await metadata.first_look(nodes, self._waits.first_look_s)
         for name in nodes:
-            # Asks the nodes anew soon: a second look at the list then shows what is new.
+            # The nodes are asked again soon: a second request for the list then shows what is new.
             metadata.used(name)
         before = metadata.reported
         try:
@@ -78,13 +78,13 @@ class Catalogue:
             return await self._lists.list_models(admitted, snapshot, metadata.reported)
 
     async def close(self) -> None:
-        """End what nodes have been asked."""
+        """Cancel questions to nodes."""
         await self._live.close()
 
 
 class ListMemory:
-    """The last lists: making one of a thousand models takes as long as a hundred events, and
-    clients ask for it at every start."""
+    """The latest lists: making one of a thousand models takes as long as a hundred events, and
+    clients request it at every start."""
 
     def __init__(self) -> None:
         self._made: Memory[tuple[object, ...], OwnReply] = Memory(_MAX_LISTS)
@@ -100,14 +100,14 @@ class ListMemory:
         if call.action is not Action.LIST_MODELS or len(call.query) > _MAX_QUERY_CHARS:
             return await list_models(call, deployment.rules, reported)
         made = self._made.under(snapshot, reported)
-        # A deployment's rules are the snapshot's, but for the models that the key is limited to.
+        # A deployment's rules are the snapshot's, except the models that the key is limited to.
         wanted = (
             call.surface, call.deployment is None, call.query, deployment.name,
             deployment.rules.only,
         )  # fmt: skip
         if (reply := made.get(wanted)) is None:
             reply = await list_models(call, deployment.rules, reported)
-            # Others may have been asked for meanwhile.
+            # Other lists may have been requested meanwhile.
             made.under(snapshot, reported).remember(wanted, reply)
         return reply
 
@@ -115,7 +115,7 @@ class ListMemory:
 async def list_models(
     call: Call, rules: ModelRules, reported: Mapping[str, tuple[ModelInfo, ...]]
 ) -> OwnReply:
-    """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for a model that is not there."""
+    """The reply to LIST_MODELS or GET_MODEL. Raises NotFound for an unknown model."""
     if call.action is Action.LIST_MODELS:
         models = in_turns(each_visible(rules, reported), _MODELS_PER_TURN)
         shown = in_order([model async for model in models])

@@ -1,4 +1,4 @@
-"""What is done again and again for the state file and what lies beside it."""
+"""Regular work for the state file and what is stored beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def list_chores(
     stored_keys: StoredKeys | None,
     files: FileStore | None,
 ) -> Iterator[tuple[Coroutine[None, None, None], str]]:
-    """Each is to run until it is cancelled; with its name. None: there is nothing of the kind."""
+    """Each runs until it is cancelled; with its name. None: there is nothing of this kind."""
     if store is not None:
         keep = keep_pruned(store, lambda: serving.current.config.ledger.keep, forwarder=forwarder)
         yield keep, "retention"

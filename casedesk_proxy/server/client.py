@@ -1,6 +1,6 @@
-"""The client at the other end of a connection: what is written to it, and how it is let go.
+"""The client at the other end of a connection: writes to it, and closing it.
 
-It owns the transport. The connection reads and decides; handlers and relays know only this side.
+It owns the transport. The connection reads and decides; handlers and relays only know this side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["ConnectedClient"]
 
 
 class _Shared(Protocol):
-    """What the clients of one server have in common."""
+    """What the clients of one server share."""
 
     cork: CorkedWrites
     stalls: Stalls
@@ -33,7 +33,7 @@ class _Reader(Protocol):
     fiber: Run | None
 
     def go_on(self) -> None:
-        """More of the request is wanted, or no more for now."""
+        """More of the request may be read, or no more for now."""
 
     def pause_writing(self) -> None: ...
     def resume_writing(self) -> None: ...
@@ -41,7 +41,7 @@ class _Reader(Protocol):
 
 
 class _Lent(asyncio.Protocol):
-    """What a client says goes to ``reader``; the rest is its connection's affair as before."""
+    """The client's bytes go to ``reader``; everything else is its connection's task as before."""
 
     __slots__ = ("_owner", "data_received", "eof_received")
 
@@ -61,9 +61,8 @@ class _Lent(asyncio.Protocol):
 
 
 class ConnectedClient:
-    """See `relay.parties.Client`. ``is_clogged``: it does not take what was written to it;
-    ``is_held``: nothing is read from it. ``end`` must be called: it and ``reader`` hold each
-    other."""
+    """See `relay.parties.Client`. ``is_clogged``: it does not read what was written; ``is_held``:
+    it is not read. ``end`` must be called: it and ``reader`` refer to each other."""
 
     __slots__ = (
         "_reader", "_shared", "_transport", "_watched", "gone_at", "is_clogged", "is_held", "peer",
@@ -88,7 +87,7 @@ class ConnectedClient:
 
     @property
     def is_open(self) -> bool:
-        """Whether what is written now may still reach it."""
+        """Whether a write may still reach it."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property
@@ -96,21 +95,21 @@ class ConnectedClient:
         """Bytes that are written and not yet sent; None once the connection has ended."""
         return None if self._transport is None else self._transport.get_write_buffer_size()
 
-    # Written to it.
+    # Writing.
 
     def flushed_transport(self) -> asyncio.Transport | None:
-        """The transport, for code that writes a whole reply to it. Writes first what is held."""
+        """The transport, for code that writes a whole reply. Writes held messages first."""
         self.flush()
         return self._transport
 
     def write(self, message: bytes) -> None:
-        """Behind what is held; nothing where the client has left."""
+        """Write after what is held; does nothing if the client has left."""
         if self._transport is not None:
             self.flush()
             self._transport.write(message)
 
     def write_whole(self, message: bytes) -> None:
-        """A whole answer, together with those to others."""
+        """Write a whole reply, together with those to others."""
         if self._transport is not None:
             self._shared.cork.write(self._transport, message)
 
@@ -119,7 +118,7 @@ class ConnectedClient:
             self._shared.cork.flush(self._transport)
 
     def clog(self) -> None:
-        """It takes no more for now."""
+        """It accepts no more for now."""
         self.is_clogged = True
         if self.relay is not None:
             self.relay.pause()
@@ -134,8 +133,8 @@ class ConnectedClient:
             self._shared.stalls.forget(self)
 
     def suspend(self) -> None:
-        """Pause its node until it is known whether the client has left. When many leave at once,
-        to read what their nodes send takes longer than to let them go."""
+        """Pause its node until it is known whether the client has left. If many leave at once,
+        reading what their nodes send takes longer than closing them."""
         if self.relay is not None:
             self.relay.pause()
 
@@ -153,14 +152,14 @@ class ConnectedClient:
         if fiber is not None:
             fiber.cancel()
 
-    # Read from it.
+    # Reading.
 
     def listen(self) -> None:
         if self._reader is not None:
             self._reader.go_on()
 
     def hold(self, hold: bool) -> None:
-        """Read no more from it for now, or read on."""
+        """Pause reading, or resume it."""
         if self._transport is None or hold is self.is_held or self._transport.is_closing():
             return
         self.wake()
@@ -171,9 +170,9 @@ class ConnectedClient:
             self._transport.resume_reading()
 
     def stand_by(self) -> int:
-        """It is not expected to say anything: see `QuietClients`."""
+        """It is not expected to send anything: see `QuietClients`."""
         transport = self._transport
-        # One whose end was read is read no more.
+        # If its end was read, it is read no more.
         if transport is None or not transport.is_reading() or transport.get_write_buffer_size():
             return -1
         number: int = transport.get_extra_info("socket").fileno()
@@ -182,7 +181,7 @@ class ConnectedClient:
         return number
 
     def wake(self) -> None:
-        """It says something, or nobody else is to watch it any more."""
+        """It sends something, or must no longer be watched apart."""
         if self._watched >= 0:
             self._stop_watch()
             if self._transport is not None and not self._transport.is_closing():
@@ -200,28 +199,29 @@ class ConnectedClient:
         return self._transport
 
     def give_back(self) -> None:
-        """Held, so that what it still says is known to be dropped: see `ClientConnection`."""
+        """It is held, so that what it still sends is known to be dropped: see
+        `ClientConnection`."""
         if self._transport is not None and self._reader is not None:
             self._transport.set_protocol(cast(asyncio.Protocol, self._reader))
             self.hold(True)
 
-    # Let go.
+    # Closing.
 
     def finish(self) -> None:
-        """All is said; it may still send."""
+        """All is written; it may still send."""
         self.flush()
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 
     def close(self) -> None:
-        """When what has been written is sent, or nobody takes it."""
+        """Close after what has been written is sent, or the timeout for that."""
         self.flush()
         if self._transport is not None:
             self._shared.stalls.watch(self)
             self._transport.close()
 
     def reset(self) -> None:
-        """End it so that nothing of a reply looks whole."""
+        """End it so that no part of a reply looks complete."""
         if self._transport is not None:
             reset(self._transport)
 
@@ -230,7 +230,7 @@ class ConnectedClient:
             self._transport.abort()
 
     def leave(self, since: float) -> None:
-        """It has gone, by time.perf_counter, though bytes may still wait for it."""
+        """It has gone, at ``since`` by time.perf_counter, though bytes may still wait for it."""
         self.gone_at = since
         if self.relay is not None:
             self.relay.leave(Terminal.CLIENT_GONE)
@@ -239,7 +239,7 @@ class ConnectedClient:
         self.stop()
 
     def lose(self) -> None:
-        """The connection has ended: nothing is written to it any more. ``end`` comes next."""
+        """The connection has ended: nothing is written to it any more. Call ``end`` next."""
         self._transport = None
         if self._watched >= 0:
             self._stop_watch()

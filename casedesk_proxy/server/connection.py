@@ -1,12 +1,12 @@
-"""A client's connection: requests in, whatever the handler writes out.
+"""A client's connection: reads requests, and sends what the handler writes.
 
-While a reply streams, this object, its client's side, one fiber and the relay are all that a client
-costs. A client that leaves cancels its handler, in every phase: at once, or, of a crowd, in turn.
+While a reply streams, a client only needs this object, its client's side, one fiber and the relay.
+If a client leaves, its handler is cancelled in every phase: at once, or in turns for a crowd.
 
     idle ──head──▶ receiving ──body's end──▶ answering ──▶ idle | parting ──▶ closed
 
-What has come and waits is worked off in turns, see `turns`: one request of a connection at a time,
-of a body so many chunks. Meanwhile nothing more is read from it.
+What has arrived and waits is handled in turns, see `turns`: one request of a connection at a time,
+and a limited number of chunks of a body. Meanwhile nothing more is read from the connection.
 """
 
 from __future__ import annotations
@@ -29,35 +29,35 @@ from casedesk_proxy.wire.http1 import RequestHead
 
 __all__ = ["ClientConnection"]
 
-#: Bytes of a read as large as the loop makes them, of which up to 32 come in a row.
+#: The size of the loop's largest reads, of which up to 32 come in a row.
 _LARGE_READ_BYTES = 131072
 
 
 class ClientConnection(asyncio.Protocol):
-    """``client`` is the peer, ``fiber`` what answers it, if anything does."""
+    """``client`` is the peer, ``fiber`` the running answer, if there is one."""
 
     __slots__ = (
         "__weakref__", "_half", "_incoming", "_parting", "_patience", "_queued", "_request",
         "_server", "client", "fiber",
     )  # fmt: skip
 
-    #: There once the connection is open, not before: they and it hold each other, and of a
-    #: handshake that fails nothing may stay.
+    #: Set once the connection is open, not before: they and it refer to each other, and nothing of
+    #: a failed handshake may remain.
     client: ConnectedClient
     _patience: Patience
 
     def __init__(self, server: Owner[ClientConnection]) -> None:
         self._server = server
         self._incoming = Incoming()
-        self._queued = False  #: Whether another turn has been asked for.
-        #: Whether all was said to the client, and what still comes is dropped.
+        self._queued = False  # whether another turn was requested
+        #: Whether the reply was sent completely, and further bytes are dropped.
         self._parting = False
-        #: There once the client has said all.
+        #: Set once the client has closed its side.
         self._half: HalfClosed | None = None
         self._request: ClientRequest | None = None
         self.fiber: Run | None = None
 
-    # What the transport calls.
+    # Callbacks of the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.client = ConnectedClient(cast(asyncio.Transport, transport), self, self._server)
@@ -70,7 +70,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._incoming.add(data)
         if len(data) >= _LARGE_READ_BYTES and not self._queued and not self._is_whole():
-            # The next one is for the next round.
+            # Continue in the next round.
             self._ask_for_turn()
         if self._queued:
             self.listen()
@@ -78,7 +78,7 @@ class ClientConnection(asyncio.Protocol):
             self._take_turn()
 
     def eof_received(self) -> bool:
-        """The client has closed, or at least will say no more."""
+        """The client has closed, or at least will send no more."""
         if not self._server.turns.defer(partial(self._hear_end, time.perf_counter())):
             self.client.suspend()
         return not self._server.handshake_timeout and not self.client.has_left  # Not over TLS.
@@ -99,7 +99,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.client.lose()
         if self._half is not None:
-            self._half.end()  # At once: others may have its descriptor.
+            self._half.end()  # at once: its descriptor may be reused
         self._end() if self.fiber is None else self._server.turns.defer(self._end)
 
     def _end(self) -> None:
@@ -122,10 +122,10 @@ class ClientConnection(asyncio.Protocol):
         if self.client.is_open and self._request is None and self._incoming.data:
             self._ask_for_turn()
 
-    # What the server calls.
+    # Called by the server.
 
     def is_quiet(self) -> bool:
-        """Whether all that has come is dealt with, or waits for its answer."""
+        """Whether all that has arrived is handled, or waits for its answer."""
         waits = self._queued or self._parting or self._half or self._incoming.data
         return not waits and self._is_whole() is (self.fiber is not None)
 
@@ -136,7 +136,7 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._patience.look_again()
 
-    # What has come, turn by turn.
+    # Handling what has arrived, turn by turn.
 
     def _is_whole(self) -> bool:
         return self._request is not None and self._request.complete
@@ -174,12 +174,12 @@ class ClientConnection(asyncio.Protocol):
         if self._incoming.data and (request is None or (request.wants and not request.complete)):
             self._ask_for_turn()
         elif self._half is not None and self.fiber is not None and not self._is_whole():
-            # The rest of its body will never come.
+            # The rest of its body will never arrive.
             self.client.leave(self._half.since)
         self.listen()
 
     def listen(self) -> None:
-        """Read on, or not."""
+        """Resume or pause reading."""
         request, incoming, client = self._request, self._incoming, self.client
         if request is None and not (client.is_held or self._queued or incoming.data):
             return
@@ -187,7 +187,7 @@ class ClientConnection(asyncio.Protocol):
         client.hold(hold or (client.is_clogged and request is None and bool(incoming.data)))
 
     def _begin_next(self) -> bool:
-        """Whether anything became of what waits: not if a head's end is missing."""
+        """Whether a request was begun: not if the end of its head is missing."""
         server, block = self._server, None
         try:
             block = self._incoming.take_head()
@@ -215,7 +215,7 @@ class ClientConnection(asyncio.Protocol):
         self.fiber = make_run(server.loop, server.answer(request), self._answered)
         self.fiber.start()
 
-    # A request's end, and the connection's.
+    # The end of a request, and of the connection.
 
     def _answered(self, keep_alive: bool | None) -> None:
         """The fiber has ended; None: cancelled."""
@@ -228,7 +228,7 @@ class ClientConnection(asyncio.Protocol):
             self._request = None
             return
         if keep_alive is None:
-            client.close()  # The server closes, or a bug: nobody else would.
+            client.close()  # the server closes, or after an internal error: no other code would
         if keep_alive is None or request is None or not client.is_open:
             client.watch_stall()
         elif not request.complete:
@@ -249,7 +249,7 @@ class ClientConnection(asyncio.Protocol):
             self.client.close()
 
     def _linger(self, request: ClientRequest) -> None:
-        """Take no more, but let the client finish: it may not read before it has sent all."""
+        """Read no more, but let the client finish: it may read only after it has sent all."""
         self.client.flush()
         if self._half is not None and not self._incoming.data:
             self.client.close()
@@ -259,7 +259,8 @@ class ClientConnection(asyncio.Protocol):
             self._patience.linger()
 
     def _part(self) -> None:
-        """All is said, but it may still send: a reset by closing now might overtake the answer."""
+        """The reply is sent, but the client may still send: a reset by closing now might overtake
+        the reply."""
         if self._half is not None:
             self.client.close()
             return
@@ -270,23 +271,23 @@ class ClientConnection(asyncio.Protocol):
         self._patience.linger()
 
     def _reject(self, error: ProxyError, head: bytes = b"") -> None:
-        """Answer what is no request, and has been taken already; more of it may come."""
+        """Answer an invalid request whose bytes have been taken; more of it may arrive."""
         self._server.reject(self.client, head or self._incoming.peek(), error)
         self._part()
 
-    # What a half-closed one is asked: see `halfclosed`.
+    # Called for a half-closed connection: see `halfclosed`.
 
     def _may_stay(self, half: HalfClosed) -> bool:
-        # The rest of an unfinished body cannot come any more, unless it waits here.
+        # The rest of an unfinished body cannot arrive any more, unless it waits here.
         will_be_whole = self._is_whole() or self._queued
         return self.fiber is None or (will_be_whole and (half.tells or self.is_unanswered()))
 
     def is_unanswered(self) -> bool:
-        """Whether a request waits for the head of its reply, so that an interim one is in place."""
+        """Whether a request waits for its reply's head, so that an interim reply is allowed."""
         request = self._request
         return self.fiber is not None and request is not None and request.awaits_head
 
-    # What `Patience` asks.
+    # Called by `Patience`.
 
     def is_idle(self) -> bool:
         return self._request is None and not self.client.has_left and not self._incoming.data

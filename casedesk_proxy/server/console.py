@@ -1,4 +1,4 @@
-"""The console of one gateway: its sessions, its figures, and its two applications."""
+"""The console of one gateway: its sessions, its counts, and its two applications."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["ServedConsole"]
 
 
 class ServedConsole:
-    """``sessions`` count for the API's requests, too; ``figures`` are called with each exchange.
-    ``watch``: who looks at the state file, where there is one."""
+    """``sessions`` are also accepted for the API's requests; ``figures`` are called with each
+    exchange. ``watch`` checks the state file, if there is one."""
 
     def __init__(
         self, serving: Serving, store: StoreWriter | None, watch: StoredKeys | None

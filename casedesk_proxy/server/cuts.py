@@ -1,4 +1,4 @@
-"""Prompts that a node has cut without an error: named in the log, and counted."""
+"""Prompts that a node has cut without an error: logged and counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Cuts:
     def __init__(self, metadata: Metadata) -> None:
         self._metadata = metadata
         self._said: set[tuple[str, str, int]] = set()
-        #: By node and model, in tokens: what prompts were last cut to.
+        #: By node and model, in tokens: to what prompts were last cut.
         self.seen: Mapping[tuple[str, str], int] = {}
 
     def judge(self, record: ExchangeRecord) -> int | None:

@@ -1,4 +1,4 @@
-"""The content of a file on its way to a client: read in a thread, no faster than it is taken."""
+"""The content of a file on its way to a client: read in a thread, at the client's speed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from casedesk_proxy.replying.record import Delivered, ReplyFacts, Terminal
 
 __all__ = ["Download"]
 
-#: Bytes of one read; twice as much is in memory at most.
+#: Bytes of one read; at most twice as much is in memory.
 _READ_BYTES = 2**18
 
 
 class Download:
-    """See `relay.flow.Flow`: the client's backpressure holds it. ``head``: the reply's;
-    ``stall_s``: how long the client may take nothing."""
+    """See `relay.flow.Flow`: the client's backpressure pauses it. ``head``: the reply's;
+    ``stall_s``: how long the client may read nothing."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Download:
         self.sent = 0
 
     async def run(self, *, keep_alive: bool) -> Delivered:
-        """Until all is written, or the client takes no more. Raises ProxyError only where nothing
-        has been sent."""
+        """Until all is written, or the client reads no more. Raises ProxyError only if nothing has
+        been sent."""
         client, size = self._request.client, self._content.file.size
         first, left = await self._content.read(_READ_BYTES), size
         transport = client.flushed_transport()
@@ -74,7 +74,7 @@ class Download:
         return Delivered(facts, keep_alive and end is Terminal.COMPLETED)
 
     async def _wait(self) -> bool:
-        """Until the client takes more; whether it does."""
+        """Wait until the client reads more; return whether it does."""
         self._resumed = signal = OneShot[bool](self._loop)
         self._timer = self._loop.call_later(self._stall_s, self._give_up)
         try:
@@ -90,7 +90,7 @@ class Download:
         if self._resumed is not None and not self._resumed.done:
             self._resumed.set(is_resumed)
 
-    # What the client's connection calls.
+    # Called by the client's connection.
 
     def pause(self) -> None:
         self.paused_at = self._loop.time()

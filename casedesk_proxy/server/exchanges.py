@@ -1,7 +1,7 @@
-"""The exchanges that are under way, and the record that is made of each at its end.
+"""The running exchanges, and the record that is made of each at its end.
 
-What is known of an exchange is appended while it runs, each fact once, as a frozen value that one
-stage made. `Exchanges.end` puts them together, once.
+Facts about an exchange are appended while it runs, each once, as a frozen value that one stage
+made. `Exchanges.end` puts them together, once.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _CANCELLED = (
 )
 _NO_CALL = CallFacts("")
 _NO_PLAN = PlanFacts()
-#: Of a request that has not come to a node; never written to.
+#: For a request that has not reached a node; never written to.
 _NO_ATTEMPTS = Attempts("", ControlMemory())
 
 
 class Exchange:
-    """One request under way. ``status`` is that of the reply which is being sent, 0: nothing of
-    one is on its way yet."""
+    """One running request. ``status`` is that of the reply which is being sent; 0: none has
+    begun."""
 
     __slots__ = (
         "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "meter",
@@ -75,20 +75,20 @@ class Exchange:
         self.text_size = 0
         self.dropped: tuple[str, ...] = ()
         self.summed_up = False
-        #: Of a chat that streams and may be steered: its id, once that has been told.
+        #: The id of a streaming chat that may be steered, once it is known.
         self.chat_id = ""
-        #: What counts it, where it has limits.
+        #: Counts it, if it has limits.
         self.meter: Meter | None = None
-        #: There until it has ended.
+        #: Set until it has ended.
         self.request: ClientRequest | None = None
-        #: Why somebody ended it.
+        #: The error for which it was cancelled.
         self.stopped: ProxyError | None = None
-        #: What came of a reply whose handler was cancelled, or failed by a bug.
+        #: The reply's result if its handler was cancelled, or failed with an internal error.
         self.cut_short: ReplyFacts | None = None
 
     @property
     def flow(self) -> Flow | None:
-        """What flows to its client."""
+        """The flow to its client."""
         return None if self.request is None else self.request.client.relay
 
     @property
@@ -96,12 +96,12 @@ class Exchange:
         return self.attempts.phase
 
     def let_go(self) -> None:
-        """Of what its end, or a bug, has left taken, the slot of a node above all."""
+        """Release what its end, or an internal error, has left, above all a node's slot."""
         request = self.request
         if request is None or request.held is None:
             return
         held, request.held = request.held, None
-        for _ in range(2):  # It may fail at what a second time has behind it.
+        for _ in range(2):  # It may fail before something that a second attempt reaches.
             try:
                 held.abandon()
                 break
@@ -128,8 +128,7 @@ class Exchange:
 
 
 class Exchanges:
-    """``live`` are those that have not ended, in the order in which they came;
-    ``sinks`` hear of each that has."""
+    """``live`` are the running ones, in order of arrival; ``sinks`` get each that has ended."""
 
     def __init__(
         self,
@@ -149,7 +148,7 @@ class Exchanges:
 
     @property
     def phases(self) -> Mapping[str, int]:
-        """How many exchanges are in which phase, those at zero included."""
+        """How many exchanges are in each phase, including zeros."""
         counts = Counter(exchange.phase for exchange in self.live)
         return {phase.value: counts[phase] for phase in Phase}
 
@@ -168,7 +167,7 @@ class Exchanges:
         return exchange
 
     def cancel(self, exchange: Exchange) -> None:
-        """End it, in whatever state; its client gets an error."""
+        """End it, in any state; its client gets an error."""
         request = exchange.request
         if request is None:
             return
@@ -180,14 +179,14 @@ class Exchanges:
             request.client.stop()
 
     def reject(self, method: str, target: str, client: str) -> Exchange:
-        """One that ends as it begins."""
+        """Record an exchange that ends as soon as it begins."""
         now = self._loop.time()
         return Exchange(self._ids.new(), now, method, log_target(target), client)
 
     def end(
         self, exchange: Exchange, reply: ReplyFacts, cancel: float | None = None
     ) -> ExchangeRecord:
-        """Release what it holds, report the result, and return it. Raises nothing."""
+        """Release what it holds, record its result, and return that. Raises nothing."""
         exchange.let_go()
         self.live.pop(exchange, None)
         exchange.request = None
@@ -203,7 +202,8 @@ class Exchanges:
             try:
                 sink(record)
             except Exception:
-                # The client has its answer; what waits for its connection must not wait for this.
+                # The client has its answer; the next request on its connection must not wait for
+                # this.
                 log.exception("request %s was not recorded everywhere", record.request_id)
         return record
 

@@ -1,5 +1,4 @@
-"""The contents of files in one request: those of the store, those fetched for it alone, and those
-that stand in it."""
+"""The contents of files in one request: from the store, fetched for it alone, and inline."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ __all__ = ["InlineContent", "RequestContents"]
 
 
 class RequestContents:
-    """See `upstream.file_upload.FileContents`. ``size``: bytes that are held of what was
-    fetched."""
+    """See `upstream.file_upload.FileContents`. ``size``: bytes of fetched content in memory."""
 
     def __init__(self, store: FileStore | None) -> None:
         self.store = store
@@ -43,8 +41,8 @@ class RequestContents:
 
 
 class InlineContent:
-    """A PDF that stands in a request, read as it stands there: in base64, of which its hash is,
-    too. To make one takes as long as it is large: for a thread."""
+    """A PDF inside a request, read from its base64, which its hash is also made of. Making one
+    takes time proportional to its size: call it in a thread."""
 
     def __init__(self, raw: bytes, span: Span) -> None:
         self._content = memoryview(raw)[slice(*span)]

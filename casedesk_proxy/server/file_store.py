@@ -1,4 +1,4 @@
-"""The file store of this process: where its contents lie, and what keeps it in order."""
+"""The file store of this process: the place of its contents, and its regular work."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from casedesk_proxy.store.writer import StoreWriter
 
 __all__ = ["DIRECTORY", "FilePlace", "open_files"]
 
-#: Of contents, beside the state file.
+#: The folder of contents, beside the state file.
 DIRECTORY = "files"
 
-#: Where files are kept: in the bucket of several hosts, or, in tests, in a store of the test's.
+#: Where files are stored: in the bucket of several hosts or, in tests, in a store of the test's.
 FilePlace: TypeAlias = S3Bucket | FileStore
 
 

@@ -1,7 +1,7 @@
 """Uploads: a form with a file, or Google's resumable protocol piece by piece.
 
-A form's upload that breaks off is dropped, as nobody can continue it. A resumable one stays: its
-client asks how far it has come, and continues, at any instance of this host.
+A form's upload that breaks off is deleted, since it cannot be continued. A resumable one stays: its
+client asks how much has arrived, and continues, at any instance of this host.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ _FORM_BYTES = 2**17
 
 @record
 class Piece:
-    """What a request made of an upload. ``file``: it has become one; ``received``: bytes on the
-    disk; ``is_cancelled``: it was dropped."""
+    """What a request did to an upload. ``file``: it has become one; ``received``: bytes on the
+    disk; ``is_cancelled``: it was deleted."""
 
     received: int
     file: StoredFile | None = None
@@ -51,7 +51,7 @@ class Piece:
 
 
 class FileUploads:
-    """``snapshot`` says how patient we are."""
+    """``snapshot`` has the timeouts."""
 
     def __init__(
         self,
@@ -71,11 +71,11 @@ class FileUploads:
         self, request: ClientRequest, exchange: Exchange, owner: str, surface: Dialect,
         form: UploadForm,
     ) -> StoredFile:  # fmt: skip
-        """A file of the body. Raises ProxyError and FileFault."""
+        """Make a file of the body. Raises ProxyError and FileFault."""
         length, most = _length(request), self._max_file()
         if length is not None and length > most + _FORM_BYTES:
             raise FileFault(Why.TOO_LARGE, most)
-        # What is kept free is what may come; what is used, what came.
+        # What may arrive is reserved; what arrived is counted.
         bound = None if length is None else min(length, most)
         begun = await self._store.begin(owner, FileDraft(surface=surface, declared=bound))
         is_done = False
@@ -104,7 +104,7 @@ class FileUploads:
         if not isinstance(step, Receive | Finalize):
             return Piece(found.received, found.row.file)
         if (older := self._receiving.get(ident)) is not None:
-            # Its client has come again, and would hardly if it still sent there.
+            # Its client has sent a new request, so the older one will hardly continue.
             older.give_way(explain_fault(Dialect.GEMINI, FileFault(Why.UPLOAD_BUSY)))
         upload = await self._store.write(ident, found.row.draft.declared)
         try:
@@ -123,7 +123,7 @@ class FileUploads:
         upload: OpenUpload,
         asked: Instruction,
     ) -> Piece:
-        """``upload``: nobody else writes to it now; more of it may have come meanwhile."""
+        """``upload``: no other request writes to it now; more of it may have arrived meanwhile."""
         step = self._next(request, asked, found, upload.size)
         finalizes = isinstance(step, Finalize)
         if isinstance(step, Receive):

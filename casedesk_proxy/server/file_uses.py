@@ -1,8 +1,9 @@
-"""Files that requests name, found in the store, and PDFs that stand in requests: what a request
-becomes before it is planned.
+"""Finds files that requests name in the store, and inline PDFs: what a request becomes before it is
+planned.
 
-Text is put into the request at once, since it is a prompt like any other, and counts as a part of
-its body. Everything else gets a mark, and its bytes go into what the node is sent as that is sent.
+Text is inserted into the request at once, since it is a prompt like any other, and counts as a part
+of its body. Everything else gets a mark, and its bytes are inserted into the node's request while
+that is sent.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ Fetch = Callable[[WebAddress, FetchUrls, int, Take], Coroutine[None, None, Fetch
 
 #: References to files in one request.
 _MAX_REFERENCES = 500
-#: What clients call a file of which they know nothing.
+#: The types that clients give to files of unknown type.
 _UNTOLD = frozenset({"", "application/octet-stream"})
 
 
 @dataclass(slots=True)
 class FilledBody:
-    """A body with the files that it named in it, as text or as marks; ``uses`` by their marks,
-    ``contents`` what they are read from. ``is_plain``: it has no mark, and names no file."""
+    """A body with the files that it named inserted, as text or as marks; ``uses`` by their marks,
+    ``contents`` for reading them. ``is_plain``: it has no mark, and names no file."""
 
     raw: bytes = field(repr=False)
     uses: Mapping[str, tuple[FileUse, ...]] = field(default_factory=dict)
@@ -53,13 +54,14 @@ class FilledBody:
 
 
 class FileUses:
-    """``store``: None where there is no state file, and so no file."""
+    """``store``: None if there is no state file, and so no file."""
 
     def __init__(self, store: FileStore | None, fetch: Fetch = fetch) -> None:
         self.store = store
         self._fetch = fetch
         self._texts = PdfTexts()
-        # The same for a file in each of its requests, so that conversations keep to their nodes.
+        # The same mark for a file in each of its requests, so that conversations stay at their
+        # nodes.
         self._secret = secrets.token_bytes(32)
 
     async def fill(
@@ -70,9 +72,9 @@ class FileUses:
         raw: bytes,
         take: Take,
     ) -> FilledBody:
-        """``take`` hears of all that is held for the request beside ``raw`` before it is, and
-        raises Busy where there is no room. Raises a ClientFault, or Busy (503) where the store
-        cannot be read."""
+        """``take`` is called before more memory is used for the request beside ``raw``, and raises
+        Busy if there is no room. Raises a ClientFault, or Busy (503) if the store cannot be
+        read."""
         settings = admitted.deployment.config
         if len(references) > _MAX_REFERENCES:
             raise _too_many(references[_MAX_REFERENCES])
@@ -111,7 +113,7 @@ class FileUses:
         contents: RequestContents,
         take: Take,
     ) -> dict[str, StoredFile]:
-        """By what the client named. Raises the vendor's own error for one that is not there."""
+        """By the client's names. Raises the vendor's own error for a missing one."""
         found: dict[str, StoredFile] = {}
         settings = admitted.deployment.config.fetch_urls
         for reference in references:
@@ -139,7 +141,7 @@ class FileUses:
         contents: RequestContents,
         take: Take,
     ) -> StoredFile:
-        """A content of the web."""
+        """Fetch content from the web."""
         fetching = self._fetch(where, settings, settings.max_size - contents.size, take)
         try:
             # A task of its own: this may be a fiber.
@@ -191,14 +193,13 @@ class FileUses:
 
 
 def _may_be_ours(named: str) -> bool:
-    """A URI of Google's or ours has ``files/`` before the id; of an address elsewhere nothing is
-    asked."""
+    """A URI of Google's or ours has ``files/`` before the id; a URL elsewhere is not looked up."""
     return "://" not in named or "/files/" in named
 
 
 def _find_host(reference: FileReference, settings: FetchUrls) -> WebAddress | None:
-    """Where its content is to be fetched; None: it is no content of the web. Raises BadRequest
-    where it may not be fetched."""
+    """The URL from which its content is fetched; None: it is not from the web. Raises BadRequest if
+    it must not be fetched."""
     if not is_web(reference.named):
         return None
     where = read_web_address(reference.named)

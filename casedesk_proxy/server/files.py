@@ -1,4 +1,4 @@
-"""The Files APIs of Gemini, Anthropic and OpenAI, on one store: each surface has its own words for
+"""The Files APIs of Gemini, Anthropic and OpenAI, on one store: each surface has its own form for
 the same files."""
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ __all__ = ["FileRoutes"]
 
 #: Bytes of a new file's metadata.
 _MAX_METADATA_BYTES = 65536
-#: Statuses of errors after which the same request may succeed: SDKs repeat it where the reply does
-#: not say that the upload is over.
+#: Statuses of errors after which the same request may succeed: SDKs repeat it unless the reply says
+#: that the upload has ended.
 _PASSING = frozenset({408, 409, 429, 503})
 _UPLOADS = frozenset({Action.UPLOAD_FILE, Action.RESUME_UPLOAD})
 
@@ -59,7 +59,7 @@ class FileRoutes:
     async def answer(
         self, request: ClientRequest, exchange: Exchange, admitted: Admitted
     ) -> Result:
-        """Of one of `planning.admission.FILES`. Raises ProxyError."""
+        """The answer to one of `planning.admission.FILES`. Raises ProxyError."""
         call, owner = admitted.call, admitted.facts.key
         try:
             return await self._answer(request, exchange, call, owner)
@@ -71,7 +71,7 @@ class FileRoutes:
         raise error.with_traceback(None)
 
     async def resume(self, request: ClientRequest, exchange: Exchange, call: Call) -> Result:
-        """An upload continues at its own URL. Raises ProxyError."""
+        """Continue an upload at its own URL. Raises ProxyError."""
         try:
             store = self._find_store()
             found = await store.find_upload(call.file)
@@ -132,7 +132,7 @@ class FileRoutes:
     async def _start(
         self, request: ClientRequest, exchange: Exchange, call: Call, owner: str
     ) -> Result:
-        """Google's resumable protocol: the reply names the URL at which it continues."""
+        """Google's resumable protocol: the reply contains the URL at which it continues."""
         headers = request.head.headers
         if (header(headers, b"x-goog-upload-command") or b"").strip().lower() != b"start":
             raise BadRequest("X-Goog-Upload-Command: start is required for a new upload")
@@ -165,7 +165,7 @@ class FileRoutes:
         exchange.received = len(body)
         return body
 
-    # What there is.
+    # Existing files.
 
     async def _list(
         self, store: FileStore, request: ClientRequest, call: Call, owner: str
@@ -186,7 +186,7 @@ class FileRoutes:
     async def _send(
         self, store: FileStore, request: ClientRequest, exchange: Exchange, file: StoredFile
     ) -> Result:
-        """A browser gets it as a download: what a client uploaded is no page of ours."""
+        """A browser downloads it: a client's upload must not be shown as a page of ours."""
         content = await store.open(file)
         try:
             keep_alive = request.head.keep_alive and request.complete
@@ -206,7 +206,7 @@ class FileRoutes:
         finally:
             content.close()
 
-    # Words and URLs.
+    # Errors and URLs.
 
     def _find_store(self) -> FileStore:
         is_enabled = self._serving.current.config.files.enabled
@@ -230,7 +230,7 @@ class FileRoutes:
         return f"{self._mount(request, call)}/{call.version}"
 
     def _mount(self, request: ClientRequest, call: Call) -> str:
-        """The URL of the mount by which the client came."""
+        """The URL of the mount that the client used."""
         current = self._serving.current
         origin = find_origin(
             request.head.headers,
@@ -240,7 +240,7 @@ class FileRoutes:
         return f"{origin}{base_url(Dialect.GEMINI, call.deployment).rstrip('/')}"
 
     def _note_end(self, request: ClientRequest, call: Call, error: ProxyError) -> None:
-        """Without it Google's Python SDK repeats a request three times."""
+        """Without this Google's Python SDK repeats a request three times."""
         is_google = call.surface is Dialect.GEMINI and call.action in _UPLOADS
         if is_google and error.status not in _PASSING:
             request.notes = as_lines(((STATUS, FINAL),))

@@ -1,4 +1,4 @@
-"""The ledger as limits see it: what was used before, and what others use now."""
+"""Reads the ledger for limits: earlier use, and what others use now."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds between two looks at what others have written to the ledger. What processes of this host
-#: use gets there within 0.2 s, what other hosts use within half a second.
+#: Seconds between two reads of what others have written to the ledger. The use of other processes
+#: of this host arrives there within 0.2 s, that of other hosts within half a second.
 _LOOK_S = 0.3
-#: Rows that are counted in one turn of the loop: a millisecond.
+#: Rows that are counted in one round of the loop: a millisecond.
 _MAX_STEP_ROWS = 500
-#: Seconds for which the ledger's past may keep a start.
+#: Seconds that reading the ledger's past may delay a start.
 _PAST_WAIT_S = 10.0
 
 
@@ -40,8 +40,8 @@ class PastReader(Protocol):
 
 
 class Follower:
-    """Keeps ``book`` up to date from ``past``; None: there is no ledger. ``running`` tells when
-    those of a scope's requests have begun that have not ended."""
+    """Keeps ``book`` up to date from ``past``; None: there is no ledger. ``running`` returns when a
+    scope's running requests began."""
 
     def __init__(
         self,
@@ -65,21 +65,21 @@ class Follower:
         self._fault = ""
 
     def begin_anew(self) -> None:
-        """More is counted than before, or in another way: the ledger is to be read from the
-        month's beginning on."""
+        """More is counted than before, or in another way: read the ledger again from the month's
+        beginning on."""
         self._is_wanted.set()
 
     async def start(self) -> None:
-        """Learn what was used before, if that is to be known, and within some seconds."""
+        """Read the earlier use, if there is a ledger, for up to some seconds."""
         if self._is_wanted.is_set():
-            # Not cancelled: its thread would read to the end, and nobody would take what it found.
+            # Not cancelled: its thread would read to the end, and its result would be lost.
             self._first = asyncio.ensure_future(self.read_past())
             _, late = await asyncio.wait([self._first], timeout=self._past_wait_s)
             if late:
                 log.warning("earlier use is not known yet: reading the ledger takes long")
 
     async def follow(self) -> None:
-        """For ever, until cancelled; nothing is read before there is something to count."""
+        """Runs until cancelled; nothing is read before there is something to count."""
         if self._book.is_empty:
             await self._is_wanted.wait()
         while self._past is not None:
@@ -91,7 +91,7 @@ class Follower:
             await self._read_new()
 
     async def read_past(self) -> bool:
-        """Whether the book has been put together anew."""
+        """Whether the book has been made again."""
         if (past := self._past) is None:
             self._is_wanted.clear()
             return False
@@ -112,14 +112,14 @@ class Follower:
         async with self._lock:
             rows = await self._read(self._past.read_new) or ()
             self._book.forget(self._past.take_passed())
-            # What others wrote while this process could not read may be thousands.
+            # While this process could not read, others may have written thousands.
             for start in range(0, len(rows), _MAX_STEP_ROWS):
                 if start:
                     await asyncio.sleep(0)
                 self._book.take(rows[start : start + _MAX_STEP_ROWS], self._now())
 
     async def _read(self, read: Callable[[], T]) -> T | None:
-        """None where the ledger cannot be read, which is said once."""
+        """None if the ledger cannot be read, which is logged once."""
         try:
             found = await asyncio.to_thread(read)
         except (StoreError, OSError, sqlite3.Error) as error:

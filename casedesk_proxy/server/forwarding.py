@@ -1,6 +1,6 @@
-"""A request's way to a node, up to the beginning of the reply; repeated where that fails.
+"""A request's way to a node, up to the beginning of the reply; repeated if that fails.
 
-plan → dispatch → begun? → deliver, or plan anew: without what was refused, or for another node
+plan → dispatch → begun? → deliver, or plan again: without what was refused, or for another node
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Uses = Mapping[str, tuple[FileUse, ...]]
 
 
 class Forwarder:
-    """Plans requests and sends them to nodes. ``watch`` looks after the replies that flow."""
+    """Plans requests and sends them to nodes. ``watch`` watches the running replies."""
 
     def __init__(
         self,
@@ -66,9 +66,9 @@ class Forwarder:
         planners: Planners | None = None,
         count_refusal: Callable[[Standing], None] = lambda standing: None,
     ) -> None:
-        """``live``: the exchanges that are under way. ``files``: the stored files that requests may
-        name. ``planners``: the processes that plan requests with held bodies. ``count_refusal`` is
-        called where a limit is reached after the client has had keep-alives."""
+        """``live``: the running exchanges. ``files``: the stored files that requests may name.
+        ``planners``: the processes that plan requests with held bodies. ``count_refusal`` is called
+        if a limit is reached after the client has received keepalives."""
         dispatcher = upstream.dispatcher
         self._loop = loop
         self._dispatcher = dispatcher
@@ -136,8 +136,8 @@ class Forwarder:
         return files.uses
 
     async def _dispatch(self, pending: PendingRequest, plan: Plan) -> Delivered | Streaming:
-        """A node's reply, sent or on its way. Raises a ProxyError; if the client has had
-        keep-alives by then, the error goes into the stream instead."""
+        """A node's reply, sent or being sent. Raises a ProxyError; if the client has received
+        keepalives by then, the error goes into the stream instead."""
         request, exchange = pending.request, pending.exchange
         attempts, early = exchange.attempts, None
         if plan.framing is not Framing.UNARY:
@@ -147,7 +147,7 @@ class Forwarder:
             )
         try:
             reply = await self._dispatcher.open(plan, attempts)
-            # Before anything that may fail: an error reply gives back what the request holds.
+            # Before anything that may fail: an error reply returns what the request holds.
             request.held = reply.lease
             result = self._receive(pending, plan, reply, early)
         except ProxyError as error:
@@ -180,19 +180,19 @@ class Forwarder:
     def _receive(
         self, pending: PendingRequest, plan: Plan, reply: LeasedReply, early: EarlyResponse | None
     ) -> Delivered | Delivery | Upgrade:
-        """The head of a node's reply has come. If the reply came whole it is sent, else this
-        returns what will send it. Raises CancelledError where the client has left."""
+        """The head of a node's reply has arrived. If the reply is whole it is sent, else this
+        returns what will send it. Raises CancelledError if the client has left."""
         request, exchange, admitted = pending.request, pending.exchange, pending.admitted
         if request.client.has_left:
-            # The call that cancels this handler still waits for its turn.
+            # The call that cancels this handler has not run yet.
             raise asyncio.CancelledError
         if not request.complete:
-            # What is left of its body must not be taken for the next request.
+            # The rest of its body must not be read as the next request.
             request.head = replace(request.head, keep_alive=False)
         self._metadata.used(exchange.attempts.node)
         surface, ident = admitted.call.surface, exchange.request_id
         if reply.head.status == _SWITCHING_PROTOCOLS:
-            # The connection does not speak HTTP any more.
+            # The connection no longer speaks HTTP.
             request.held = upgrade = Upgrade(self._loop, request, reply, ident, self.watch)
             request.begun = True
             return upgrade
@@ -212,9 +212,9 @@ class Forwarder:
     async def _begins_anew(
         self, delivery: Delivery | Upgrade, exchange: Exchange, attempts: Attempts
     ) -> bool:
-        """Whether the request is to be planned again. It is if its node was lost before the client
-        had any of the reply and another node may serve it, or if its node refused a control of
-        thinking that can be left out. The delivery is closed then."""
+        """Whether the request is to be planned again: if its node was lost before the client had
+        any of the reply and another node may serve it, or if its node refused a control of thinking
+        that can be left out. The delivery is then closed."""
         try:
             verdict = self._dispatcher.decide(attempts, await delivery.begun())
         except BaseException:
@@ -229,7 +229,7 @@ class Forwarder:
 
 
 def _fail(early: EarlyResponse, error: ProxyError, terminal: Terminal) -> Delivered:
-    """Send the error inside the stream, since the client has had keep-alives."""
+    """Send the error inside the stream, since the client has received keepalives."""
     early.fail(error)
     facts = ReplyFacts(200, terminal, error.code, error.reason, sent=early.sent)
     return Delivered(facts, keep_alive=False)

@@ -1,11 +1,11 @@
-"""A client that has said all: it has left, or waits for its answer with one half of the connection.
+"""A client that has closed its sending side: it has left, or waits for its answer.
 
-Both begin with the same FIN. Which it is shows in what its kernel makes of our next bytes, so an
-interim reply goes out, again and again until the final one's head (RFC 9110 section 15.2 lets any
-client of HTTP/1.1 expect one or more): a client that has closed resets the connection within a
-round trip. There may be forwarders between (docker's, ssh -L) who learn it one by one, each with
-the next bytes. Where no interim reply is in place, a FIN means that the client has left: within a
-reply, and from clients of HTTP/1.0. Over TLS it always does. Unix sockets tell by themselves.
+Both begin with the same FIN. The reaction of its kernel to our next bytes distinguishes them, so an
+interim reply is sent repeatedly until the final one's head (RFC 9110 section 15.2 lets any client
+of HTTP/1.1 expect one or more): a client that has closed resets the connection within a round trip.
+Forwarders between (docker's, ssh -L) notice it one by one, each with the next bytes. If no interim
+reply is allowed, a FIN means that the client has left: within a reply, and from clients of
+HTTP/1.0. Over TLS it always does. Unix sockets report it themselves.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from casedesk_proxy.server.hangups import HangUps
 
 __all__ = ["HalfClosed"]
 
-#: Seconds from one interim reply to the next; the first waits for answers that come at once.
+#: Seconds from one interim reply to the next; the first waits for answers that are ready at once.
 _PAUSES = (0.01, 0.01, 0.05, 0.2, 1.0, 10.0)
-#: Seconds after which a client that leaves is one that had waited.
+#: Seconds after which a client that leaves is treated as one that had waited.
 _MIN_WAIT_S = 2.0
 
 
@@ -31,12 +31,12 @@ class _Connection(Protocol):
     client: ConnectedClient
 
     def is_unanswered(self) -> bool:
-        """Whether an interim reply is in place."""
+        """Whether an interim reply is allowed."""
 
 
 class HalfClosed:
-    """``since``: by time.perf_counter. ``exists``: whether the connection has halves; ``tells``:
-    whether a full close shows by itself."""
+    """``since``: by time.perf_counter. ``exists``: whether the connection can be half-closed;
+    ``tells``: whether a full close is reported."""
 
     __slots__ = ("_connection", "_hangups", "_number", "_sent", "_sock", "_timer",
                  "exists", "since", "tells")  # fmt: skip
@@ -53,7 +53,7 @@ class HalfClosed:
         self.tells = self._sock.family == socket.AF_UNIX
 
     def watch(self, hangups: HangUps) -> None:
-        """See whether the client is still there, and let it go when it is not."""
+        """Check whether the client is still there, and close it when it is not."""
         self._hangups = hangups
         self._number = hangups.watch(self._sock, self._hang_up)
         self._connection.client.go_on()
@@ -69,7 +69,7 @@ class HalfClosed:
             self._hangups = None
 
     def _hang_up(self) -> None:
-        """The client is found to have gone now: with its FIN, unless it had waited."""
+        """The client is found to have gone: with its FIN, unless it had waited."""
         now = time.perf_counter()
         self._connection.client.leave(self.since if now - self.since < _MIN_WAIT_S else now)
 

@@ -1,4 +1,4 @@
-"""One request, from its head to its record: the story that the architecture tells.
+"""One request, from its head to its record, as described in the architecture.
 
 admit → read the body → plan and dispatch (`forwarding`) → deliver → record (`exchanges`)
 """
@@ -49,8 +49,8 @@ _COMPLETED = ReplyFacts(terminal=Terminal.COMPLETED)
 
 
 class Handler:
-    """Answers requests. An exchange uses what ``serving`` has in force when its request comes, and
-    keeps it to its end. ``sinks`` get the record of each exchange at its end."""
+    """Answers requests. An exchange uses the active configuration of ``serving`` when its request
+    arrives, and keeps it to its end. ``sinks`` get the record of each exchange at its end."""
 
     def __init__(
         self,
@@ -161,8 +161,8 @@ class Handler:
     async def _deliver(
         self, request: ClientRequest, exchange: Exchange, delivery: Delivery | Upgrade
     ) -> Delivered:
-        """Wait until the reply has gone out. Only this coroutine is left while a stream runs: the
-        request's body, its plan and the calls that made them hold no memory any more."""
+        """Wait until the reply has been sent. Only this coroutine remains while a stream runs: the
+        request's body, its plan and the calls that made them use no memory any more."""
         request.release()
         try:
             await delivery.wait()
@@ -182,10 +182,11 @@ class Handler:
         return delivered
 
     async def close(self) -> None:
-        """End the catalogue's questions to nodes, and the planners."""
+        """Cancel the catalogue's questions to nodes, and end the planners."""
         await self._catalogue.close()
         await self.planners.close()
 
     def reject(self, client: Client, data: bytes, error: ProxyError) -> None:
-        """Answer ``error`` to bytes that are no valid request. ``data``: what came of its head."""
+        """Answer ``error`` to bytes that are not a valid request. ``data``: the part of its head
+        that arrived."""
         self._own.reject(self.exchanges, client, data, error)

@@ -1,9 +1,9 @@
-"""Clients that are gone for good, among those that have said all.
+"""Detects clients that are gone for good, among those that have closed their sending side.
 
-A FIN says that no more will come, not whether anybody still reads: a client that has closed and
-one that has only shut down its sending side look alike, until the kernel of the former answers
-something that we send with a reset. An event loop that has read the FIN asks for nothing more,
-and would notice with its next write but one.
+A FIN means that no more will arrive, not whether the other side still reads: a client that has
+closed and one that has only shut down its sending side look alike, until the kernel of the former
+answers something that we send with a reset. An event loop that has read the FIN waits for nothing
+more, and would only notice with its second next write.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from collections.abc import Callable
 
 __all__ = ["HangUps"]
 
-#: Milliseconds after which what we send and nobody acknowledges counts as a hang-up: a client
-#: whose machine or firewall is silent about it.
+#: Milliseconds after which unacknowledged bytes count as a hang-up: for a client whose machine or
+#: firewall does not answer.
 _UNACKNOWLEDGED_MS = 30_000
 
 
 class HangUps:
-    """Calls back once a connection is closed in both directions, be it within microseconds."""
+    """Calls back once a connection is closed in both directions, within microseconds."""
 
     __slots__ = ("_epoll", "_loop", "_watched")
 
@@ -32,21 +32,21 @@ class HangUps:
         self._watched: dict[int, Callable[[], None]] = {}
 
     def watch(self, sock: socket.socket, hung_up: Callable[[], None]) -> int:
-        """Returns what `forget` wants to know."""
+        """Returns the argument for `forget`."""
         if sock.family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
         if self._epoll is None:
             self._epoll = select.epoll()
             self._loop.add_reader(self._epoll.fileno(), self._look)
         number = sock.fileno()
-        # Nothing is asked for: of hang-ups and errors epoll tells always.
+        # No event is requested: epoll always reports hang-ups and errors.
         self._epoll.register(number, 0)
         self._watched[number] = hung_up
         return number
 
     def forget(self, number: int) -> None:
         if self._watched.pop(number, None) is not None and self._epoll is not None:
-            # Closed descriptors have left by themselves.
+            # Closed descriptors are removed automatically.
             with contextlib.suppress(OSError):
                 self._epoll.unregister(number)
 

@@ -1,4 +1,4 @@
-"""What has come from a client and waits for its turn, and what it is the beginning of."""
+"""Bytes from a client that wait to be handled, and what they begin."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["Incoming", "read_head"]
 
 #: Bytes of a next request that may wait while one is answered.
 _MAX_PENDING_BYTES = 65536
-#: How a client begins that speaks https: a handshake record of TLS 1.0 to 1.3. Its reader waits for
-#: our answer, not for a timeout.
+#: The first bytes of a client that speaks https: a handshake record of TLS 1.0 to 1.3. Without an
+#: answer it would wait for a timeout.
 _TLS_HELLO = b"\x16\x03"
-#: RFC 9113, 3.4, of a client that assumes HTTP/2 without having asked.
+#: RFC 9113, 3.4, of a client that assumes HTTP/2 without negotiation.
 _HTTP2_PREFACE = b"PRI * HTTP/2.0"
-#: Empty lines before a request, which are passed over (RFC 9112 section 2.2).
+#: Empty lines before a request, which are skipped (RFC 9112 section 2.2).
 _BLANK = re.compile(rb"[\r\n]*")
-#: Of the bytes, one above those.
+#: One more than the longest of these.
 _FIRST_WORD_BYTE = 32
 
 
 class Incoming:
-    """Bytes in one piece, of which those in front of a place have been dealt with: moving the rest
-    forward for each of a thousand requests would cost as much as a copy of all each time.
-    ``data`` is empty where nothing waits, and begins with what has been dealt with else."""
+    """Bytes in one piece, those before a position already handled: moving the rest forward for each
+    of a thousand requests would copy everything each time. ``data`` is empty if nothing waits;
+    otherwise it begins with the handled bytes."""
 
     __slots__ = ("_at", "data")
 
@@ -46,12 +46,12 @@ class Incoming:
         self.data, self._at = b"", 0
 
     def peek(self) -> bytes:
-        """As much of what waits as a head may have."""
+        """The waiting bytes, up to the longest head."""
         return self.data[self._at : self._at + MAX_HEAD_BYTES]
 
     def take_head(self) -> bytes | None:
-        """The next head, without the empty line that ends it; None while its end is missing.
-        Raises BadRequest where it cannot become one. Something waits."""
+        """The next head, without the empty line that ends it; None while its end is missing. Raises
+        BadRequest if it cannot become one. Something must wait."""
         data = self.data
         start = self._at
         if data[start] < _FIRST_WORD_BYTE:
@@ -78,13 +78,13 @@ class Incoming:
         return None
 
     def may_grow(self, request: ClientRequest | None) -> bool:
-        """Whether more is to be read while ``request`` is served."""
+        """Whether more may be read while ``request`` is served."""
         if request is not None and not request.complete:
             return request.wants
         return len(self) <= _MAX_PENDING_BYTES
 
     def feed(self, request: ClientRequest) -> None:
-        """Give it what is its own, as much as it takes in one turn."""
+        """Pass it its own bytes, as many as it takes in one turn."""
         if self.data:
             self._at += request.feed(self.data, self._at)
             if self._at == len(self.data):
@@ -92,7 +92,7 @@ class Incoming:
 
 
 def read_head(heads: HeadCache[RequestHead], block: bytes) -> RequestHead:
-    """What `Incoming.take_head` took. Raises BadRequest."""
+    """Parse the result of `Incoming.take_head`. Raises BadRequest."""
     try:
         return heads.read(block)
     except HeadTooLarge as error:

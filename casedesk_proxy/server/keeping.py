@@ -1,4 +1,4 @@
-"""Responses that nodes keep, seen from an exchange: whose they are, and what is learnt of them."""
+"""Kept responses as an exchange sees them: which node has them, for which owner."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from casedesk_proxy.upstream.lease import LeasedReply
 
 __all__ = ["Keeping"]
 
-#: In which an answer's id has to stand.
+#: The id of an answer must be within these bytes.
 _MAX_BEGINNING_BYTES = 8192
 
 
 class Keeping:
-    """Callers without a key are one owner: who leaves a deployment open, leaves its responses."""
+    """Callers without a key are one owner: an open deployment shares its responses."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, memory: ResponseMemory) -> None:
         self._loop = loop
         self._memory = memory
 
     def keepers(self, admitted: Admitted) -> Callable[[str], Keeper | None]:
-        """The node that has the response of an id, if it belongs to the caller."""
+        """The node that has the response with an id, if it belongs to the caller."""
         owner, now = _owner(admitted), self._loop.time()
         return lambda ident: self._memory.find(owner, ident, now)
 
     def learner(
         self, admitted: Admitted, plan: Plan, reply: LeasedReply
     ) -> Callable[[bytes], None] | None:
-        """What remembers, given an answer's beginning, which node has the response; None where
-        none will keep it."""
+        """Given an answer's beginning, remembers which node has the response; None if no node will
+        keep it."""
         node = reply.lease.node
         if not plan.makes_kept or reply.route.dialect is not Dialect.RESPONSES:
             return None

@@ -1,7 +1,7 @@
-"""Limits in force: which requests are admitted, and what the admitted ones use.
+"""Active limits: which requests are admitted, and what the admitted ones use.
 
 Nothing here is done for an event of a stream. A request whose key and deployment have no limits
-costs one look at its admission.
+only costs a check of its admission.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ __all__ = ["Limiter"]
 
 log = logging.getLogger(__name__)
 
-#: Limits of a scope, its use, what of that each limit counts, and whether none of them is passed.
+#: Limits of a scope, its use, the use that each limit counts, and whether none of them is passed.
 _Counted = tuple[UseRules, Use, Sequence[int], bool]
-#: Limits of a key and a deployment; with more of them all are put together anew.
+#: Pairs of limits of a key and a deployment; if there are more, all are made again.
 _MAX_METERS = 10_000
-#: Keys and deployments that are looked at in one turn of the loop: half a millisecond where all are
+#: Keys and deployments that are checked in one round of the loop: half a millisecond if all are
 #: new.
 _MAX_STEP_SCOPES = 200
 
 
 class Limiter:
-    """``admit`` is asked of each request with limits, ``end`` is called for each of those that
-    were admitted. ``past``: the ledger; None: what was used before is not known, nor what others
-    use. ``refused`` and ``warned`` count by kind, name and limit."""
+    """Call ``admit`` for each request with limits, ``end`` for each that was admitted. ``past``:
+    the ledger; None: earlier use and others' use are not known. ``refused`` and ``warned`` count by
+    kind, name and limit."""
 
     def __init__(
         self,
@@ -73,9 +73,9 @@ class Limiter:
         self._scopes: dict[tuple[str, str], Scope] = {}
         #: By the identity of the limits.
         self._meters: dict[int, Meter] = {}
-        #: The present one, or the last in which something was counted.
+        #: The current second, or the last in which something was counted.
         self._second = Second.at(self.now())
-        #: Limits in force whose past use may not have been asked for.
+        #: Active limits whose earlier use may not have been read.
         self._unopened: Iterator[UseRules] = iter(())
         self._is_entered = past is not None
         self.follower = Follower(self._book, past, self.now, self._list_begun)
@@ -92,10 +92,10 @@ class Limiter:
         return self._scopes.keys()
 
     def apply(self) -> None:
-        """Another configuration is in force, or the first one."""
+        """Another configuration is active, or the first one."""
         snapshot = self._current.snapshot
         if snapshot.time_zone != self._zone:
-            # What was used is known by the days of another calendar.
+            # The earlier use is known by the days of another calendar.
             self._zone = snapshot.time_zone
             self._book.calendar = Calendar(self._zone)
             self._second = Second.at(self.now())
@@ -103,14 +103,14 @@ class Limiter:
         self._open_all(snapshot.all_limits)
 
     async def start(self) -> None:
-        """Learn what was used before."""
+        """Read the earlier use."""
         for rules in self._unopened:
             self._find(rules)
         await self.follower.start()
 
     def take_keys(self) -> None:
-        """Other keys are in the state file. What those with limits have used, perhaps at another
-        instance, is read before they ask for something here."""
+        """Other keys are in the state file. The earlier use of keys with limits, possibly at
+        another instance, is read before they send requests here."""
         self._open_all(self._current.snapshot.all_limits)
 
     def _open_all(self, unopened: Iterator[UseRules]) -> None:
@@ -118,7 +118,7 @@ class Limiter:
         self._open_some(unopened)
 
     def _open_some(self, unopened: Iterator[UseRules]) -> None:
-        """There may be ten thousand keys: streams have their turns in between."""
+        """There may be ten thousand keys: streams run in between."""
         if unopened is not self._unopened:
             return
         some = list(islice(unopened, _MAX_STEP_SCOPES))
@@ -128,7 +128,7 @@ class Limiter:
             self._loop.call_soon(self._open_some, unopened)
 
     def admit(self, request: ClientRequest, one: UnderWay, admitted: Admitted) -> Meter | None:
-        """What counts ``one``, which has just begun; None where nothing has to be counted. Raises
+        """What counts ``one``, which has just begun; None if nothing has to be counted. Raises
         LimitReached, and Unauthenticated for a key that has expired."""
         if admitted.expires is not None and self._wall() >= admitted.expires:
             since = spell_time(admitted.expires)
@@ -151,7 +151,7 @@ class Limiter:
         return meter
 
     def end(self, one: UnderWay, meter: Meter, record: ExchangeRecord) -> None:
-        """What it has used counts, whatever it came to."""
+        """Its use counts, whatever its result was."""
         second, ended, usage = self._second, record.ended, record.usage
         if ended >= second.until:
             second = self._begin_second()
@@ -202,7 +202,7 @@ class Limiter:
         return use
 
     def _judge(self, meter: Meter, now: Moment, *, waited: bool = False) -> list[_Counted]:
-        """What is used in each scope. Raises LimitReached."""
+        """The use in each scope. Raises LimitReached."""
         found: list[_Counted] = []
         for gauge, scope, are_tokens in meter.parts:
             rules, use = gauge.rules, gauge.use
@@ -210,19 +210,19 @@ class Limiter:
             used, calm = count_used(rules, use, running, now)
             if not calm:
                 reached = find_reached(list_standings(rules, use, used, now))
-                # A request that has waited is counted in its minute already.
+                # A request that has waited is already counted in its minute.
                 if reached and not (waited and reached.limit is Limit.REQUESTS_PER_MINUTE):
                     raise refuse(reached, use, now)
             found.append((rules, use, used, calm))
         return found
 
     def _judge_and_warn(self, meter: Meter, surface: str, second: Second) -> bytes:
-        """What heads say, where a limit is reached or only warns. Raises LimitReached."""
+        """The headers if a limit is reached or a soft one is passed. Raises LimitReached."""
         now = self.now()
         counted = self._judge(meter, now)
         for use, _ in meter.counts:
             if use.second is not second:
-                # Not all were read, as one was enough to say that not all is calm.
+                # Not all were read, as one was enough to know that not all is calm.
                 use.enter(second)
         tightest = [_with_this_one(standing) for standing in find_tightest(counted, now)]
         headers = limit_headers(surface, tightest, now.wall)
@@ -257,7 +257,7 @@ class Limiter:
         if len(self._meters) >= _MAX_METERS:
             self._meters.clear()
         parts = [(rules, *self._find(rules)) for rules in limits]
-        # It holds the limits, so that no others have their identity.
+        # It holds the limits, so that no other object gets their identity.
         meter = self._meters[id(limits)] = Meter(limits, parts, self._recheck)
         return meter
 
@@ -266,7 +266,7 @@ class Limiter:
         scope = self._scopes.get(which)
         if scope is None:
             scope = self._scopes[which] = Scope(*which)
-            # What it used before is in the ledger.
+            # Its earlier use is in the ledger.
             self.follower.begin_anew()
         return scope, self._book.open(*which)
 
@@ -276,7 +276,7 @@ class Limiter:
 
 
 def _with_this_one(standing: Standing) -> Standing:
-    """As the limit stands once the request that asks has been counted."""
+    """The limit after this request has been counted."""
     if standing.limit is not Limit.REQUESTS_PER_MINUTE:
         return standing
     return replace(standing, used=standing.used + 1)

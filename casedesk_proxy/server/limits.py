@@ -1,4 +1,4 @@
-"""What clients may take of the server's time and memory, as the configuration has it."""
+"""The configured limits for what clients may use of the server's time and memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ServerLimits", "read_limits"]
 
 @dataclass(frozen=True, slots=True)
 class ServerLimits:
-    """Those keys of the configuration's ``server`` that a reload takes. ``send_timeout`` in
+    """Those settings of the configuration's ``server`` that a reload applies. ``send_timeout`` in
     seconds, ``min_rate`` in bytes a second, ``max_bodies`` in bytes."""
 
     send_timeout: float = 60.0

@@ -1,5 +1,5 @@
 """Listening sockets from configured addresses (host:port, [v6]:port or unix:/path), and those that
-a service manager has opened for us."""
+a service manager has opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MAX_PENDING_CONNECTIONS", "bind", "describe", "prepare", "remove_sta
 
 #: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
 MAX_PENDING_CONNECTIONS = 4096
-#: What is mostly behind it where TCP is concerned.
+#: The usual cause of an error with TCP.
 _HINTS = {
     errno.EADDRINUSE: "the address is in use by another program, or by a running proxy",
     errno.EADDRNOTAVAIL: "this machine has no such address",
@@ -39,22 +39,22 @@ def socket_path(sock: socket.socket) -> str | None:
 
 
 def remove_stale(path: str) -> None:
-    """Remove a socket file on which nobody answers: of a listener that is closed, or of a daemon
-    that was killed. One that answers belongs to the process that follows us. Raises OSError."""
+    """Remove a socket file on which nothing answers: of a closed listener, or of a killed daemon.
+    If something answers, it belongs to our successor. Raises OSError."""
     if os.path.exists(path) and stat.S_ISSOCK(os.stat(path).st_mode) and not _answers(path):
         os.unlink(path)
 
 
 def prepare(sock: socket.socket) -> None:
-    """Give a socket, ours or handed over, the options that we rely on."""
+    """Set the options that we need on a socket, created or inherited."""
     if sock.family != socket.AF_UNIX:
-        # Accepted connections inherit it: a client that vanished without a word is found out.
+        # Accepted connections inherit it: a client that vanished silently is detected.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setblocking(False)
 
 
 def describe(sock: socket.socket, *, secure: bool = False) -> str:
-    """Where a socket listens, as a URL a person can use."""
+    """A socket's address as a URL for people."""
     if sock.family == socket.AF_UNIX:
         return f"unix:{sock.getsockname()}"
     host, port = sock.getsockname()[:2]
@@ -91,6 +91,6 @@ def _bind_unix(path: str) -> socket.socket:
 
 def _answers(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        # One that is too busy to accept would make us wait, and is alive.
+        # A process that is too busy to accept would make us wait, and is alive.
         probe.setblocking(False)
         return probe.connect_ex(path) != errno.ECONNREFUSED

@@ -1,4 +1,4 @@
-"""The sockets of one side, public or admin: bound or handed over, served, closed."""
+"""The sockets of one side, public or admin: bound or inherited, served, closed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from casedesk_proxy.server.tls_server import TlsServer
 __all__ = ["Listeners"]
 
 
-#: We remove a socket's file only if we made it. Since Python 3.13 a server removes it by default,
-#: even if it is a service manager's.
+#: We only remove a socket's file if we created it. Since Python 3.13 a server removes it by
+#: default, even a service manager's.
 _KEEP_FILE: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
 
 
 class _Door:
-    """One socket, whether it is served or not. ``secure``: with TLS."""
+    """One socket, served or not. ``secure``: with TLS."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class _Door:
             return
         is_unix = sock.family == socket.AF_UNIX
         create = loop.create_unix_server if is_unix else loop.create_server
-        # Either listens once more, with a backlog of its own.
+        # Both listen again, with a backlog of their own.
         self.server = await create(
             self._make,
             sock=sock.dup(),
@@ -67,28 +67,28 @@ class _Door:
         )
 
     def shut(self) -> None:
-        """Accept no more; who comes waits in the socket."""
+        """Accept no more; new clients wait in the socket."""
         if self.server is not None:
             self.server.close()
             self.server = None
 
 
 class Listeners:
-    """``inherited``: sockets that a service manager opened, which are served instead of the
-    configured address. They are ours to close, their files are not ours to remove. ``urls``: where
-    clients are served."""
+    """``inherited``: sockets that a service manager opened, which are served in place of the
+    configured address. We close them, but do not remove their files. ``urls``: the URLs for
+    clients."""
 
     def __init__(self, inherited: Sequence[socket.socket] = ()) -> None:
         self.inherited = tuple(inherited)
         self.urls: list[str] = []
         self._doors: list[_Door] = []
         self._is_closed = False
-        #: Files of unix sockets that we made.
+        #: Files of Unix sockets that we created.
         self._files: list[str] = []
 
     def open(self, address: str | None) -> Sequence[socket.socket]:
-        """The sockets to serve: none where nothing was handed over and there is no address.
-        Raises OSError where the address cannot be used."""
+        """The sockets to serve: none if none was inherited and there is no address. Raises OSError
+        if the address cannot be used."""
         if self.inherited or address is None:
             return self.inherited
         sock = bind(address)
@@ -104,8 +104,8 @@ class Listeners:
         tls: ssl.SSLContext | None = None,
         handshake_timeout: float | None = None,
     ) -> None:
-        """Accept clients, for each of which ``make`` makes a protocol. ``handshake_timeout``:
-        seconds that a TLS handshake may take; with ``tls``, and only then."""
+        """Accept clients; ``make`` makes a protocol for each. ``handshake_timeout``: seconds that a
+        TLS handshake may take; only with ``tls``."""
         prepare(sock)
         door = _Door(sock, make, tls, handshake_timeout)
         self._doors.append(door)
@@ -135,12 +135,12 @@ class Listeners:
 
     @property
     def descriptors(self) -> list[int]:
-        """The sockets that are listened on, for a process that follows us."""
+        """The listening sockets, for a successor."""
         return [door.sock.fileno() for door in self._doors if not self._is_closed]
 
     def close(self) -> None:
-        """Accept no more. A file that cannot be removed stays: the next start takes over one on
-        which nobody answers."""
+        """Accept no more. A file that cannot be removed stays: the next start takes over a socket
+        on which nothing answers."""
         self._is_closed = True
         self.pause()
         for door in self._doors:

@@ -1,4 +1,4 @@
-"""Requests within limits while they run: whose they are, and how far they have come."""
+"""Running requests with limits: their scopes, and what they have produced so far."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from casedesk_proxy.terms import Limit, UseRules
 
 __all__ = ["Meter", "Scope", "UnderWay"]
 
-#: Of more running requests than these the sum is good for so many seconds: in which an engine makes
-#: one or two tokens for each.
+#: If more requests run, the sum stays valid for so many seconds, in which an engine generates one
+#: or two tokens for each.
 _MAX_SUMMED_REQUESTS = 4
 _SUM_FRESH_S = 0.02
 
 
 class UnderWay(Protocol):
-    """A request under way; ``started``: by the steady clock. Its ``request`` is gone once it has
+    """A running request; ``started``: by the steady clock. Its ``request`` is gone once it has
     ended."""
 
     call: CallFacts
@@ -35,10 +35,10 @@ class UnderWay(Protocol):
 
 
 class Meter:
-    """The limits on what one key asks of one deployment: ``parts`` are the limits of each scope
-    with what runs there, and whether they count tokens; ``counts`` what is used and what runs in
-    each; ``caps`` are the limits on parallel requests; ``recheck`` raises LimitReached where a
-    request that has waited is over a limit now."""
+    """The limits of one key at one deployment: ``parts`` are the limits of each scope with what
+    runs there, and whether they count tokens; ``counts`` what is used and what runs in each;
+    ``caps`` are the limits on parallel requests; ``recheck`` raises LimitReached if a request that
+    has waited is over a limit now."""
 
     __slots__ = ("_only", "_templates", "_used", "caps", "counts", "limits", "parts", "recheck")
 
@@ -56,15 +56,15 @@ class Meter:
         )
         self.recheck = partial(recheck, self)
         self._templates: dict[tuple[object, ...], bytes] = {}
-        #: Most have limits on the key alone. By surface, what heads say once everything that they
-        #: tell of has been used in this second, and for which of both numbers that has room:
+        #: Most requests only have limits of the key. By surface, the header lines once everything
+        #: in them has been counted in this second, with a placeholder for one of two numbers:
         #: requests (0), tokens (1), None: both.
         self._only = self.parts[0] if len(self.parts) == 1 else None
         self._used: dict[str, tuple[bytes, int | None]] = {}
 
     def begin(self, one: UnderWay, surface: str, second: Second) -> bytes | None:
-        """Count a request that begins in that ``second``; returns what its head says of what is
-        left. None where a limit is reached, or one passed that only warns: it is not counted."""
+        """Count a request that begins in that ``second``; returns the header lines with what is
+        left. None if a limit is reached, or one that only warns is passed: it is not counted."""
         if self._only is not None:
             gauge, scope, are_tokens = self._only
             use = gauge.use
@@ -88,7 +88,7 @@ class Meter:
         return notes
 
     def take_back(self, pieces: int) -> None:
-        """A request ends whose reply came in so many."""
+        """A request ends whose reply had so many pieces."""
         for _, scope, _ in self.parts:
             scope.take_back(pieces)
 
@@ -128,7 +128,8 @@ class Meter:
         self, surface: str, requests: Gauge | None, tokens: Gauge | None,
         second: Second, steady: float,
     ) -> bytes:  # fmt: skip
-        """Within a second it changes with the first that is used alone."""
+        """The template; within a second it changes with the first request that uses only one of
+        the two limits."""
         is_asked = requests is not None and requests.use.asked != requests.asked
         is_spent = tokens is not None and tokens.use.spent != tokens.spent
         which = surface, requests, is_asked, tokens, is_spent
@@ -140,7 +141,7 @@ class Meter:
             of_tokens = tokens.show(tokens.tightest, now) if tokens else None
             template = limit_template(surface, of_requests, of_tokens, wall)
             if all(one is None or one[1] - wall >= 1.0 for one in (of_requests, of_tokens)):
-                # Else it says milliseconds.
+                # Otherwise it contains milliseconds.
                 self._templates[which] = template
                 is_all_used = is_asked is not (requests is None) and is_spent is not (
                     tokens is None
@@ -152,8 +153,8 @@ class Meter:
 
 
 class Scope:
-    """A key or a deployment with limits, and its requests that run, of which those that are at
-    nodes have ``seats``."""
+    """A key or a deployment with limits, and its running requests, of which those at nodes have
+    ``seats``."""
 
     __slots__ = ("_produced", "_summed_at", "kind", "name", "running", "seats", "warned_on")
 
@@ -168,12 +169,12 @@ class Scope:
         self._summed_at = 0.0
 
     def take_back(self, pieces: int) -> None:
-        """A request has ended, what it had produced is counted as spent from now on: a sum that is
-        still good may have it, and nobody is refused for what counts twice."""
+        """A request has ended, and its tokens are counted as spent from now on. A sum that is still
+        valid may contain them: they must not count twice, or a request could be refused for it."""
         self._produced = max(self._produced - pieces, 0)
 
     def produced(self, steady: float) -> int:
-        """Tokens of what runs, as far as it has come."""
+        """Tokens that the running requests have produced so far."""
         if not self.running:
             return 0
         if len(self.running) <= _MAX_SUMMED_REQUESTS or steady - self._summed_at > _SUM_FRESH_S:
@@ -183,7 +184,7 @@ class Scope:
 
 
 def _count_pieces(one: UnderWay) -> int:
-    """What has come of its reply: engines send a piece for each token, or for a few."""
+    """How many pieces of its reply have arrived: engines send one for each token, or for a few."""
     held = None if one.request is None else one.request.held
     return held.relay.events if isinstance(held, Delivery) and held.generates else 0
 

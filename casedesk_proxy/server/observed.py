@@ -1,4 +1,4 @@
-"""What admin pages, gauges and the console look at in a gateway."""
+"""What admin pages, gauges and the console read of a gateway."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Observed"]
 
 
 class Observed:
-    """The part of a `server.app.Gateway` that changes nothing."""
+    """The read-only part of a `server.app.Gateway`."""
 
     serving: Serving
     dispatcher: Dispatcher
@@ -25,7 +25,7 @@ class Observed:
 
     @property
     def admin_hosts(self) -> Hosts:
-        """The names by which the admin listener may be called."""
+        """The host names of the admin listener."""
         return self.serving.current.admin_hosts
 
     @property
@@ -35,17 +35,18 @@ class Observed:
 
     @property
     def nodes(self) -> Mapping[str, NodeState]:
-        """The states of the nodes, those that left the configuration with requests included."""
+        """The states of the nodes, including those that left the configuration and still have
+        requests."""
         return self.dispatcher.slots.states
 
     @property
     def phases(self) -> Mapping[str, int]:
-        """How many exchanges stand where, those at zero included."""
+        """How many exchanges are in each phase, including zeros."""
         return self._handler.exchanges.phases
 
     @property
     def failovers(self) -> Sequence[Failover]:
-        """The last requests that went on to another node, the oldest first."""
+        """The last requests that went to another node, the oldest first."""
         return self.dispatcher.failovers
 
     @property

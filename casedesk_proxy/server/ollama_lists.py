@@ -26,7 +26,7 @@ PATHS = {
     Action.VERSION: "/api/version",
 }
 _HEADERS = ((b"content-type", b"application/json; charset=utf-8"),)
-#: Seconds that the first look at the nodes may keep a client, while nothing at all is known.
+#: Seconds that the first round over the nodes may delay a client, while nothing is known.
 _FIRST_LOOK_WAIT_S = 3.0
 
 
@@ -38,7 +38,7 @@ async def merge_answers(
     metadata: Metadata,
     answers: LiveAnswers,
 ) -> OwnReply:
-    """Raises Unsupported where no node speaks Ollama's API, NoNode where none of them answers."""
+    """Raises Unsupported if no node speaks Ollama's API, NoNode if none of them answers."""
     await metadata.first_look(rules.nodes, _FIRST_LOOK_WAIT_S)
     nodes = [metadata.nodes.get(name) or snapshot.nodes[name] for name in rules.nodes]
     speakers = [node for node in nodes if Dialect.OLLAMA in node.speaks]
@@ -62,7 +62,7 @@ def _merge(
         node: {entry["name"]: entry for entry in named_entries(listing, "models", "name")}
         for node, listing in answered.items()
     }
-    # Nodes of other engines, and those that are silent, have nothing here.
+    # Nodes of other engines, and silent ones, have nothing here.
     held = {
         name: tuple(ModelInfo(model) for model in entries.get(name, ())) for name in rules.nodes
     }

@@ -1,6 +1,6 @@
-"""Replies of our own, and what happens to an exchange that goes wrong.
+"""Replies of our own, and how an exchange ends after an error.
 
-Where nothing of a reply has been sent the error is the reply; else what was begun is cut off.
+If nothing of a reply has been sent the error is the reply; otherwise the begun reply is cut.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _NOTHING = ReplyFacts()
 
 
 class OwnReplies:
-    """``refusals`` counts those of clients without a key; ``count_reached`` hears of limits that
-    are reached."""
+    """``refusals`` counts refusals of clients without a key; ``count_reached`` is called for limits
+    that are reached."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class OwnReplies:
     def send(
         self, request: ClientRequest, exchange: Exchange, reply: OwnReply, facts: ReplyFacts
     ) -> Delivered:
-        """``facts``: what is known of it but for the sending."""
+        """``facts``: what is known of it before it is sent."""
         head = request.head
-        # What is left unread of a body must not be taken for the next request.
+        # The unread rest of a body must not be read as the next request.
         keep_alive = head.keep_alive and request.complete
         if request.client.has_left:
             return Delivered(facts, keep_alive)
@@ -81,7 +81,7 @@ class OwnReplies:
         """The error is the reply."""
         surface = Dialect(exchange.call.surface or Dialect.GEMINI)
         if isinstance(error, LimitReached):
-            # The error says it for now, they for when the request came.
+            # The error has the current values, the notes those at the request's arrival.
             request.notes = b""
         reply = error_reply(surface, error, exchange.request_id)
         facts = replace(facts, code=error.code, reason=error.reason)
@@ -107,8 +107,8 @@ class OwnReplies:
     def break_off(
         self, request: ClientRequest, exchange: Exchange
     ) -> tuple[ReplyFacts, float | None]:
-        """The client has left, or the service stops: what it came to, and the seconds since the
-        client left."""
+        """The client has left, or the service stops: the result, and the seconds since the client
+        left."""
         facts, client = exchange.cut_short or _NOTHING, request.client
         if facts.terminal is Terminal.FAILED:
             gone = client.has_left
@@ -125,7 +125,7 @@ class OwnReplies:
         return replace(facts, status=facts.status or 499), cancel
 
     def own_up(self, request: ClientRequest, exchange: Exchange) -> Delivered:
-        """Tell the client of a bug, or, where it has got something of a reply, cut that off."""
+        """Report an internal error to the client, or cut the reply if it has got some of it."""
         exchange.let_go()
         error = ProxyError("internal error")
         facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
@@ -137,8 +137,8 @@ class OwnReplies:
         return Delivered(facts, keep_alive=False)
 
     def reject(self, exchanges: Exchanges, client: Client, data: bytes, error: ProxyError) -> None:
-        """Answer what cannot be read as a request, in the envelope that its beginning asks for.
-        ``data``: what came of its head."""
+        """Answer bytes that cannot be read as a request, in the envelope that their beginning
+        suggests. ``data``: the part of its head that arrived."""
         method, target, headers = glimpse_head(data)
         address = self._serving.snapshot.proxies.client(client.peer, headers)
         exchange = exchanges.reject(method, target, address)

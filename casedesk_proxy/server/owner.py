@@ -1,4 +1,4 @@
-"""Who the connections of clients belong to, as far as a connection knows it."""
+"""The owner of clients' connections, as far as a connection knows it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ __all__ = ["Answer", "Owner", "Reject"]
 
 C = TypeVar("C", contravariant=True)
 
-#: Answers a request, writing to its transport; returns whether the connection may live on.
+#: Answers a request, writing to its transport; returns whether the connection may stay open.
 Answer = Callable[[ClientRequest], Coroutine[Any, None, bool]]
-#: Answers, and logs, what cannot be read as a request: whose it is, and what came of its head.
+#: Answers, and logs, bytes that cannot be read as a request: the client, and the part of its head
+#: that arrived.
 Reject = Callable[[Client, bytes, ProxyError], None]
 
 
 class Owner(Protocol[C]):
-    """See `public.PublicServer`. The timeouts are read when a timer is started: closing, the server
-    makes them shorter."""
+    """See `public.PublicServer`. The timeouts are read when a timer is started: while it closes,
+    the server makes them shorter."""
 
     loop: asyncio.AbstractEventLoop
     answer: Answer
@@ -55,4 +56,4 @@ class Owner(Protocol[C]):
         """It has ended."""
 
     def rest(self) -> None:
-        """A connection answers nothing any more."""
+        """A connection has no running answer any more."""

@@ -1,10 +1,10 @@
-"""Requests for pages: each is handed over to aiohttp, and its connection taken back after it.
+"""Requests for pages: each is passed to aiohttp, and its connection taken back after it.
 
-A browser asks for a page, then for the API, then for the page's events, on whichever connection is
-free. So not the connection is handed over but one request of it: read here as any other, given to
-a protocol of aiohttp's in one piece, and answered through a transport that passes on what is
-written. Order, time-outs, stalls and the end of the connection are the connection's as ever, and
-the API's requests pay one comparison of their path.
+A browser requests a page, then the API, then the page's events, on any free connection. So not the
+connection is passed to aiohttp but one request of it: read here like any other, given to a protocol
+of aiohttp's in one piece, and answered through a transport that passes on what is written. Order,
+timeouts, stalls and the end of the connection remain the connection's task, and this costs the
+API's requests one comparison of their path.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PREFIXES = ("/console", "/swagger-ui", "/api-docs")
 _MAX_BODY_BYTES = 65536
 #: Seconds of silence inside a body; forms are short.
 _BODY_PAUSE_S = 10.0
-#: About the connection between us and the client, which is not aiohttp's.
+#: Headers about the connection between us and the client, which aiohttp must not see.
 _OWN_HEADERS = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade",
      b"te", b"trailer", b"proxy-connection"}
@@ -44,7 +44,7 @@ _SHUTDOWN_S = 1.0
 
 
 def is_page(head: RequestHead) -> bool:
-    """Whether it is for a page. ``/`` is, if the request says which form it accepts."""
+    """Whether it is for a page. ``/`` is, if the request names an accepted form."""
     target = head.target
     if target.startswith(_PREFIXES):
         return _names_page(target)
@@ -62,7 +62,8 @@ def _has_accept(head: RequestHead) -> bool:
 
 
 class Pages:
-    """The application's protocols, one for each request. ``start`` first, ``stop`` at the end."""
+    """The application's protocols, one for each request. Call ``start`` first, ``stop`` at the
+    end."""
 
     def __init__(self, app: web.Application) -> None:
         self._runner = web.AppRunner(
@@ -76,8 +77,8 @@ class Pages:
         await self._runner.cleanup()
 
     def before(self, handler: Handler) -> Callable[[ClientRequest], Coroutine[Any, Any, bool]]:
-        """What answers a request: a page, or else ``handler``, whose coroutine is returned as it
-        is. A coroutine around it would cost memory for each stream."""
+        """Answers a request as a page, or with ``handler``, whose coroutine is returned directly. A
+        coroutine around it would cost memory for each stream."""
 
         def answer(request: ClientRequest) -> Coroutine[Any, Any, bool]:
             if is_page(request.head):
@@ -106,7 +107,7 @@ class Pages:
 
 
 def write_request(head: RequestHead, body: bytes) -> bytes:
-    """The same as one piece, the last on its connection."""
+    """The whole request in one piece, the last on its connection."""
     lines: Iterable[bytes] = (
         b"%b: %b\r\n" % line for line in head.headers if line[0].lower() not in _OWN_HEADERS
     )
@@ -116,8 +117,8 @@ def write_request(head: RequestHead, body: bytes) -> bytes:
 
 
 class PageTransport(asyncio.Transport):
-    """What aiohttp writes to, and the flow that the client's connection sees. ``ended`` is done
-    once aiohttp has said all, or the client has left."""
+    """The transport for aiohttp, and the flow for the client's connection. ``ended`` is done once
+    aiohttp has finished, or the client has left."""
 
     def __init__(self, client: Client, head: RequestHead) -> None:
         super().__init__()
@@ -128,7 +129,7 @@ class PageTransport(asyncio.Transport):
         self._left: int | None = None
         self._has_begun = False
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # As `relay.flow.Flow` has it.
+        # As in `relay.flow.Flow`.
         self.paused_at: float | None = None
         self.terminal: Terminal | None = None
         self.events = self.sent = 0
@@ -139,7 +140,7 @@ class PageTransport(asyncio.Transport):
         inner.connection_made(self)
 
     def end(self) -> None:
-        """However it ended; the client may have another request."""
+        """Whatever its end was; the client may send another request."""
         self.close()
         self._client.relay = None
         inner, self._inner = self._inner, None
@@ -148,10 +149,10 @@ class PageTransport(asyncio.Transport):
 
     @property
     def is_whole(self) -> bool:
-        """Whether the client knows where the reply ends, and has got it to there."""
+        """Whether the client knows where the reply ends, and has received it up to there."""
         return self._left == 0 and self._keep_alive
 
-    # What aiohttp does.
+    # Called by aiohttp.
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         if self.ended.done() or not data:
@@ -167,8 +168,8 @@ class PageTransport(asyncio.Transport):
         self._client.write(piece)
 
     def _begin_reply(self, piece: bytes) -> bytes:
-        """The first piece, which has the whole head: where its length is known the connection
-        lives on, whatever aiohttp was told of it."""
+        """The first piece, which has the whole head: if its length is known the connection stays
+        open, whatever aiohttp says."""
         head, mark, body = piece.partition(b"\r\n\r\n")
         lines = head + b"\r\n"
         length = _LENGTH.search(lines)
@@ -188,7 +189,7 @@ class PageTransport(asyncio.Transport):
         return False
 
     def write_eof(self) -> None:
-        """Others end the connection."""
+        """Does nothing: other code ends the connection."""
 
     def close(self) -> None:
         if not self.ended.done():
@@ -208,7 +209,7 @@ class PageTransport(asyncio.Transport):
         return default if transport is None else transport.get_extra_info(name, default)
 
     def pause_reading(self) -> None:
-        """Nothing more comes."""
+        """Does nothing: no more arrives."""
 
     def resume_reading(self) -> None:
         """Nothing more comes."""
@@ -220,7 +221,7 @@ class PageTransport(asyncio.Transport):
         transport = self._client.flushed_transport()
         return 0 if transport is None else transport.get_write_buffer_size()
 
-    # What the client's connection says: see `relay.flow.Flow`.
+    # Called by the client's connection: see `relay.flow.Flow`.
 
     @property
     def is_unsent(self) -> bool:
@@ -244,10 +245,10 @@ class PageTransport(asyncio.Transport):
         self.leave(terminal)
 
     def conclude(self) -> None:
-        """Nothing is known of its end."""
+        """Does nothing: its end is not known."""
 
     def keep_alive(self) -> None:
-        """Pages say themselves what keeps them alive."""
+        """Does nothing: pages send keepalives themselves."""
 
     def fail(self) -> None:
         self.leave(Terminal.FAILED)

@@ -1,5 +1,5 @@
-"""How long a client may be idle, how long its request's head may take, and how long it may still
-send once all was said."""
+"""Timeouts of a client: how long it may be idle, how long its request's head may take, and how long
+it may still send after the reply."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from casedesk_proxy.server.client import ConnectedClient
 
 __all__ = ["Patience"]
 
-#: Seconds in which a client may still send what nobody reads, so that it sees our answer:
+#: Seconds for which a client may still send bytes that are dropped, so that it sees our answer:
 #: closing before would make its kernel discard it (RFC 9112 section 9.6).
 _LINGER_S = 2.0
 
 
 class _Limits(Protocol):
-    """Seconds. Read when a timer is started; closing, the server makes them shorter."""
+    """Seconds. Read when a timer is started; while it closes, the server makes them shorter."""
 
     loop: asyncio.AbstractEventLoop
     head_timeout: float
@@ -29,16 +29,16 @@ class _Waited(Protocol):
     client: ConnectedClient
 
     def is_idle(self) -> bool:
-        """No request is answered, and nothing of one has come."""
+        """No request is answered, and no byte of one has arrived."""
 
     def is_held_up(self) -> bool:
-        """It is we who take no more of the head."""
+        """The delay is ours: we do not read more of the head."""
 
     def refuse_head(self) -> None: ...
 
 
 class Patience:
-    """The timers of one connection, in which a verdict waits for what may have come in time, see
+    """The timers of one connection. A decision waits for bytes that may have arrived in time, see
     `TIMEOUT_GRACE_S`. ``end`` must be called."""
 
     __slots__ = ("_connection", "_head", "_idle", "_limits", "_lingering", "_since")
@@ -52,7 +52,8 @@ class Patience:
         self._since = 0.0
 
     def begin_idleness(self) -> None:
-        """One timer a connection, not one a request: it looks how long the last one is ago."""
+        """One timer for each connection, not for each request: it checks how long ago the last one
+        was."""
         self._since = self._limits.loop.time()
         if self._idle is not None and self._limits.closing:
             self._idle.cancel()
@@ -61,7 +62,7 @@ class Patience:
             self._idle = self._limits.loop.call_later(self._limits.idle_timeout, self._look)
 
     def look_again(self) -> None:
-        """The time-out is another."""
+        """The timeout has changed."""
         if self._idle is not None:
             self._idle.cancel()
             self._look()
@@ -78,7 +79,7 @@ class Patience:
             self._head = None
 
     def linger(self) -> None:
-        """Let it finish what it sends, but not for long: the connection closes then."""
+        """Let it finish sending, but not for long: then the connection closes."""
         connection = self._connection
         self.end()
         if connection is not None:
@@ -86,7 +87,7 @@ class Patience:
             self._lingering = self._limits.loop.call_later(_LINGER_S, close)
 
     def end(self) -> None:
-        """For good. It and the connection held each other."""
+        """Permanently. It and the connection referred to each other."""
         self._connection = None
         self.have_head()
         for timer in (self._idle, self._lingering):

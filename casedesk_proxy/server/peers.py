@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection."""
+"""The address at the other end of a connection."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from casedesk_proxy.wire.addresses import UNIX, plain_address
 
 __all__ = ["peer_of"]
 
-#: A TCP client that was gone before anyone could ask for its address.
+#: A TCP client that was gone before its address could be read.
 _GONE = "unknown"
 
 
 def peer_of(transport: asyncio.BaseTransport) -> str:
-    """The address at the other end, without its port, ``unix`` for a Unix socket. Ask while the
-    connection is new: one system call, and none tells once it is lost."""
+    """The address at the other end, without its port, ``unix`` for a Unix socket. Call it while the
+    connection is new: it costs one system call, and is impossible once the connection is lost."""
     name = transport.get_extra_info("peername")
     if isinstance(name, tuple):
         return plain_address(name[0])

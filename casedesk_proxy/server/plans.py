@@ -1,4 +1,4 @@
-"""The plan of a request, by what it asks for; that of a large one made by a planner beside us."""
+"""The plan of a request, by its action; a planner makes that of a large one."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class PlanMaker:
     steering: Steering
     waits: Waits
     planners: Planners | None
-    #: By the names of a node and of a model: whether it could have a request of it now.
+    #: By the names of a node and of a model: whether the node could serve a request for it now.
     is_available: Callable[[str, str], bool]
-    #: For requests whose heads differ, by a trace's id, say.
+    #: For requests whose heads differ, for example by a trace's id.
     places: Memory[Asked, ModelPlacement] = field(default_factory=_remember_places, repr=False)
 
     async def make(self, pending: PendingRequest) -> Plan:
-        """Raises a ProxyError; `NamesFiles` for a body apart that names stored ones."""
+        """Raises a ProxyError; `NamesFiles` for a held body that names stored files."""
         admitted, raw = pending.admitted, pending.raw
         call = admitted.call
         if isinstance(raw, HeldBody) and (call.kept or call.action in _PLANNED_HERE):
-            # Few, and of no size where somebody means them.
+            # Such requests are few and small in practice.
             pending.raw = raw = raw.read_all()
         if call.kept:
             ask = self._ask(pending, b"", self.keeping.keepers(admitted))
@@ -69,17 +69,17 @@ class PlanMaker:
             try:
                 return await self._plan(pending)
             except NotFound:
-                # Perhaps the model was pulled a moment ago.
+                # The model may be new.
                 if has_asked_anew or not await self._learn_models():
                     raise  # It would be refused again.
                 has_asked_anew = True
 
     def is_crowded(self, plan: Plan, action: Action) -> bool:
-        """Whether none of its nodes could have the request now, and others perhaps could."""
+        """Whether none of its nodes could serve the request now, but others may."""
         return may_have_spares(plan, action) and not self._has_room(plan)
 
     async def spread(self, pending: PendingRequest, crowded: Plan) -> Plan:
-        """Another one, for nodes that could have it now and lose nothing; else the same."""
+        """Another plan, for nodes that could serve it now and lose nothing; else the same."""
         try:
             plan = await self._plan(pending, crowded)
         except ClientFault:
@@ -90,7 +90,7 @@ class PlanMaker:
         return any(self.is_available(node.name, plan.model) for node in plan.nodes)
 
     async def _learn_models(self) -> bool:
-        """Ask the nodes what they serve; returns whether that has changed."""
+        """Ask the nodes for their models; return whether those have changed."""
         reported, nodes = self.metadata.reported, self.metadata.nodes
         await self.metadata.refresh(self.waits.model_refresh_s)
         return self.metadata.reported is not reported or self.metadata.nodes is not nodes
@@ -109,7 +109,7 @@ class PlanMaker:
         return plan
 
     def _given(self, pending: PendingRequest, raw: bytes, crowded: Plan | None) -> PlanInput:
-        """``crowded``: the plan whose nodes are not to be considered."""
+        """``crowded``: the plan whose nodes are excluded."""
         admitted, exchange = pending.admitted, pending.exchange
         is_kept = admitted.call.surface is Dialect.RESPONSES
         keepers = self.keeping.keepers(admitted) if is_kept else find_none
@@ -132,7 +132,7 @@ class PlanMaker:
 
 
 def _count_bytes(plan: Plan, raw: HeldBody) -> int:
-    """Of the bodies that were made."""
+    """The size of the bodies that were made."""
     made = {
         id(content): content.size
         for route in plan.routes.values()

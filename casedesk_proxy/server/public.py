@@ -1,4 +1,5 @@
-"""The public side's clients together: who is connected, what they share, and how it ends."""
+"""The public side's clients together: who is connected, what they share, and how they are
+closed."""
 
 from __future__ import annotations
 
@@ -23,18 +24,17 @@ from casedesk_proxy.wire.http1 import parse_request_head
 
 __all__ = ["PublicServer"]
 
-#: Seconds for which a connection that was used a moment ago waits for one more request while the
-#: server closes: one may be on its way, and a client that pools connections cannot know better.
+#: Seconds for which a recently used connection waits for one more request while the server closes:
+#: one may be on its way, and a client that pools connections cannot know of the end.
 _LAST_REQUEST_WAIT_S = 1.0
-#: Connections that hear of the end in one turn.
+#: Connections that get the notice of the end in one round of the loop.
 _FINISHED_PER_TURN = 100
 
 
 class PublicServer:
-    """Makes a ClientConnection for every client; ``connections`` are those that are open.
-    ``handshake_timeout``: seconds that a TLS handshake may take, 0 where there is none. The other
-    timeouts are the keys of the configuration's ``server``, ``limits`` those of them that are in
-    force now."""
+    """Makes a ClientConnection for every client; ``connections`` are the open ones.
+    ``handshake_timeout``: seconds that a TLS handshake may take, 0 without TLS. The other timeouts
+    are settings of the configuration's ``server``; ``limits`` are the active ones."""
 
     def __init__(
         self,
@@ -61,13 +61,13 @@ class PublicServer:
         self.quiet = QuietClients(self.loop, self.connections, self.turns)
         self.stalls = Stalls(self.loop, limits)
         self.room = Room(lambda: limits().max_bodies)
-        #: Accepted, not yet open. A handshake that fails tells us nothing, but lets go of what it
-        #: would have opened; a timer ends what is held even so.
+        #: Accepted, not yet open. A failed handshake is not reported, but releases what it would
+        #: have opened; a timer ends what is held nevertheless.
         self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
         self.closing = False
         #: So many of the next requests are the last of their connections: see `arrivals`.
         self.surplus = 0
-        #: Called with their number when a connection opens or ends; None: nobody counts them.
+        #: Called with the number of connections when one opens or ends; None: they are not counted.
         self.counted: Callable[[int], None] | None = None
         self._emptied: asyncio.Future[None] | None = None
         self._rested: asyncio.Future[None] | None = None
@@ -91,22 +91,22 @@ class PublicServer:
             self._end_handshake(weakref.ref(connection))
 
     def close_idle(self) -> None:
-        """Close what carries no request and has not for a while; what does carry one tells its
-        client that it is the last, and closes after its answer."""
+        """Close connections that carry no request and have not for a while; for others the current
+        request is the last, and they close after its answer."""
         self.closing = True
         self.idle_timeout = min(self.idle_timeout, _LAST_REQUEST_WAIT_S)
         self._finish(deque(self.connections))
 
     def _finish(self, connections: deque[ClientConnection]) -> None:
-        """Some of them now, and the rest in turns: streams may run for long beside thousands."""
+        """Some of them now, and the rest in turns: streams may run beside thousands."""
         for _ in range(min(len(connections), _FINISHED_PER_TURN)):
             connections.popleft().finish_soon()
         if connections:
             self.turns.add(partial(self._finish, connections))
 
     async def wait_empty(self) -> None:
-        """Until no connection is open, nor one that was accepted about to be."""
-        # What was accepted in this turn of the loop opens in the next one.
+        """Until no connection is open or about to be."""
+        # What was accepted in this round of the loop opens in the next one.
         await asyncio.sleep(0)
         while self.connections or self._shaking:
             if self._emptied is None or self._emptied.done():
@@ -131,18 +131,18 @@ class PublicServer:
             self._emptied.set_result(None)
 
     def rest(self) -> None:
-        """A connection answers nothing any more."""
+        """A connection has no running answer any more."""
         if self._rested is not None and not self._rested.done():
             self._rested.set_result(None)
 
     async def close(self, grace: float) -> None:
-        """Cancel what is still being answered and close everything; ``grace``: seconds for what
-        has been written to reach its clients."""
+        """Cancel running answers and close everything; ``grace``: seconds for sending what has been
+        written."""
         self.closing = True
         for timer in self._shaking.values():
             timer.cancel()
         self._shaking.clear()
-        # Those whose relay has just been cut end by themselves.
+        # Those whose relay has just been cut end without a cancel.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         for connection in list(self.connections):

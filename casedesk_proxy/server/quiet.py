@@ -1,12 +1,13 @@
-"""Clients in a crowd that have nothing to say for now, watched apart from the event loop's own.
+"""Watches the quiet clients of a crowd with an epoll instance of its own, not with the event loop.
 
-An event loop hands on all that its kernel has before anything else gets its turn. Where thousands
-of clients leave at one moment, that is one round of a quarter of a second, in which no stream goes
-on. So where clients are many, those that wait for their answer, read it or are idle are not
-watched by the loop but by an epoll instance of our own, which is asked for so many of them a round.
-Who says something, or leaves, is read by the loop again from the next round on.
+An event loop handles all events that its kernel has before any other code runs. If thousands of
+clients leave at one moment, that is one round of a quarter of a second, in which no stream
+continues. So if there are many clients, those that wait for their answer, read it or are idle are
+watched by a separate epoll instance, from which only some events are read in each round. A client
+that sends something, or leaves, is read by the loop again from the next round.
 
-Only those that the loop reads are looked at: merely to pass by 9 000 others is a cache miss each.
+A search only examines the connections that the loop reads: to pass over 9 000 others costs a cache
+miss for each.
 """
 
 from __future__ import annotations
@@ -24,14 +25,13 @@ from casedesk_proxy.turns import Turns
 
 __all__ = ["QuietClients"]
 
-#: Connections that are no crowd yet: the loop reads them in a few milliseconds.
+#: So many connections are not a crowd: the loop reads them in a few milliseconds.
 _MIN_CLIENTS = 256
-#: Seconds between two looks for who is quiet.
+#: Seconds between two searches for quiet clients.
 _LOOK_S = 1.0
-#: Clients that are read again in one round: to let one go takes some 60 µs, its share of closing
-#: included.
+#: Clients that are read again in one round: closing one takes some 60 µs in all.
 _WOKEN_PER_ROUND = 40
-#: Connections that are looked at, and watched apart, in one turn.
+#: Connections that are examined, and watched apart, in one round.
 _SEEN_PER_TURN = 64
 _EVENTS = select.EPOLLIN | select.EPOLLRDHUP
 #: A loop's own descriptors are among the first of a process.
@@ -43,11 +43,11 @@ class _Client(Protocol):
     def has_left(self) -> bool: ...
 
     def stand_by(self) -> int:
-        """Be read no more. The descriptor that is watched until `QuietClients.forget`, of which
-        the loop reads and writes nothing; -1: it must be read."""
+        """Stop reading. Returns the descriptor that is watched until `QuietClients.forget`, and
+        that the loop neither reads nor writes; -1: the client must be read."""
 
     def wake(self) -> None:
-        """It says something, or leaves."""
+        """Read it again: it has sent something, or has left."""
 
 
 class _Connection(Protocol):
@@ -55,12 +55,12 @@ class _Connection(Protocol):
     def client(self) -> _Client: ...
 
     def is_quiet(self) -> bool:
-        """Whether all that has come is dealt with, or waits for its answer."""
+        """Whether all that has arrived is handled, or waits for its answer."""
 
 
 class QuietClients:
-    """``connections``: all that are open. ``look_s``: seconds between two looks at them, once there
-    are ``crowd``; ``loops_first``: the loop's own epoll instance is one of so many descriptors."""
+    """``connections``: all that are open. ``look_s``: seconds between two searches, once there are
+    ``crowd``; ``loops_first``: the loop's own epoll instance is one of so many descriptors."""
 
     __slots__ = (
         "_connections", "_crowd", "_epoll", "_look_s", "_loop", "_loops_epoll", "_loops_first",
@@ -84,10 +84,10 @@ class QuietClients:
         self._look_s = look_s
         self._loops_first = loops_first
         self._epoll: select.epoll | None = None
-        #: The event loop's own, where that is known.
+        #: The event loop's own, if it is known.
         self._loops_epoll: select.epoll | None = None
         self._watched: dict[int, _Connection] = {}
-        #: While there is a crowd: those that the loop reads, and some that have left since.
+        #: While there is a crowd: connections that the loop reads, and some that have closed since.
         self._read: deque[_Connection] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -103,7 +103,8 @@ class QuietClients:
             self._arm()
 
     def forget(self, number: int) -> None:
-        """It is read again; or it is about to be closed, and others may have its descriptor."""
+        """Stop watching it: it is read again, or is about to be closed, and its descriptor may be
+        used for another connection."""
         connection = self._watched.pop(number, None)
         if connection is None or self._epoll is None:
             return
@@ -136,7 +137,7 @@ class QuietClients:
             return
         self._arm()
         if self._epoll is None:
-            # By the next look the loop watches it.
+            # The loop watches it before the next search.
             self._epoll = select.epoll()
             self._loop.add_reader(self._epoll.fileno(), self._wake_some)
         else:
@@ -145,7 +146,7 @@ class QuietClients:
             self._look_at(len(self._read))
 
     def _look_at(self, count: int) -> None:
-        """So many of those that are read: some now, and the rest in turns."""
+        """Examine ``count`` connections that are read: some now, the rest in turns."""
         for _ in range(min(count, len(self._read), _SEEN_PER_TURN)):
             connection = self._read.popleft()
             client = connection.client
@@ -160,8 +161,8 @@ class QuietClients:
     def _watch(self, number: int, connection: _Connection) -> None:
         assert self._epoll is not None, "who is looked at may be watched"
         if self._loops_epoll is not None:
-            # libuv leaves what it reads no more where it is until it can be read, and removes it
-            # then: all of a crowd that leaves in one round again.
+            # libuv keeps a descriptor that it no longer reads until data arrives there, and only
+            # then removes it: if a crowd leaves, that is again one long round.
             with contextlib.suppress(OSError):
                 self._loops_epoll.unregister(number)
         self._epoll.register(number, _EVENTS)
@@ -175,8 +176,9 @@ class QuietClients:
 
 
 def _find_epoll(watched: int, first: int) -> select.epoll | None:
-    """The event loop's epoll, which watches the descriptor ``watched``, by a descriptor of its own;
-    None where it is not among the ``first`` descriptors. Any other epoll refuses to modify it."""
+    """The event loop's epoll instance, which watches the descriptor ``watched``, by a descriptor of
+    its own; None if it is not among the ``first`` descriptors. Any other epoll instance refuses to
+    modify it."""
     for number in range(first):
         with contextlib.suppress(OSError):
             epoll = select.epoll.fromfd(os.dup(number))

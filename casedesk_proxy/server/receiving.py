@@ -1,9 +1,9 @@
 """A request's body on its way to a disk: in pieces, in a thread, and never held as a whole.
 
-What has come waits in memory, up to a bound; then nothing more is read from the client. So a body
-of any size costs that bound and one read. A thread gets half of the bound at a time, since handing
-over costs what writing some 50 KB does, or less where the client pauses. A client that sends too
-slowly is let go of.
+Arriving bytes wait in memory, up to a limit; then the client is not read. So a body of any size
+costs that limit and one read. A thread gets half of the limit at a time, since handing over costs
+as much as writing some 50 KB, or less if the client pauses. A client that sends too slowly is
+closed.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
 
 __all__ = ["BodyReceiver", "ContentParser", "RawContent"]
 
-#: Bytes that wait for the disk, those that are being written included; and pieces of them, each
-#: of which costs memory beside its bytes.
+#: Bytes that wait for the disk, those being written included; and their number of pieces, each of
+#: which costs memory beside its bytes.
 _HELD_BYTES, _HELD_PIECES_COUNT = 2**20, 256
-#: What a thread is given at a time, unless no more comes.
+#: What a thread gets at a time, unless no more arrives.
 _BATCH_BYTES, _BATCH_PIECES_COUNT = _HELD_BYTES // 2, _HELD_PIECES_COUNT // 2
 #: Seconds for which bytes wait for more of them.
 _GATHER_S = 0.05
@@ -36,7 +36,7 @@ class ContentParser(Protocol):
 
 
 class RawContent:
-    """The body is the content, but for its first ``skip`` bytes."""
+    """The body is the content, without its first ``skip`` bytes."""
 
     def __init__(self, skip: int = 0) -> None:
         self._skip = skip
@@ -50,9 +50,9 @@ class RawContent:
 
 
 class BodyReceiver:
-    """See `relay.parties.Sink`. ``write`` begins to write pieces and says when that is done;
-    ``pause``: seconds in which the client has to send ``least`` bytes; ``gather``: seconds for
-    which bytes wait for more of them."""
+    """See `relay.parties.Sink`. ``write`` begins to write pieces and returns when that is done;
+    ``pause``: seconds in which the client must send ``least`` bytes; ``gather``: seconds for which
+    bytes wait for more of them."""
 
     __slots__ = (
         "_counted", "_due", "_error", "_gather", "_held", "_is_due", "_is_writing", "_least",
@@ -79,7 +79,7 @@ class BodyReceiver:
         self._least = least
         self._gather = gather
         self._waiting: list[bytes] = []
-        #: Bytes that wait or are being written, and of them those that are.
+        #: Bytes that wait or are being written, and those of them that are being written.
         self._held = self._written = 0
         self._due: asyncio.TimerHandle | None = None
         self._is_due = self._is_writing = False
@@ -91,7 +91,7 @@ class BodyReceiver:
         self.has_ended = False
 
     async def run(self) -> None:
-        """Until all of the body is on the disk. Raises ProxyError, and what ``write`` does."""
+        """Until all of the body is on the disk. Raises ProxyError, and what ``write`` raises."""
         self._signal = signal = OneShot[None](self._loop)
         self._watch()
         try:
@@ -105,11 +105,11 @@ class BodyReceiver:
             self._waiting.clear()
 
     def give_way(self, error: ProxyError) -> None:
-        """Another task continues. The last thing that a caller does."""
+        """Another task continues. Callers must do this last."""
         self._error = error
         self.wake(None)
 
-    # What the request calls.
+    # Called by the request.
 
     @property
     def wants(self) -> bool:
@@ -138,7 +138,7 @@ class BodyReceiver:
         if signal is None or signal.done:
             return
         if error is not None:
-            # Nobody waits here for what is being written: the code that lets go of the disk does.
+            # What is being written is not awaited here: the code that releases the disk does that.
             signal.fail(error)
         elif self.has_ended and not self._held:
             signal.set(None)
@@ -160,7 +160,7 @@ class BodyReceiver:
         self._write(pieces).add_done_callback(self._note_written)
 
     def _is_worth_it(self) -> bool:
-        """To hand over what waits, while nothing is being written."""
+        """Whether to hand over what waits, while nothing is being written."""
         is_batch = self._held >= _BATCH_BYTES or len(self._waiting) >= _BATCH_PIECES_COUNT
         return is_batch or self.has_ended or self._is_due
 
@@ -179,18 +179,18 @@ class BodyReceiver:
         self._request.client.listen()
         self.wake(None)
 
-    # Patience.
+    # Timeouts.
 
     def _watch(self) -> None:
         self._counted = self.received
         self._timer = self._loop.call_later(self._pause, self._doubt)
 
     def _doubt(self) -> None:
-        # What it sent in time may have yet to be read.
+        # Bytes that it sent in time may still be unread.
         self._timer = self._loop.call_later(TIMEOUT_GRACE_S, self._judge)
 
     def _judge(self) -> None:
-        # While the disk is slow the client has to wait, not we for it.
+        # While the disk is slow, the client waits for us.
         if self.received - self._counted >= self._least or self._held or self.has_ended:
             self._watch()
         else:

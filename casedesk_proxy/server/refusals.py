@@ -1,4 +1,4 @@
-"""Refusals without a valid key: how many an address may have, and one log line for many."""
+"""Refusals without a valid key: how many an address may get, and one log line for many."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Judged:
 
 
 class RefusalLimit:
-    """``judge`` is asked of each refusal of somebody unknown. ``period_s``: what one log line sums
-    up. ``stop`` must be called."""
+    """Call ``judge`` for each refusal of an unknown client. ``period_s``: the time that one log
+    line sums up. ``stop`` must be called."""
 
     __slots__ = ("_current", "_loop", "_period_s", "_refusals", "_timer")
 
@@ -38,7 +38,7 @@ class RefusalLimit:
         self._timer: asyncio.TimerHandle | None = None
 
     def judge(self, address: str, error: ProxyError) -> Judged:
-        """What to answer to the client at ``address``: ``error``, or that there were too many."""
+        """The answer to the client at ``address``: ``error``, or that there were too many."""
         limit = self._current.snapshot.refusals_per_minute
         verdict = self._refusals.note(limit_key(address), self._loop.time(), limit)
         if verdict is RefusalVerdict.LOGGED:

@@ -1,5 +1,5 @@
-"""What the answering of a request can come to: a reply that is over, one of ours that is yet to be
-written, or a node's that flows."""
+"""The possible results of answering a request: a finished reply, one of ours that is still to be
+written, or a node's that is being sent."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["Own", "Result", "Streaming"]
 
 @record
 class Own:
-    """A whole reply of ours to a request that no node was asked for."""
+    """A whole reply of ours to a request for which no node was asked."""
 
     reply: OwnReply
 
     @classmethod
     def of(cls, answer: Answered) -> Own:
-        """A transposed request that needs no node."""
+        """A translated request that needs no node."""
         headers = (
             (name.encode("latin-1"), text.encode("latin-1")) for name, text in answer.headers
         )
@@ -32,7 +32,7 @@ class Own:
 
 @record
 class Streaming:
-    """A node's reply, on its way."""
+    """A node's reply that is being sent."""
 
     delivery: Delivery | Upgrade
 

@@ -1,9 +1,9 @@
-"""One configuration with all that serving it takes: compiled whole in a thread, put in force by one
-assignment.
+"""One configuration with everything that is needed to serve it: compiled in a thread, applied by
+one assignment.
 
-What reads files or takes time happens in `compile_runtime`; nothing is left for the event loop that
-could wait or fail. No code keeps a part of a runtime for longer than a decision, or an exchange:
-it reads ``serving.current`` each time.
+`compile_runtime` does all that reads files or takes time; nothing is left for the event loop that
+could wait or fail. No code keeps a part of a runtime for longer than a decision, or an exchange: it
+reads ``serving.current`` each time.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """``hosts`` and ``admin_hosts`` are the names by which the listeners may be called;
-    ``access_log`` writes an exchange's line, None: none is wanted; ``certificate`` is for clients
-    that come over https, None: they come over http."""
+    """``hosts`` and ``admin_hosts`` are the host names of the listeners; ``access_log`` writes an
+    exchange's line, None: it is off; ``certificate`` is for clients that come over https, None:
+    they come over http."""
 
     config: Config
     snapshot: Snapshot
@@ -66,8 +66,8 @@ class Runtime:
 
 
 class Serving:
-    """What is in force. A reload is one assignment to ``current``, and its readers see nothing
-    else of it. Code that needs only the snapshot takes it as a `snapshot.Current`."""
+    """The active runtime. A reload is one assignment to ``current``, and its readers notice nothing
+    else. Code that needs only the snapshot takes it as a `snapshot.Current`."""
 
     __slots__ = ("current",)
 
@@ -82,14 +82,14 @@ class Serving:
 def first_runtime(
     config: Config, secrets: Mapping[str, str], log_formatter: LogFormatter
 ) -> Runtime:
-    """The one to start with, otherwise as `compile_runtime`. ``log_formatter``: for the log."""
+    """The first one, otherwise as `compile_runtime`. ``log_formatter``: for the log."""
     contexts = make_contexts(config, NodeContexts())
     return _compile(config, secrets, contexts, log_formatter, Listening())
 
 
 def compile_runtime(config: Config, secrets: Mapping[str, str], before: Runtime) -> Runtime:
-    """Reads certificates: call it in a thread where a loop runs. TLS contexts of nodes whose
-    settings and CA files are as ``before`` are kept. ``secrets``: the nodes' keys, by node name.
+    """Reads certificates: call it in a thread if a loop runs. TLS contexts of nodes whose settings
+    and CA files are the same as ``before`` are kept. ``secrets``: the nodes' keys, by node name.
 
     Raises OSError for a certificate, key or CA file that cannot be used.
     """
@@ -121,7 +121,7 @@ def _compile(
 
 
 def relocate(runtime: Runtime, listening: Listening) -> Runtime:
-    """The same configuration, now that it is known where the listeners are."""
+    """The same configuration, now that the listeners' addresses are known."""
     server = runtime.config.server
     return replace(
         runtime,
@@ -137,8 +137,8 @@ def with_stored_keys(runtime: Runtime, keys: KeyTable) -> Runtime:
 
 
 class ListenerTls:
-    """What listening sockets do handshakes with, for good; each new handshake shows the
-    certificate that is in force."""
+    """The permanent TLS context of listening sockets; each new handshake uses the active
+    certificate."""
 
     def __init__(self, serving: Serving) -> None:
         certificate = serving.current.certificate
@@ -147,7 +147,7 @@ class ListenerTls:
         self.context = _make_context()
 
         def choose(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            # Where a reload took server.tls away the listener keeps the certificate that it has.
+            # If a reload removed server.tls the listener keeps its certificate.
             self._shown = serving.current.certificate or self._shown
             handshake.context = self._shown
 
@@ -165,6 +165,6 @@ def _load_certificate(settings: ServerTls | None) -> ssl.SSLContext | None:
     if settings is None:
         return None
     context = _make_context()
-    # The empty answer stops OpenSSL from asking for a passphrase on the terminal.
+    # The empty answer prevents OpenSSL from asking for a passphrase on the terminal.
     context.load_cert_chain(settings.cert, settings.key, lambda: "")
     return context

@@ -1,7 +1,7 @@
-"""Clients that do not take what has been written to them: a reply of ours, the rest of a relayed
-one, or the bytes that a close waits for. While a relay runs, `watch` looks after its client.
+"""Clients that do not read what has been written to them: a reply of ours, the rest of a relayed
+one, or the bytes that a close waits for. While a relay runs, `watch` watches its client.
 
-What is unsent lies in our memory, and a transport waits for an empty buffer without end.
+Unsent bytes are in our memory, and a transport waits for an empty buffer without a limit.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from casedesk_proxy.server.limits import ServerLimits
 
 __all__ = ["Stalls", "Writer"]
 
-#: Looks per limit.
+#: Checks per limit.
 _LOOKS_PER_LIMIT = 4
 
 
@@ -29,8 +29,8 @@ class Writer(Protocol):
 
 
 class Stalls:
-    """Resets connections of which in ``send_timeout`` too little has been taken: less than
-    ``min_rate``, or nothing. One timer for all of them. ``limits`` are those in force."""
+    """Resets connections that have read too little in ``send_timeout``: less than ``min_rate``, or
+    nothing. There is one timer for all. ``limits`` are the active ones."""
 
     __slots__ = ("_limits", "_loop", "_timer", "_watched")
 

@@ -1,4 +1,4 @@
-"""Chats that stream and can be steered meanwhile: which exchange is which, and whose."""
+"""Streaming chats that can be steered: which exchange has which chat, and whose it is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MAX_BEGINNING_BYTES = 8192
 
 
 class Steering:
-    """``live``: the exchanges that are under way."""
+    """``live``: the running exchanges."""
 
     def __init__(self, live: Collection[Exchange]) -> None:
         self._live = live
@@ -29,7 +29,7 @@ class Steering:
     def learner(
         self, admitted: Admitted, plan: Plan, reply: LeasedReply, exchange: Exchange
     ) -> Callable[[bytes], None] | None:
-        """What reads the chat's id in its beginning; None for what cannot be steered."""
+        """Reads the chat's id from its beginning; None if it cannot be steered."""
         is_chat = plan.framing is Framing.SSE and admitted.call.action is Action.CHAT
         if not is_chat or reply.route.translator is not None or not can_steer(reply.lease.node):
             return None
@@ -41,7 +41,7 @@ class Steering:
         return learn
 
     def finder(self, admitted: Admitted) -> Callable[[str], Keeper | None]:
-        """The node that runs the chat of an id, if the caller has begun it."""
+        """The node that runs the chat with an id, if the caller began it."""
         owner = admitted.facts.deployment, admitted.facts.key
 
         def find(ident: str) -> Keeper | None:

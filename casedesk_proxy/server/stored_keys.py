@@ -1,4 +1,4 @@
-"""The keys of the state file, in force: looked at in a thread, taken by one assignment."""
+"""The active keys of the state file: read in a thread, applied by one assignment."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from casedesk_proxy.store.writer import StoreWriter
 
 __all__ = ["StoredKeys"]
 
-#: Seconds for which the first look at the file may keep start-up waiting.
+#: Seconds that the first check of the file may delay start-up.
 FIRST_LOOK_WAIT_S = 5.0
-#: Seconds for which a change of a key waits until it counts here; its file may hang.
+#: Seconds for which a change of a key waits until it is applied here; its file may hang.
 _LOOK_WAIT_S = 2.0
 
 
 class StoredKeys:
-    """``last_use`` is to hear of each exchange; ``taken`` is called once other keys are in
-    force."""
+    """``last_use`` gets each exchange; ``taken`` is called once other keys are active."""
 
     def __init__(
         self,
@@ -41,12 +40,12 @@ class StoredKeys:
         self.last_use = LastUse(store)
 
     async def start(self) -> None:
-        """The keys are in force then, if the file can be read."""
+        """Afterwards the keys are active, if the file can be read."""
         self.watch.start()
         await asyncio.to_thread(self.watch.looked.wait, FIRST_LOOK_WAIT_S)
 
     async def take_changes(self) -> None:
-        """What is in the file now is in force here then, if the file can be read in time."""
+        """Afterwards the file's current keys are active here, if the file can be read in time."""
         looked = self._loop.create_future()
 
         def finish() -> None:
@@ -71,12 +70,12 @@ class StoredKeys:
         self._call_soon(self._take, table)
 
     def _call_soon(self, step: Callable[..., None], *given: object) -> None:
-        """From the thread that looks at the file; in the order of the calls."""
+        """From the thread that checks the file; in the order of the calls."""
         with contextlib.suppress(RuntimeError):  # The loop has ended.
             self._loop.call_soon_threadsafe(step, *given)
 
     def _take(self, table: KeyTable) -> None:
-        """The keys count from the next request on, also on kept connections: what was remembered of
-        admitted requests belongs to the snapshot of before. Running streams are not cut."""
+        """The keys apply from the next request on, also on kept connections: remembered admissions
+        belong to the previous snapshot. Running streams are not cut."""
         self._serving.current = with_stored_keys(self._serving.current, table)
         self._taken()

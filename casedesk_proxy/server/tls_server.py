@@ -1,4 +1,4 @@
-"""Clients that come by TLS: accepted, and served once they have shaken hands."""
+"""Clients that come over TLS: accepted, and served after their handshake."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["TlsServer"]
 
 log = logging.getLogger(__name__)
 
-#: Connections that are accepted in one turn of the loop.
+#: Connections that are accepted in one round of the loop.
 _ACCEPT_TIMES = 100
-#: Seconds without descriptors or memory for which nobody is accepted.
+#: Seconds for which no connection is accepted after descriptors or memory ran out.
 _EXHAUSTED_S = 1.0
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-#: The first byte of what a TLS client sends (RFC 8446 section 5.1).
+#: The first byte from a TLS client (RFC 8446 section 5.1).
 _HANDSHAKE = b"\x16"
 _ERROR = BadRequest("this port speaks HTTPS; use https://", code="not_http")
 _WORDS = jsonio.dumps(
@@ -38,8 +38,8 @@ _SPEAK_TLS = (
 
 
 class TlsServer:
-    """Accepts from ``sock`` at once; it is the server's to close. ``make`` makes a protocol for
-    each client, which is dropped where the handshake fails or takes more than so many seconds."""
+    """Accepts from ``sock`` at once and owns it. ``make`` makes a protocol for each client, which
+    is dropped if the handshake fails or takes more than so many seconds."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class TlsServer:
 
 
 class _Handshake:
-    """Until a client has shaken hands. One that speaks plain HTTP is answered in that."""
+    """A client until its handshake is done. A client that speaks plain HTTP gets a plain answer."""
 
     __slots__ = ("_context", "_loop", "_number", "_protocol", "_sock", "_timer")
 
@@ -116,7 +116,7 @@ class _Handshake:
         loop.add_reader(self._number, self._begin)
 
     def _begin(self) -> None:
-        """The client's first bytes are there."""
+        """The client's first bytes have arrived."""
         try:
             if self._sock.recv(1, socket.MSG_PEEK) not in (_HANDSHAKE, b""):
                 self._sock.recv(65536)

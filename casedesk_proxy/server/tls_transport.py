@@ -1,11 +1,11 @@
-"""A client's connection under TLS, written and read by OpenSSL itself.
+"""A client's connection under TLS, whose socket OpenSSL reads and writes directly.
 
-The event loop's own transport hands each piece from a buffer of the loop's to one of OpenSSL's and
-back, in both directions; here OpenSSL has the socket. TLS adds 31 % to the cost of an event instead
-of 46, and 17 KB to a stream instead of 45 (bench/NOTES.md). To its protocol it behaves as any
-transport of asyncio does, and as the loop's does under TLS: a connection has no halves.
+The event loop's own transport copies each piece between a buffer of the loop and one of OpenSSL, in
+both directions. Here TLS adds 31 % to the cost of an event instead of 46, and 17 KB to a stream
+instead of 45 (bench/NOTES.md). For its protocol it behaves like any asyncio transport. As with the
+loop's transport under TLS, a connection cannot be closed in one direction only.
 
-    open ──close──▶ flushing ──▶ parting ──their end, or a while──▶ closed ◀──abort, a fault── any
+    open ──close──▶ flushing ──▶ parting ──peer's end or timeout──▶ closed ◀──abort, a fault── any
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["TlsTransport"]
 
 log = logging.getLogger(__name__)
 
-#: The most that one record holds (RFC 8446 section 5.1): a read of so much leaves nothing in
-#: OpenSSL that the event loop would not hear of.
+#: The size of the largest record (RFC 8446 section 5.1): a read of so much leaves nothing in
+#: OpenSSL of which the event loop would not know.
 _RECORD_BYTES = 16384
-#: Reads in one turn of the loop.
+#: Reads in one round of the loop.
 _READ_TIMES = 8
 #: Unsent bytes: above the first its protocol is paused, below the second resumed.
 _HIGH_WATER_BYTES, _LOW_WATER_BYTES = 65536, 16384
-#: For so long a client may take to end its side once ours has ended. What it sends meanwhile is
+#: How long a client may take to end its side after ours has ended. What it sends meanwhile is
 #: dropped; closing before would make its kernel discard what we sent (RFC 9112 section 9.6).
 _PARTING_S = 2.0
 
 
 class TlsTransport(asyncio.Transport):
-    """``sock`` has shaken hands and does not block; it is the transport's to close. The protocol
-    hears of it at once."""
+    """``sock`` has done its handshake and does not block; the transport owns it. The protocol is
+    called at once."""
 
     __slots__ = (
         "_buffer", "_fd", "_high", "_is_closing", "_is_lost", "_is_parting", "_is_paused",
@@ -65,13 +65,13 @@ class TlsTransport(asyncio.Transport):
         self._is_paused = False
         self._is_closing = self._is_parting = self._is_lost = False
         self._start_reading()
-        # In this turn nothing is read yet: it may pause that, or close.
+        # Nothing is read yet in this round: the protocol may pause reading, or close.
         protocol.connection_made(self)
 
-    # What it is.
+    # Its properties.
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """``socket`` and ``ssl_object`` are the socket, which is only to be looked at."""
+        """``socket`` and ``ssl_object`` are the socket, only for reading its properties."""
         sock = self._sock
         with contextlib.suppress(OSError):
             match name:
@@ -96,7 +96,7 @@ class TlsTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self._is_closing
 
-    # What the client says.
+    # Reading.
 
     def is_reading(self) -> bool:
         return self._is_reading and not self._is_closing
@@ -124,11 +124,11 @@ class TlsTransport(asyncio.Transport):
             except ssl.SSLWantReadError:
                 break
             except ssl.SSLWantWriteError:
-                # It has to answer first, a new key for instance; what it wrote tells again.
+                # It must answer first, a new key for instance; what it wrote triggers another read.
                 self._start_writing()
                 break
             except OSError as error:
-                # Of an end on both sides Python makes an error.
+                # Python raises an error when both sides have ended.
                 self._lose(None if self._is_parting else error)
                 return
             if not self._hand_over(data):
@@ -146,7 +146,7 @@ class TlsTransport(asyncio.Transport):
             if data:
                 self._protocol.data_received(data)
             else:
-                # What it asks for is not to be had: see the class.
+                # Its result cannot be respected: see the class.
                 self._protocol.eof_received()
                 self.close()
         except Exception as error:
@@ -154,7 +154,7 @@ class TlsTransport(asyncio.Transport):
             self._lose(error)
         return self._is_reading and not self._is_closing
 
-    # What is said to it.
+    # Writing.
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         self._high = _HIGH_WATER_BYTES if high is None else high
@@ -167,7 +167,7 @@ class TlsTransport(asyncio.Transport):
         return self._unsent
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Now as far as the kernel takes it. Nothing once it is closing."""
+        """Write at once what the kernel accepts. Does nothing once it is closing."""
         if self._is_closing or not data:
             return
         if not self._buffer:
@@ -176,7 +176,7 @@ class TlsTransport(asyncio.Transport):
                 return
             data = memoryview(data)[sent:] if isinstance(data, bytes) else bytes(data[sent:])
         elif not isinstance(data, bytes):
-            # Copied, since the caller may use its memory again.
+            # Copied, since the caller may reuse its memory.
             data = bytes(data)
         self._buffer.append(data)
         self._unsent += len(data)
@@ -186,7 +186,7 @@ class TlsTransport(asyncio.Transport):
             self._flush()
 
     def _send(self, data: bytes | bytearray | memoryview[Any]) -> int:
-        """How many bytes of it the kernel took: at most those of one record."""
+        """How many bytes of it the kernel accepted: at most those of one record."""
         try:
             return self._sock.send(data)
         except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
@@ -215,7 +215,7 @@ class TlsTransport(asyncio.Transport):
             self._loop.remove_writer(self._fd)
 
     def _flush(self) -> None:
-        """Piece by piece, as far as the kernel takes them."""
+        """Piece by piece, as much as the kernel accepts."""
         while self._buffer:
             piece = self._buffer[0]
             sent = self._send(piece)
@@ -243,10 +243,10 @@ class TlsTransport(asyncio.Transport):
             self._is_paused = False
             self._protocol.resume_writing()
 
-    # Its end.
+    # Closing.
 
     def close(self) -> None:
-        """Once what was written is sent."""
+        """Close after what was written is sent."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -259,7 +259,7 @@ class TlsTransport(asyncio.Transport):
         self._lose(None)
 
     def _part(self) -> None:
-        """All is sent: say so, and wait for a while for the client to do the same."""
+        """All is sent: end our side, and wait for a while for the client to do the same."""
         if self._is_lost:
             return
         if not self._is_parting:
@@ -278,7 +278,7 @@ class TlsTransport(asyncio.Transport):
             self._lose(None)
 
     def _lose(self, error: Exception | None) -> None:
-        """It is over now; the protocol is called in a turn of its own."""
+        """It has ended; the protocol is called in a later round."""
         if self._is_lost:
             return
         self._is_lost = self._is_closing = True

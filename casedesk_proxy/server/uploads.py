@@ -1,6 +1,5 @@
 """Requests that are forms with files: the beginning is held, up to the model's name, and the rest
-goes to the node as it comes. A form that is short is held whole, so that another node can have it.
-"""
+goes to the node while it arrives. A short form is held whole, so that another node can have it."""
 
 from __future__ import annotations
 
@@ -17,19 +16,19 @@ from casedesk_proxy.wire.multipart import FormReader, MalformedForm
 
 __all__ = ["forward_form"]
 
-#: Bytes of a form that are held if it has no more.
+#: A form of up to so many bytes is held whole.
 _HELD_WHOLE_BYTES = 2**20
 
 
 class _Scan:
-    """Follows what is held of a form of ``length`` bytes, if that is known. ``most`` bytes may be
-    held of it."""
+    """Follows the held part of a form of ``length`` bytes, if that is known. At most ``most`` bytes
+    of it may be held."""
 
     def __init__(self, reader: FormReader, length: int | None, most: int) -> None:
         self._reader = reader
         self._most = most
         whole = min(_HELD_WHOLE_BYTES, most)
-        #: Bytes below which it is waited for more, although the model is known.
+        #: With fewer bytes more is awaited, although the model is known.
         self._least: float = whole
         if length is not None:
             self._least = float("inf") if length <= whole else 0
@@ -37,7 +36,7 @@ class _Scan:
         self.error: MalformedForm | None = None
 
     def has_enough(self, body: bytes | bytearray) -> bool:
-        """Whether the form can be passed on, or has to be refused."""
+        """Whether the form can be passed on, or must be refused."""
         size = len(body)
         if self.error is None and size > self._read:
             try:
@@ -53,7 +52,7 @@ class _Scan:
 async def forward_form(
     forwarder: Forwarder, pending: PendingRequest, boundary: bytes, reader: FormReader
 ) -> Result:
-    """``boundary`` is the form's. Raises a ProxyError where nothing has been sent."""
+    """``boundary`` is the form's. Raises a ProxyError while nothing has been sent."""
     request, exchange, snapshot = pending.request, pending.exchange, pending.snapshot
     head, timing = request.head, pending.timing
     length = head.length if head.body is BodyFraming.LENGTH else None

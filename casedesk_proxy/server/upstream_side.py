@@ -1,4 +1,4 @@
-"""The nodes' side of a gateway: who asks them, what is known of them, and who looks after them."""
+"""The nodes' side of a gateway: the dispatcher, what is known of nodes, and their probes."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class UpstreamSide:
         self._prober = Prober(loop, serving, slots, self.metadata, tick_s=waits.probe_tick_s)
 
     def apply(self, before: Snapshot | None) -> None:
-        """Another configuration is in force than ``before``: slots and connections, what is known
-        of nodes, and probes."""
+        """Another configuration than ``before`` is active: apply it to slots, connections, metadata
+        and probes."""
         self.dispatcher.apply(self._serving.snapshot)
         self.metadata.apply(before)
         self._prober.apply()
 
     def list_chores(self) -> Iterator[tuple[Coroutine[None, None, None], str]]:
-        """Each is to run until it is cancelled; with its name."""
+        """Each runs until it is cancelled; with its name."""
         yield self.metadata.keep_fresh(), "metadata"
         yield self._prober.run(), "probes"

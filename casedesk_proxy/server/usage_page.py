@@ -1,4 +1,4 @@
-"""``GET /v1/usage``: what the caller's key has used, and what is left to it."""
+"""``GET /v1/usage``: what the caller's key has used, and what is left of its limits."""
 
 from __future__ import annotations
 

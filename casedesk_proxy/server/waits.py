@@ -1,4 +1,4 @@
-"""How long the gateway waits for others where no configuration says so, in seconds."""
+"""How long the gateway waits in cases that no configuration covers, in seconds."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ __all__ = ["WAITS", "Waits"]
 class Waits:
     """One value for a whole gateway, so that tests need not wait."""
 
-    #: A client's TLS handshake may take it, and so hold up a drain.
+    #: For a client's TLS handshake, which may delay a drain.
     handshake_s: float = 10.0
-    #: The first look at the nodes may keep start-up waiting.
+    #: For the first round over the nodes, which may delay start-up.
     first_round_s: float = 2.0
-    #: Streams that were told to end may do so.
+    #: For streams that were asked to end.
     stop_grace_s: float = 1.0
-    #: The first look at the nodes may keep a client, while nothing at all is known.
+    #: For the first round over the nodes, while nothing is known, which may delay a client.
     first_look_s: float = 3.0
-    #: A request for an unknown model waits for the nodes' newest lists: those that live tell them
-    #: within that, and one that hangs is no reason to keep a client.
+    #: For the nodes' newest lists, if a request names an unknown model: healthy nodes answer within
+    #: this time, and a client should not wait for one that hangs.
     model_refresh_s: float = 1.0
-    #: One log line sums up the refusals of that time.
+    #: The time of refusals that one log line sums up.
     refusal_summary_s: float = 10.0
-    #: What is still to come of a node's error.
+    #: For the rest of a node's error.
     error_remainder_s: float = REMAINDER_WAIT_S
-    #: Between two rounds over the nodes that somebody asks for, and two looks at a used node.
+    #: Between two rounds over the nodes that are requested, and between two requests to a used
+    #: node.
     metadata_pause_s: float = MIN_PAUSE_S
     in_use_pause_s: float = IN_USE_PAUSE_S
-    #: Between two looks at which node is to be probed.
+    #: Between two checks which node is to be probed.
     probe_tick_s: float = TICK_S
-    #: What a round of the loop bears of the requests that wait, and of partings.
+    #: For waiting requests and closing connections in one round of the loop.
     turn_budget_s: float = ROUND_BUDGET_S
 
 

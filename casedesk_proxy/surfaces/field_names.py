@@ -17,7 +17,7 @@ from casedesk_proxy.terms import Dialect
 __all__ = ["KNOWN_NAMES", "refuse_other_case", "refuse_other_names"]
 
 #: The names in protocols; in inference paths, which are on OpenAI's surface; and names that the
-#: proxy reads and that are no parameters. Gemini's names have capitals, and its nodes are exact.
+#: proxy reads but that are not parameters. Gemini's names have capitals, and its nodes are exact.
 _SECTIONS = ("anthropic", "openai", "responses", "ollama", "images", "transcriptions")
 _READ = frozenset({"mcp_servers", "name", "tools"})
 #: Names with a meaning in one of the protocols, at the outermost level.

@@ -243,7 +243,7 @@ class SlowCollector(Collector):
     """A collector that reads much."""
 
     def collect_in_turns(self) -> Iterator[Metric | None]:
-        """None where other code may run."""
+        """Yields None at each point at which other code may run."""
         raise NotImplementedError
 
     def collect(self) -> Iterator[Metric]:

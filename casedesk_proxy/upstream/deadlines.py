@@ -1,4 +1,4 @@
-"""Deadlines of awaited signals: one timer for all, since one timer for each would cost 2 µs a
+"""Deadlines of awaited one-shots: one timer for all, since one timer for each would cost 2 µs a
 request."""
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ LATE_TIMER_GRACE_S = 0.02
 
 
 class Deadlines:
-    """Fails signals with TimeoutError after their deadlines. Nearly all signals are discarded long
-    before that: deadlines are in a dict, and when the timer fires it looks for those that have
+    """Fails one-shots with TimeoutError at their deadlines. Nearly all are discarded long before
+    that. So the deadlines are in a dict, and when the timer fires it searches for those that have
     passed."""
 
     __slots__ = ("_due", "_late", "_loop", "_timer", "_when")

@@ -57,7 +57,7 @@ class SharedSlots:
         self._stamped: set[str] = set()
         #: Deployments for which this instance has published that requests wait here.
         self._queued: set[str] = set()
-        #: Whether there is another instance, and whether somebody waits there, as of the last look.
+        #: Whether there is another instance, and whether requests wait there, at the last reading.
         self._has_others = True
         self._others_wait = True
 
@@ -79,7 +79,7 @@ class SharedSlots:
             if others_wait:
                 self._look_at(state, now)
             elif state.capacity is not None or len(nodes) > 1:
-                # Else it is taken, whatever the others have there.
+                # Otherwise it is taken, whatever the others use there.
                 column = self._find_node(name)
                 state.elsewhere = 0 if column is None else self._table.count_elsewhere(column)
         for cap in ticket.caps:
@@ -116,7 +116,7 @@ class SharedSlots:
         return kept
 
     def publish_slot(self, slot: Slot) -> None:
-        """It was given back."""
+        """Publish that ``slot`` was returned."""
         state = slot.state
         column = self._node_columns.get(state.name)
         if column is not None:
@@ -138,11 +138,11 @@ class SharedSlots:
     # Reading.
 
     def _look_who_waits(self) -> bool:
-        """Whether somebody waits at another instance: only then turns and queues matter."""
+        """Whether requests wait at another instance: only then turns and queues matter."""
         column = self._columns.get(_WAITING)
         if column is None:
             column = self._find(_WAITING)
-        # Without room in the table nobody could say so there.
+        # Without a column in the table no instance can publish it.
         waiting = 0 if column is None else self._table.count_elsewhere(column)
         if not waiting and self._others_wait:
             self._admission.waiting_elsewhere.clear()
@@ -170,7 +170,7 @@ class SharedSlots:
         self._admission.running_elsewhere[which] = self._count_elsewhere(" ".join(which))
 
     def _holds(self, ticket: Ticket, slot: Slot) -> bool:
-        """Tell the others that it is taken. Whether none of them took it, too."""
+        """Publish that it is taken; returns whether no other instance took it at the same time."""
         state = slot.state
         column = self._node_columns.get(state.name) or self._find_node(state.name)
         if column is not None and not self._has_others:
@@ -179,7 +179,7 @@ class SharedSlots:
             state.elsewhere = elsewhere = self._table.publish(column, state.in_flight)
             room = state.capacity
             is_beyond = room is not None and elsewhere > 0 and state.in_flight + elsewhere > room
-            # The limits' counts are published when it is given back.
+            # The limits' counts are published when the slot is returned.
             if is_beyond and not ticket.demand.is_about:
                 return False
         if slot.caps and not self._keeps_limits(slot.caps):

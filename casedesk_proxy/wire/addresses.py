@@ -19,8 +19,8 @@ __all__ = ["UNIX", "TrustedProxies", "is_network", "limit_key", "plain_address"]
 
 #: The name of a peer on a Unix socket, in the log and in server.trusted_proxies.
 UNIX = "unix"
-#: The most addresses that are read of one request, from the right. Nobody has more proxies in a
-#: row.
+#: The most addresses that are read of one request, from the right. A row of more proxies does not
+#: occur.
 _MAX_HOPS = 32
 _IPV6_PREFIX_BITS = 64
 #: One element of ``Forwarded`` (RFC 7239): anything up to a comma outside quotes.

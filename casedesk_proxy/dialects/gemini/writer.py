@@ -107,7 +107,7 @@ class GeminiWriter(PendingBytes):
         return made
 
     def text(self, choice: Candidate, text: str, *, last: bool = False) -> None:
-        """Text that comes with its finish reason is held until that is sent, so that both go out
+        """Text that comes with its finish reason is held until that is sent, so that both are sent
         together."""
         if self._framing is Framing.UNARY:
             self._collect(choice, text, thought=False)

@@ -111,9 +111,9 @@ def _check_readable(node: NodeReply) -> None:
 
 
 def _check_for_programs(client: Recipient, node: NodeReply) -> None:
-    """A web page is no answer: the node's URL leads to a user interface or a sign-in page. Some
-    engines send transcripts as text/html; so a document is judged by its first bytes, see
-    `read_within`."""
+    """Raises StreamBroken for a web page: the node's URL leads to a user interface or a sign-in
+    page. Some engines send transcripts as text/html, so a whole document is judged by its first
+    bytes, see `read_within`."""
     may_be_text = client.framing is Framing.UNARY and node.translator is None
     if not may_be_text and 200 <= node.head.status < 300 and is_page(node.head):
         raise StreamBroken("answered with a web page; correct its url").with_node(node.name)
@@ -187,7 +187,7 @@ def _content(client: Recipient, node: NodeReply) -> Content:
 
 
 def _owes_content(framing: Framing, head: ResponseHead) -> bool:
-    """Whether an empty body is no answer."""
+    """Whether an empty body is an error."""
     if framing is Framing.UNARY:
         return head.status == 200 and is_json(head)
     return head.status < 300

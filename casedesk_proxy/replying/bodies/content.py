@@ -22,7 +22,7 @@ class Content:
     """``keepalive``: its bytes, b"" if keepalives are off. ``answers``: the dialect of a stream
     that must end as its answers do; None: any end is accepted. ``within`` judges an error at the
     beginning of a reply of status 200; None: the error is sent unchanged. ``begun`` gets the first
-    bytes of an answer. ``may_be_empty``: an empty body is no error."""
+    bytes of an answer. ``may_be_empty``: an empty body is accepted."""
 
     __slots__ = (
         "_answers", "_form", "_keepalive", "_may_be_empty", "_surface", "_when_begun", "_within",
