@@ -1,4 +1,4 @@
-"""Each test can fail: it asserts, or asks somebody to who does, or says in its docstring what shows
+"""Each test can fail: it asserts, or calls a helper that does, or says in its docstring what shows
 that it failed."""
 
 from __future__ import annotations

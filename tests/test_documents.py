@@ -1,4 +1,5 @@
-"""What the documents name is there: files, folders, links between them, targets of make."""
+"""Everything that the documents name exists: files, folders, links between them, targets of
+make."""
 
 from __future__ import annotations
 

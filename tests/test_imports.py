@@ -1,7 +1,7 @@
-"""Each module of the package can be imported first: none needs another to have been there.
+"""Each module of the package can be imported first: none needs that another was imported before.
 
-Layer by layer, as test_layering.py has them: no layer knows the ones above, so what is below may be
-there already.
+The layers are those of test_layering.py: no layer imports the ones above, so the ones below may be
+imported already.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The map of the code, enforced: imports point downwards, and nothing pure does I/O."""
+"""The map of the code, enforced: imports point downwards, and pure code does no I/O."""
 
 from __future__ import annotations
 

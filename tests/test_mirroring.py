@@ -1,6 +1,6 @@
-"""Tests lie where their module does: ``a/b.py`` is tested by ``tests/a/test_b.py``.
+"""Tests are at the place of their module: ``a/b.py`` is tested by ``tests/a/test_b.py``.
 
-A module that has no such file is named here, below the one that tests it. The list only becomes
+A module without such a file is named here, below the one that tests it. The list only becomes
 shorter.
 """
 

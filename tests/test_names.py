@@ -1,6 +1,5 @@
-"""What names promise: a class name stands for one thing, a number's name says its unit, and the
-words are the field's. docs/glossary.md has them.
-"""
+"""Rules for names: a class name means one thing, a number's name has its unit, and the words are
+those of the field. docs/glossary.md lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages that are made of the code say what the code does now."""
+"""Generated pages describe the current code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What users of similar software suffer from, row by row, and the test that keeps it from ours.
+"""Problems of users of similar software, row by row, and the test that prevents each of them here.
 
-Rows have the numbers of the survey that the project began with. A row may need several tests; one
-that does not apply says why.
+Rows have the numbers of the survey at the beginning of the project. A row may need several tests;
+one that does not apply has the reason.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a test wants otherwise is an argument of what it tests: no constant is patched."""
+"""A test passes what it changes as an argument: no constant is patched."""
 
 from __future__ import annotations
 

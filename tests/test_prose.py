@@ -1,4 +1,4 @@
-"""The rules for prose hold, and refuse what they are there to refuse."""
+"""The rules for prose are followed, and refuse their bad examples."""
 
 from __future__ import annotations
 

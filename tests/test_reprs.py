@@ -1,7 +1,7 @@
-"""No repr holds a credential: a traceback, a debugger or one careless %r must not spread it.
+"""No repr contains a credential: a traceback, a debugger or a careless %r must not reveal it.
 
-Two ways: every object of ours that is alive while requests run, and every field that a dataclass
-of the package would show, by what its name and type promise.
+Two ways: every object of ours that is alive while requests run, and every field that a dataclass of
+the package would show, by its name and type.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long the code's pieces may be: what fits into one head, kept from growing unseen."""
+"""The allowed lengths of modules, functions and classes, kept from growing unnoticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration compiled: what requests look at."""
+"""A compiled configuration, as requests use it."""
 
 from __future__ import annotations
 

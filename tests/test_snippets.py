@@ -1,5 +1,6 @@
-"""What the documents show to be typed or pasted works: configurations load, commands exist with
-their options, TOML and JSON parse, and each block is run by a test that is named here."""
+"""Everything that the documents show to be typed or pasted works: configurations load, commands
+exist with their options, TOML and JSON parse, and each block is run by a test that is named
+here."""
 
 from __future__ import annotations
 

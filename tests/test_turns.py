@@ -1,4 +1,4 @@
-"""Work that waits for its turn: how much of it a round of the loop does, and in which order."""
+"""Work in turns: how much of it is done in a round of the loop, and in which order."""
 
 from __future__ import annotations
 

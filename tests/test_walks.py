@@ -1,5 +1,5 @@
-"""The walks of docs/architecture.md: what an exchange passes on its way is what the document says,
-in its order."""
+"""The walks of docs/architecture.md: the calls of an exchange are those in the document, in its
+order."""
 
 from __future__ import annotations
 

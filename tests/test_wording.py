@@ -1,4 +1,4 @@
-"""What an error says, and what of it a log may hold."""
+"""What an error says, and what of it a log may contain."""
 
 from __future__ import annotations
 

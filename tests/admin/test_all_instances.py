@@ -1,4 +1,4 @@
-"""What all instances say, on one page; one alone says that it is."""
+"""The admin pages about all instances of a host, and about an instance that is alone."""
 
 from __future__ import annotations
 

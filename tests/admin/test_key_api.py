@@ -1,4 +1,4 @@
-"""Keys over HTTP: by whom, and what is said of slips."""
+"""Keys over HTTP: which caller may change them, and the errors for wrong requests."""
 
 from __future__ import annotations
 

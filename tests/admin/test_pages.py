@@ -1,4 +1,4 @@
-"""The admin pages and the gauges, of a gateway that is really running."""
+"""The admin pages and the gauges of a running gateway."""
 
 from __future__ import annotations
 

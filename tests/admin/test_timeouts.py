@@ -1,4 +1,4 @@
-"""The admin listener waits for nobody without end."""
+"""The admin listener limits how long it waits for a client."""
 
 from __future__ import annotations
 

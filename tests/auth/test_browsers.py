@@ -1,4 +1,4 @@
-"""What comes from a web page that has no business here is refused; programs never are."""
+"""Requests from unknown web pages are refused; programs are never refused."""
 
 from __future__ import annotations
 

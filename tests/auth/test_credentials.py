@@ -1,4 +1,4 @@
-"""Which of the credentials that a client sends is the one that counts."""
+"""Which of the credentials in a request is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose key it is, and what is told to those whose it is not."""
+"""The owner of a key, and the errors for unknown keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was meant as a key is told, and never repeated."""
+"""A credential that was probably meant as a key is explained and never repeated."""
 
 from __future__ import annotations
 

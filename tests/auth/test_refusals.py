@@ -1,4 +1,4 @@
-"""How often an address may be refused, and how loudly."""
+"""How often an address may be refused, and how often that is logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a cookie counts: a list of what pages of others, other hosts and tossed cookies try."""
+"""When a cookie is valid: attempts by web pages, other hosts and cookies of other domains."""
 
 from __future__ import annotations
 

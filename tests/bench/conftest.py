@@ -1,4 +1,4 @@
-"""The engines, built from nothing, and a node of theirs with the flags that a test wants."""
+"""The load engines, built from their source, and a node of theirs with chosen flags."""
 
 from __future__ import annotations
 

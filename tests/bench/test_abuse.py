@@ -1,4 +1,4 @@
-"""abuse.py: a small run as a person makes it, and what it takes for a miss."""
+"""abuse.py: a small run from the command line, and when it fails."""
 
 from __future__ import annotations
 

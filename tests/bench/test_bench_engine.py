@@ -1,4 +1,4 @@
-"""The load engine sees every event, whatever happened to it on the way, and says what did."""
+"""The load engine counts every event, late or broken, and reports what happened to it."""
 
 from __future__ import annotations
 

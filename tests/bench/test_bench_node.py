@@ -1,4 +1,4 @@
-"""The node speaks what it claims to: real heads, valid JSON, one chunk per event, its marks."""
+"""The node sends real heads, valid JSON, one chunk per event, and its marks."""
 
 from __future__ import annotations
 

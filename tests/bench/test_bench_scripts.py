@@ -1,4 +1,4 @@
-"""load.py and relay_cost.py as a person runs them: exit codes, JSON, table."""
+"""load.py and relay_cost.py from the command line: exit codes, JSON, table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report: paired ratios, medians, and what makes it doubtful."""
+"""The report: paired ratios, medians, and reasons to doubt it."""
 
 from __future__ import annotations
 

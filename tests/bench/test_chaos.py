@@ -1,4 +1,4 @@
-"""chaos.py as a person runs it, and that it finds what it looks for."""
+"""chaos.py from the command line, and that it finds the faults it searches for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""console.py as a person runs it: what it tells; how much that is, is for quiet machines."""
+"""console.py from the command line: its report; the costs are only measured on quiet machines."""
 
 from __future__ import annotations
 

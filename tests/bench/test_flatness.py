@@ -1,4 +1,4 @@
-"""Flat lines are called flat, growing ones growing, and a spike is neither."""
+"""Flat and growing lines are recognised, and a spike is neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measurement of hosts that share a database measures: a small run."""
+"""A small run of the measurement of hosts that share a database."""
 
 from __future__ import annotations
 

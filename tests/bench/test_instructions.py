@@ -1,4 +1,5 @@
-"""What an event and a short request execute is counted, and no more than was stored."""
+"""The instructions of an event and of a short request are counted and do not exceed the stored
+ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large requests beside streams: what is sent, how it is counted, and what the report says."""
+"""Large requests beside streams: what is sent, how it is counted, and the report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""leaving.py: what it tells of clients that leave, and when that is a failure."""
+"""leaving.py: its report of clients that leave, and when it fails."""
 
 from __future__ import annotations
 

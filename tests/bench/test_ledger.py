@@ -1,4 +1,4 @@
-"""The measurement of the ledger measures: a small run, with a kill."""
+"""A small run of the measurement of the ledger, with a kill."""
 
 from __future__ import annotations
 

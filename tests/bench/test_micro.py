@@ -1,6 +1,6 @@
-"""The micro benchmarks do what they claim, and what compares them calls only real differences.
+"""The micro benchmarks measure what they say, and their comparison reports only real differences.
 
-Nothing here looks at how long anything took.
+No test here measures time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""open_files.py: what a process has open, told by name."""
+"""open_files.py: the open files of a process by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""reload.py: it reloads under streams, and tells of the rounds of the loop."""
+"""reload.py: it reloads while streams run, and reports the rounds of the loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The script that measures growth runs, on a small scale, and compares."""
+"""The script that measures growth, with few connections, and its comparison."""
 
 from __future__ import annotations
 

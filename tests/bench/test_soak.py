@@ -1,4 +1,4 @@
-"""soak.py as a person runs it, and that it finds what it looks for."""
+"""soak.py from the command line, and that it finds the faults it searches for."""
 
 from __future__ import annotations
 

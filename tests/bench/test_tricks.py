@@ -1,4 +1,4 @@
-"""Every trick is measured."""
+"""Every trick has a measurement."""
 
 from __future__ import annotations
 

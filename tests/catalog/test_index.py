@@ -1,4 +1,4 @@
-"""What is looked up is what a walk would find."""
+"""The index gives the same results as a search through the configuration."""
 
 from __future__ import annotations
 

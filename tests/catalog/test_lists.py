@@ -1,4 +1,4 @@
-"""What a deployment shows of its models."""
+"""The models that a deployment lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the name that a client uses to the name at the nodes."""
+"""From the client's name of a model to the nodes' name."""
 
 from __future__ import annotations
 

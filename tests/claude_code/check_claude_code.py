@@ -1,7 +1,6 @@
-"""Anthropic's Claude Code through the proxy, as docs/clients.md and README have it: ``make
-check-claude-code``, as root, which installs it first (240 MB, so that it is no part of ``make
-check``). Nothing here leaves this machine: its network has loopback alone.
-"""
+"""Anthropic's Claude Code through the proxy, as in docs/clients.md and README: ``make
+check-claude-code``, as root. It installs Claude Code first (240 MB, so it is not part of ``make
+check``). Nothing here leaves this machine: its network has only loopback."""
 
 from __future__ import annotations
 

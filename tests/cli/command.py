@@ -1,7 +1,7 @@
 """Runs a command: exit codes and streams as operators see them.
 
-``run`` starts a process of its own, for what only one can show: each command once, and what it
-does to the whole process. ``invoke`` is in this process and many times faster.
+``run`` starts a separate process, for tests that need one: each command once, and its effects on
+the whole process. ``invoke`` runs in this process and is many times faster.
 """
 
 from __future__ import annotations

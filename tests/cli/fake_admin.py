@@ -1,4 +1,4 @@
-"""An admin listener that answers as a test says, and keeps what it was asked."""
+"""An admin listener that answers as a test requires, and records the requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the admin listener is, and what becomes of what it says."""
+"""How the admin listener is found, and how its answers are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The remedy for prompts that Ollama cuts, where people look first."""
+"""The remedy for prompts that Ollama cuts is where users look first."""
 
 from __future__ import annotations
 

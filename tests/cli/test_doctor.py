@@ -1,4 +1,4 @@
-"""`doctor` before a simulated node, and before one that is not there."""
+"""`doctor` with a simulated node, and with one that does not run."""
 
 from __future__ import annotations
 

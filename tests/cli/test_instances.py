@@ -1,4 +1,4 @@
-"""What instances say together, and where they are found."""
+"""What instances report together, and how they are found."""
 
 from __future__ import annotations
 

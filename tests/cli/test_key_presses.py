@@ -1,4 +1,4 @@
-"""Keys of a terminal by their names."""
+"""The names of a terminal's keys."""
 
 from __future__ import annotations
 

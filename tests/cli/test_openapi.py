@@ -1,4 +1,4 @@
-"""``openapi``: the documents on the terminal."""
+"""``openapi`` prints the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the environment turns off is said, and a wrong name ends the command."""
+"""Tricks that the environment turns off are logged, and a wrong name is an error."""
 
 from __future__ import annotations
 

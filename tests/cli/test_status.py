@@ -1,4 +1,4 @@
-"""What people see of a running proxy."""
+"""The status of a running proxy as users see it."""
 
 from __future__ import annotations
 

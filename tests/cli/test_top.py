@@ -1,4 +1,4 @@
-"""``top`` as people use it: once, as JSON, and at a terminal."""
+"""``top`` as users run it: once, as JSON, and in a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``top`` shows, and what its keys do."""
+"""What ``top`` shows, and the effect of its keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ledger shows to people and to programs."""
+"""The ledger's use as a table and as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``user``: people made and removed in the state file."""
+"""``user``: users added to and removed from the state file."""
 
 from __future__ import annotations
 

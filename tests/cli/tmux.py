@@ -1,4 +1,4 @@
-"""A terminal of 80 × 24 in tmux, which is installed where it is missing."""
+"""A terminal of 80 × 24 in tmux, which is installed if it is missing."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The clients of docs/clients.md, each by the page's very text: ``make check-clients``, as root.
+"""The clients of docs/clients.md, each with exactly the page's text: ``make check-clients``, as
+root.
 
-SDKs are those that the other tests use; frameworks are installed into an environment of their own.
+SDKs are those of the other tests; frameworks are installed into a separate environment.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What docs/clients.md assumes: a proxy on port 8080, with a deployment that is called desk, a key,
-and aliases for the names that agents ask for. It stands in a network of its own, so what a page has
-is run as it is, and nothing that a client sends leaves this machine.
-"""
+and aliases for the names that agents use. It runs in its own network namespace, so the page's text
+is run unchanged, and nothing that a client sends leaves this machine."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""OpenAI's Codex through the proxy: ``make check-codex``, which installs it first (400 MB, so that
-it is no part of ``make check``). Nothing here leaves this machine.
+"""OpenAI's Codex through the proxy: ``make check-codex``. It installs Codex first (400 MB, so it is
+not part of ``make check``). Nothing here leaves this machine.
 
-Its nodes write as vLLM (relayed), Ollama and a chat node do (translated: Codex brings tools that
-they lack); and a real llama-server answers with the tiny model of the other tests, given room for
-Codex's first prompt and made to call the tool of the MCP server.
+Its nodes reply in the forms of vLLM (relayed), Ollama and a chat node (translated, since Codex
+sends tools that they do not support). A real llama-server also answers with the tiny model of the
+other tests, which has a context for Codex's first prompt and calls the tool of the MCP server.
 """
 
 from __future__ import annotations

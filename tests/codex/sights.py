@@ -1,4 +1,4 @@
-"""An MCP server on standard input and output with one tool, which knows the weather."""
+"""An MCP server on standard input and output with one tool, which reports the weather."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An alias as a name alone and as a section."""
+"""An alias as only a name and as a section."""
 
 from __future__ import annotations
 

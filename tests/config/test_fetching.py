@@ -1,4 +1,4 @@
-"""From where contents may be fetched, as the file says it."""
+"""From which hosts contents may be fetched, as the configuration says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finding says of itself where nothing else is said."""
+"""The defaults of a finding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and proxies as operators write them."""
+"""Host names and proxies in the forms that operators write."""
 
 from __future__ import annotations
 

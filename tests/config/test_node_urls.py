@@ -1,4 +1,4 @@
-"""What a node's url may be, and the remedy for what it may not be."""
+"""Valid urls of nodes, and the remedy for invalid ones."""
 
 from __future__ import annotations
 

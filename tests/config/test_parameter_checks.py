@@ -1,4 +1,4 @@
-"""Each way to get an alias's rules wrong, and the words that a person reads then."""
+"""Every mistake in an alias's rules, and its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every shared name has its field where a protocol has one, and the tables agree."""
+"""Every shared name has its field in each protocol that has one, and the tables agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A secret lies in one place, and no complaint repeats it."""
+"""A secret is stored in one place, and no message repeats it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for every key, whatever its section."""
+"""Rules for every key, in all sections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each way to get a value wrong, and the words that a person reads then."""
+"""Every mistake in a value, and its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the console's tests share: aiohttp's client, by pytest-aiohttp's fixture."""
+"""Shared code of the console's tests: aiohttp's client, by pytest-aiohttp's fixture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Debian's Chromium, installed where it is missing, driven by Playwright."""
+"""Debian's Chromium, installed if it is missing, driven by Playwright."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole proxy with a state file and a simulated node, and browsers in front of it."""
+"""A whole proxy with a state file and a simulated node, and browsers as its clients."""
 
 from __future__ import annotations
 

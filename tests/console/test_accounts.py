@@ -1,4 +1,4 @@
-"""Who may sign in by name."""
+"""Which users may sign in by name."""
 
 from __future__ import annotations
 

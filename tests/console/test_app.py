@@ -1,4 +1,4 @@
-"""The console's application as its two listeners have it."""
+"""The console's application on its two listeners."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long it is until the next try, and that all instances count together."""
+"""How long a client must wait for the next attempt, and that all instances count together."""
 
 from __future__ import annotations
 

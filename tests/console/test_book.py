@@ -1,4 +1,4 @@
-"""How long sessions live, and where they are known."""
+"""How long sessions live, and which instances know them."""
 
 from __future__ import annotations
 

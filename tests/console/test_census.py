@@ -1,4 +1,4 @@
-"""Counts of what runs and waits, by node and model."""
+"""Counts of running and waiting requests, by node and model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether the console is open, and to whom."""
+"""Whether the console is available, and to which clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ended, counted by node and model, and the last failures."""
+"""Counts of ended requests by node and model, and the last failures."""
 
 from __future__ import annotations
 

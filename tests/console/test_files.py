@@ -1,4 +1,5 @@
-"""Files of the package as pages: only those, with their types, and again only when changed."""
+"""The package's files as pages: only these, with their types, and sent again only after a
+change."""
 
 from __future__ import annotations
 

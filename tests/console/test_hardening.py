@@ -1,4 +1,4 @@
-"""What browsers are forbidden."""
+"""What browsers are forbidden to do."""
 
 from __future__ import annotations
 

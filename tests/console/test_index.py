@@ -1,4 +1,4 @@
-"""What there is at the root."""
+"""The page at the root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The status as it changes."""
+"""The status while it changes."""
 
 from __future__ import annotations
 

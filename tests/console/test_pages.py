@@ -1,4 +1,4 @@
-"""The pages in a real Chromium: what a person does there, seen from the nodes and by axe-core."""
+"""The pages in a real Chromium: their use, the requests at the nodes, and axe-core."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of what runs."""
+"""The table of running requests."""
 
 from __future__ import annotations
 

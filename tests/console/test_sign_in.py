@@ -1,4 +1,4 @@
-"""Signing in and out: with what, from where, and what becomes of sessions."""
+"""Signing in and out: with which credentials, from which addresses, and the end of sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes on, as people see it, and a stream that is ended from the table."""
+"""The status page, and a stream that is ended from its table."""
 
 from __future__ import annotations
 

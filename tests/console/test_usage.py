@@ -1,4 +1,4 @@
-"""Who used what, and what there is to use."""
+"""The page with the use, and the page with available models."""
 
 from __future__ import annotations
 

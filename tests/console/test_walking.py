@@ -1,4 +1,4 @@
-"""Walks over many things, in slices."""
+"""Walks over many items, in slices."""
 
 from __future__ import annotations
 

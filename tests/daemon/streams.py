@@ -1,4 +1,4 @@
-"""Clients that stream, and notice a single lost event."""
+"""Clients that stream and notice a single lost event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files' bucket with its keys, and without the package for it."""
+"""The files' bucket with its keys, and without the package that it needs."""
 
 from __future__ import annotations
 

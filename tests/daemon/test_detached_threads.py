@@ -1,4 +1,4 @@
-"""Reads that hang hold up neither what comes after them nor the end of the process."""
+"""Reads that hang delay neither other reads nor the end of the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the documents show to be typed beside a daemon: whole blocks, in a shell or a terminal."""
+"""The commands that the documents show beside a daemon: whole blocks, in a shell or a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Edits as editors and configuration management make them."""
+"""Changes of files in the ways of editors and configuration management."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python's collector looks at what is young, and at the rest when nobody waits for it."""
+"""The garbage collector examines young objects, and all others only while there is no traffic."""
 
 from __future__ import annotations
 

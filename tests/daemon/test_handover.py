@@ -1,4 +1,4 @@
-"""A daemon whose place another takes: what the manager hears, streams that run on, faults."""
+"""A daemon that is replaced by another: notices to the manager, streams that continue, faults."""
 
 from __future__ import annotations
 

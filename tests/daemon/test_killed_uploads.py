@@ -1,4 +1,4 @@
-"""A proxy that is killed at any moment loses no finished file, and goes on with uploads."""
+"""A proxy that is killed at any moment loses no finished file, and continues uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon goes on whatever happens to its log: not read, on a full disk, or closed."""
+"""The daemon continues if its log is not read, on a full disk, or closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a broken node makes us say over and over is said a few times, then counted."""
+"""A repeated message about a broken node is logged a few times, then counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The daemon without systemd: signals, and what it would tell a manager, on a datagram socket."""
+"""The daemon without systemd: signals, and its notices to a manager, on a datagram socket."""
 
 from __future__ import annotations
 

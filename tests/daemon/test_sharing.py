@@ -1,4 +1,4 @@
-"""Two daemons of one host: a node's slots are those of both, and a killed one's are free."""
+"""Two daemons of one host share the slots of a node, and the slots of a killed one are released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state file of a daemon: in its place, or a line that says why there is none."""
+"""The state file of a daemon: in its place, or a line with the reason why there is none."""
 
 from __future__ import annotations
 

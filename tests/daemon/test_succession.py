@@ -1,4 +1,4 @@
-"""Which program follows, and a successor that is none. The rest is in test_handover.py."""
+"""Which program is started as the successor, and invalid successors. See also test_handover.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short ways to put an Anthropic request to the pair with an OpenAI node, and to read its reply."""
+"""Helpers to translate an Anthropic request for an OpenAI node, and to read its reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Short ways to put a Gemini request to the pair with an OpenAI node."""
+"""Helpers to translate a Gemini request for an OpenAI node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a translated reply ends that breaks, as its relay ends it."""
+"""How a translated reply ends if it breaks, as its relay ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of a field, found out by asking for it; and the fields that a module reads."""
+"""The treatment of a field, found by sending it; and the fields that a module reads."""
 
 from __future__ import annotations
 

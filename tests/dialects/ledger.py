@@ -1,16 +1,16 @@
-"""Which test proves which row of the mapping, in a form that fails when the proof goes away.
+"""Which test proves which row of the mapping, in a form that fails when the proof is removed.
 
-A ledger is text: ``@ file::test`` names a test below ``tests/``, the lines under it the rows that
-it proves, each with a piece of the test that is about just that row, or with none where the whole
-test is:
+A list of proofs is text. ``@ file::test`` names a test below ``tests/``, and the lines under it are
+the rows that it proves: each with a piece of the test that is only about this row, or with none if
+the whole test is about it:
 
     @ dialects/node_errors/test_mapping.py::test_status
     502 | (502,
 
-The piece must stand in the test, in its parameters, or in what it uses of its module; in the
-test's name it would prove nothing. A constant that tests elsewhere go through may stand for a test,
-see engines/known.py. So a case that is taken out, a test that is renamed and a file that moves are
-all noticed.
+The piece must occur in the test, in its parameters, or in what it uses of its module; in the
+test's name it would prove nothing. A constant whose items are tested elsewhere may be named in
+place of a test, see engines/known.py. So a removed case, a renamed test and a moved file are all
+noticed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Short ways to play a node's stream to a translator, and to read what a Gemini client gets."""
+"""Helpers to pass a node's stream through a translator, and to read what a Gemini client gets."""
 
 from __future__ import annotations
 

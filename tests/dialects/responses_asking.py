@@ -1,4 +1,4 @@
-"""Short ways to put a Responses request to the pair with a node that speaks chat."""
+"""Helpers to translate a Responses request for a node that speaks chat."""
 
 from __future__ import annotations
 

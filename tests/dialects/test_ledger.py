@@ -1,4 +1,4 @@
-"""A ledger notices what goes away."""
+"""A list of proofs fails if a test or a case is removed."""
 
 from __future__ import annotations
 

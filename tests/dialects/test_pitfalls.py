@@ -1,4 +1,4 @@
-"""Fifty ways in which similar software fails, by number, and the tests that keep them from us."""
+"""Fifty known failures of similar software, by number, and the tests that prevent them here."""
 
 from __future__ import annotations
 

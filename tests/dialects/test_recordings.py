@@ -1,9 +1,9 @@
-"""Every recorded reply has a kind, every kind is replayed, and no stranger is taken for a reply.
+"""Every recorded reply has a kind, every kind is replayed, and nothing else is taken for a reply.
 
-Streams of chats and of messages have modules of their own (``test_gemini_recorded``,
+Streams of chats and of messages have their own modules (``test_gemini_recorded``,
 ``pairs/anthropic_openai/test_recorded``, ``pairs/gemini_anthropic/test_reply``), and so have errors
-(``test_faults``), embeddings and counts. Here are the rest: bodies of nodes that ignore
-``stream``, and everything that no translator should ever meet.
+(``test_faults``), embeddings and counts. This module has the rest: bodies of nodes that ignore
+``stream``, and everything that no translator should ever receive.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which nodes serve which calls, and in what order they are asked."""
+"""Which nodes serve which calls, and in what order they are tried."""
 
 from __future__ import annotations
 

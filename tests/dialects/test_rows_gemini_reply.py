@@ -1,4 +1,4 @@
-"""Every row of what becomes of an OpenAI node's reply for a Gemini client, and its test."""
+"""Every row of an OpenAI node's reply for a Gemini client, and the test that proves it."""
 
 from __future__ import annotations
 

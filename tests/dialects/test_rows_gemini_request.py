@@ -1,4 +1,4 @@
-"""Every row of what becomes of a Gemini request at an OpenAI node, and the test that proves it."""
+"""Every row of a Gemini request for an OpenAI node, and the test that proves it."""
 
 from __future__ import annotations
 

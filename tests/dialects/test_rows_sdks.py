@@ -1,4 +1,4 @@
-"""What each SDK does on a real llama-server, and the test that drives it."""
+"""What each SDK does with a real llama-server, and the test that runs it."""
 
 from __future__ import annotations
 

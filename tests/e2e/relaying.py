@@ -1,4 +1,4 @@
-"""A proxy in the test's loop before a raw node: what both ends of a relay see, byte by byte."""
+"""A proxy in the test's loop with a raw node: what both ends of a relay see, byte by byte."""
 
 from __future__ import annotations
 

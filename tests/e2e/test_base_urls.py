@@ -1,4 +1,4 @@
-"""What SDKs do with base URLs that people write, right and wrong, and with what is not served."""
+"""What SDKs do with right and wrong base URLs, and with paths that are not served."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is used up is said, to clients in the words of the surface that was asked."""
+"""A limit that is reached is reported to clients in the words of their surface."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a client receives is what the node sent, and what a node receives is what the client
-sent, whatever the framing and wherever reads and writes split it."""
+"""A client receives exactly what the node sent, and a node exactly what the client sent, with any
+framing and any split of reads and writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hand-written clients: documented curl lines, odd paths, refusals, and what the log says."""
+"""Hand-written clients: documented curl lines, unusual paths, refusals, and their log lines."""
 
 from __future__ import annotations
 

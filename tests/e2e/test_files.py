@@ -1,4 +1,4 @@
-"""Files by the vendors' SDKs for Python: from a path and from memory, sync and async."""
+"""Files with the vendors' SDKs for Python: from a path and from memory, sync and async."""
 
 from __future__ import annotations
 

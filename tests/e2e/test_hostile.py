@@ -1,4 +1,5 @@
-"""Hostile clients and mad nodes: a clear error or a closed connection, and life goes on."""
+"""Hostile clients and invalid nodes: a clear error or a closed connection, and the service
+continues."""
 
 from __future__ import annotations
 

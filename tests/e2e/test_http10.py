@@ -1,5 +1,5 @@
-"""Clients of HTTP/1.0, such as nginx with its defaults in front: they take the connection's end
-for the reply's, so that a broken one has to be told in words, or by a reset."""
+"""Clients of HTTP/1.0, such as nginx with its defaults: for them the connection's end is the
+reply's end, so a broken reply must end with an error in words or with a reset."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Inference paths of engines by real clients: against a scripted node, and against a real
-llama-server, which answers through the proxy what it answers without."""
+"""Inference paths of engines with real clients: on a scripted node, and on a real llama-server,
+which gives the same answers through the proxy as directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDFs in the vendors' SDKs' own requests, to a node that reads none."""
+"""PDFs in requests of the vendors' SDKs, to a node that does not read PDFs."""
 
 from __future__ import annotations
 

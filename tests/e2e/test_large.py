@@ -1,4 +1,4 @@
-"""Large replies, and many of them on one connection: none hangs the next."""
+"""Large replies, and many of them on one connection: none delays the next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A client that leaves frees its node at once, in every phase; a node that leaves is told of."""
+"""A client that leaves releases its node at once, in every phase; a node that leaves is
+reported."""
 
 from __future__ import annotations
 

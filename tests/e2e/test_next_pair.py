@@ -1,7 +1,8 @@
-"""What a pair that is yet to come has to bring: a package of its own, and a line in the registry.
+"""What a new pair must have: its own package, and a line in the registry.
 
-The one here stands for OpenAI clients in front of nodes that speak Anthropic's protocol alone, of
-which there is none yet. Nothing but the registry is told of it."""
+The pair here is for OpenAI clients with nodes that only speak Anthropic's protocol, which does not
+exist yet. Only the registry is changed for it.
+"""
 
 from __future__ import annotations
 

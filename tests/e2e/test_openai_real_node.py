@@ -1,4 +1,4 @@
-"""openai on a real llama-server, which speaks its protocol: relayed as it is, whatever is asked."""
+"""openai on a real llama-server, which speaks its protocol: everything is relayed unchanged."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Requests that schemathesis makes up from our own OpenAPI documents: none is answered with a 5xx.
+"""Requests that schemathesis generates from our own OpenAPI documents: none is answered with a 5xx.
 
-Few of each operation here; `make test-properties` sends many.
+A few of each operation here; `make test-properties` sends many.
 """
 
 from __future__ import annotations

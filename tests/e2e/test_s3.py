@@ -1,4 +1,4 @@
-"""Files of two hosts in a real S3 store, which is lost while one is uploaded, and comes back."""
+"""Files of two hosts in a real S3 store, which fails during an upload and comes back."""
 
 from __future__ import annotations
 

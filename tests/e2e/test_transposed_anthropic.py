@@ -1,4 +1,4 @@
-"""anthropic on a real llama-server that is asked as an OpenAI node: what its objects hold."""
+"""anthropic on a real llama-server behind a translation to OpenAI: its objects."""
 
 from __future__ import annotations
 

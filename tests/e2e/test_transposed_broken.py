@@ -1,4 +1,4 @@
-"""Nodes that break off in the middle of a reply that is translated: every SDK notices."""
+"""Nodes that break off in the middle of a translated reply: every SDK notices."""
 
 from __future__ import annotations
 

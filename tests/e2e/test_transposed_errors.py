@@ -1,4 +1,4 @@
-"""Errors that nodes answer with: whose words a client hears, and what it never learns."""
+"""Errors of nodes: whose words a client gets, and what it never learns."""
 
 from __future__ import annotations
 

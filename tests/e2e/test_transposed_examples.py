@@ -1,4 +1,5 @@
-"""Documented calls by hand, on a real node that is asked as OpenAI; refusals leave no trace."""
+"""Documented calls by hand, on a real node behind a translation to OpenAI; refusals leave no
+trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""google-genai on a real llama-server that is asked as an OpenAI node: what its objects hold."""
+"""google-genai on a real llama-server behind a translation to OpenAI: its objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""google-generativeai over REST, on a real llama-server that is asked as an OpenAI node."""
+"""google-generativeai over REST, on a real llama-server behind a translation to OpenAI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""google-genai on a real llama-server that is asked by its Anthropic route alone."""
+"""google-genai on a real llama-server of which only the Anthropic route is used."""
 
 from __future__ import annotations
 

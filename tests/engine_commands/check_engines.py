@@ -1,7 +1,7 @@
-"""The start lines of docs/engines-quickstart.md: ``make check-engines``, as root.
+"""The start commands of docs/engines-quickstart.md: ``make check-engines``, as root.
 
 llama-server runs, with the tiny model of the other tests. vLLM, SGLang and transformers need a GPU,
-or gigabytes of libraries; the options of their lines are looked up in their packages.
+or gigabytes of libraries; the options in their commands are looked up in their packages.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A node's recorded replies, given to whoever asks: no socket, no loop."""
+"""A node's recorded replies without a socket and without a loop."""
 
 from __future__ import annotations
 

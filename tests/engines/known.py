@@ -1,14 +1,14 @@
-"""What the tests know of each engine: it stands in the engine's own test file, as constants.
+"""What the tests know of each engine: constants in the engine's own test file.
 
-``HEARD``: what one answered, and its answer to whatever it does not know. ``SENT``: what is sent to
-it otherwise than usual, see test_profile.MATRIX. ``MEDIA``: what it takes beside PNG and JPEG, of
-what pairs/gemini_openai/test_request.py sends. ``STREAM``: how it writes a stream with reasoning,
-text and a call. ``FAILS``: how it writes that it failed. Both only of engines that were heard.
+``HEARD``: its answers, and its answer to unknown requests. ``SENT``: what is sent to it in a
+special form, see test_profile.MATRIX. ``MEDIA``: what it accepts besides PNG and JPEG, of the types
+that pairs/gemini_openai/test_request.py sends. ``STREAM``: its stream with reasoning, text and a
+call. ``FAILS``: its stream that fails. The last two exist only for engines whose answers we have.
 
-Of what was recorded of one, as far as it is its own: ``IGNORES``: what it ignores, by the ends of
-the recordings' names; ``BLOCKS``: what a reply then holds, and why it ended, in Anthropic's words;
-``CUT``: a recording of which every byte is a place to cut; ``USAGE``: a recording, and its counts
-as Gemini's; ``ERRORS``: recordings with the status and the message that they become.
+From its recordings, if they differ from others: ``IGNORES``: what it ignores, by the ends of the
+recordings' names; ``BLOCKS``: the blocks of such a reply, and why it ended, in Anthropic's words;
+``CUT``: a recording that is cut at every byte; ``USAGE``: a recording, and its counts as Gemini's;
+``ERRORS``: recordings with the status and the message that they become.
 """
 
 from __future__ import annotations

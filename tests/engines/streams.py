@@ -1,4 +1,4 @@
-"""Events of streams, short to write, as engines with OpenAI's chat send them."""
+"""Events of streams in the form of engines with OpenAI's chat, in a short notation."""
 
 from __future__ import annotations
 

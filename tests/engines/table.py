@@ -1,4 +1,4 @@
-"""docs/engines.md, made of the registry: ``python -m tests.engines.table > docs/engines.md``."""
+"""docs/engines.md, made from the registry: ``python -m tests.engines.table > docs/engines.md``."""
 
 from __future__ import annotations
 

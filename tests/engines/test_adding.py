@@ -1,6 +1,5 @@
-"""An engine's file is all that makes it known: to the configuration and its schema, to whoever
-looks for engines or at nodes, and to the documents. The one of docs/adding-an-engine.md is added
-here."""
+"""An engine only needs its own file: the configuration and its schema, the detection of engines,
+and the documents find it there. The engine of docs/adding-an-engine.md is added here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node of which nobody has said what it is."""
+"""A node whose engine is not configured."""
 
 from __future__ import annotations
 

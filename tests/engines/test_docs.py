@@ -1,4 +1,4 @@
-"""What documents say of engines is what their modules say."""
+"""The documents about engines agree with their modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node with Google's API: nothing is known of what serves it."""
+"""A node with Google's API and unknown software."""
 
 from __future__ import annotations
 

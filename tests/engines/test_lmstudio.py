@@ -1,4 +1,4 @@
-"""LM Studio, as its documentation shows its answers: no package of it runs here."""
+"""LM Studio with the answers of its documentation: no package of it runs here."""
 
 from __future__ import annotations
 

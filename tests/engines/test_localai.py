@@ -1,4 +1,4 @@
-"""LocalAI, as its source and documentation show its answers: no package of it runs here."""
+"""LocalAI with the answers of its source and documentation: no package of it runs here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of inference paths, and what administers each engine."""
+"""The tables of inference paths, and the paths that administer each engine."""
 
 from __future__ import annotations
 

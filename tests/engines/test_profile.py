@@ -1,4 +1,4 @@
-"""The table of engine quirks, seen from outside: what is sent to whom, whose streams are read."""
+"""The table of engine quirks as its users see it: what is sent, and whose streams are read."""
 
 from __future__ import annotations
 

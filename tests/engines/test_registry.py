@@ -1,4 +1,4 @@
-"""Every engine is described whole, and none is taken for another."""
+"""Every engine is described completely, and none is mistaken for another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is put into a cork is written in its round, whole, in order, and never to the closed."""
+"""Writes in a cork are sent in the same round, whole, in order, and never to a closed transport."""
 
 from __future__ import annotations
 

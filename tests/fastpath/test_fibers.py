@@ -1,4 +1,4 @@
-"""Fibers: on the spot where a signal is set, as tasks do where a future is awaited."""
+"""Fibers continue at once when a one-shot is set, and behave as tasks do with futures."""
 
 from __future__ import annotations
 

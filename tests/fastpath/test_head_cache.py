@@ -1,4 +1,4 @@
-"""A head that is repeated reads as if it had been parsed anew."""
+"""A repeated head gives the same values as a parsed one."""
 
 from __future__ import annotations
 

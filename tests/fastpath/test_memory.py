@@ -1,4 +1,4 @@
-"""A memory is bounded, and lets go of the oldest."""
+"""A memory is bounded, and forgets the oldest entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is understood without being parsed is what parsing would have made of it."""
+"""Text that is recognised without parsing gives the same result as parsing."""
 
 from __future__ import annotations
 

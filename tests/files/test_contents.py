@@ -1,4 +1,4 @@
-"""Contents on disk: read in pieces, gone once removed, never beside their directory."""
+"""Contents on disk: read in pieces, removed completely, never outside of their directory."""
 
 from __future__ import annotations
 

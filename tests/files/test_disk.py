@@ -1,4 +1,4 @@
-"""Faults of disks: what clients and the log get to know."""
+"""Disk errors: what clients get and what is logged."""
 
 from __future__ import annotations
 

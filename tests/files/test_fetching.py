@@ -1,4 +1,4 @@
-"""Contents fetched from the web: from a server here, which the tests alone may connect to."""
+"""Contents fetched from the web: from a server in the test, to which only tests may connect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the process that reads a PDF does, here in this one."""
+"""The work of the process that reads a PDF, here in the test's own process."""
 
 from __future__ import annotations
 

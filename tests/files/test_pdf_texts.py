@@ -1,4 +1,4 @@
-"""The text of PDF files, read by a process of its own."""
+"""The text of PDF files, read by a separate process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files in the state file: who finds what."""
+"""Files in the state file: which clients find which of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects of a bucket, in memory, and the words for what stands in the way of one."""
+"""Objects of a bucket, in memory, and the messages for its failures."""
 
 from __future__ import annotations
 

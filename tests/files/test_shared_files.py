@@ -1,4 +1,4 @@
-"""What hosts share of files, as objects: what is there when, and what is swept."""
+"""Objects of files that hosts share: when each exists, and when it is removed."""
 
 from __future__ import annotations
 

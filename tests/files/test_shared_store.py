@@ -1,4 +1,4 @@
-"""A store of two hosts: uploads on one's disk become files of both."""
+"""A store of two hosts: uploads on one host's disk become files of both."""
 
 from __future__ import annotations
 

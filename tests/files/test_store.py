@@ -1,4 +1,4 @@
-"""The store as the loop uses it: uploads that become files, within what may be stored."""
+"""The store as the loop uses it: uploads become files, within the limits on storage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nobody can have any more goes, and a store that cannot be used stops nothing."""
+"""Contents without a file are removed, and a store that fails stops nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads for disks: work is done, also where nobody waits for it any more."""
+"""Threads for disks: work is completed, even after its request was cancelled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Room is asked for as an upload grows, and signs of life are given."""
+"""Space is reserved in steps while an upload grows, and a long upload shows that it continues."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client says of a file, and what stands in the way."""
+"""A client's description of a file, and its mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The resumable protocol as a machine: what each request asks, and what becomes of it."""
+"""The resumable protocol as a state machine: each request and its result."""
 
 from __future__ import annotations
 

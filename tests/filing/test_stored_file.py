@@ -1,4 +1,4 @@
-"""A file's names: one id, in the words of each surface."""
+"""A file's names: one id, in the form of each surface."""
 
 from __future__ import annotations
 

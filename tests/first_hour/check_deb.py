@@ -1,8 +1,8 @@
-"""A stranger's first hour with the Debian package: ``make check-deb``, as root.
+"""A new user's first hour with the Debian package: ``make check-deb``, as root.
 
-README's own lines are typed into a Debian 12 that has nothing but its smallest set of packages,
-systemd and curl. What apt fetches for the package is fetched beforehand: the machine's network has
-loopback alone. One life of a package: the tests follow one another.
+README's own commands are typed into a Debian 12 with only the smallest set of packages, systemd and
+curl. What apt fetches for the package is fetched before, since the machine's network has only
+loopback. The tests follow one another, on one machine.
 """
 
 from __future__ import annotations

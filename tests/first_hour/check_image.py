@@ -1,7 +1,7 @@
 """The image of packages/Containerfile, built and run by buildah: ``make check-image``, as root.
 
 ``BASE`` names the base image; without it one is made of Debian 12 and its Python, since no registry
-of images may be reached. The image runs as its user, on a read-only root, in a network of its own.
+of images may be used. The image runs as its user, on a read-only root, in its own network.
 """
 
 from __future__ import annotations

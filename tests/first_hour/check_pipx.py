@@ -1,6 +1,6 @@
-"""The wheel, installed by pipx for a user who was made for it: ``make check-pipx``, as root.
+"""The wheel, installed by pipx for a new user: ``make check-pipx``, as root.
 
-The page's lines are typed in a network that has a node on a usual port and nothing else.
+The page's commands are typed in a network with only a node on a usual port.
 """
 
 from __future__ import annotations

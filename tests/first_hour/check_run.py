@@ -1,4 +1,4 @@
-"""A fresh clone, as README has it: ``make check-run``, as root, says how long ``make run`` took."""
+"""A fresh clone, as in README: ``make check-run``, as root, reports how long ``make run`` took."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""A Debian 12 as small as it can be installed, with systemd and curl, booted as a machine of its
-own: its root, processes and network are nobody else's.
-"""
+"""The smallest possible Debian 12 with systemd and curl, booted as a separate machine with its own
+root, processes and network."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the tests here have in another network than their own: nodes, and clients.
+"""Nodes and clients that the tests run in another network namespace.
 
-python -m tests.first_hour.inside node PORT        a simulated node; says its URL, and ends with
+python -m tests.first_hour.inside node PORT        a simulated node; prints its URL, and ends with
                                                    its input
-python -m tests.first_hour.inside ollama PORT      one that answers what Ollama did
+python -m tests.first_hour.inside ollama PORT      one that answers as Ollama did
 python -m tests.first_hour.inside reranker PORT    one that reranks, as vLLM does
 python -m tests.first_hour.inside clients PORT N   says when all N streams have begun; with the
                                                    next line of its input each reads on, and the

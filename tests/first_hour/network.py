@@ -1,4 +1,4 @@
-"""A network of its own, with nothing in it but loopback: every usual port is free there."""
+"""A network namespace with only loopback: every usual port is free there."""
 
 from __future__ import annotations
 

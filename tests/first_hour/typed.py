@@ -1,4 +1,4 @@
-"""What a document shows to be typed, for tests that type it."""
+"""The commands that a document shows, for tests that run them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Google's gemini-cli through the proxy, with a picture beside its prompt: ``make
-check-gemini-cli``, which installs it first (100 MB, so that it is no part of ``make check``).
-Nothing here leaves this machine.
+"""Google's gemini-cli through the proxy, with an image in its prompt: ``make check-gemini-cli``. It
+installs gemini-cli first (100 MB, so it is not part of ``make check``). Nothing here leaves this
+machine.
 
-Its nodes are real: a llama-server that has a projector, and one that has none.
+Its nodes are real: a llama-server with a projector, and one without.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Locks on places of a file: one opening each, gone with it."""
+"""Locks on positions of a file: each belongs to one open file, and ends with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All instances are asked one question; one that does not answer keeps nobody waiting for long."""
+"""All instances get one request; one that does not answer causes only a short delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What instances of a host read of each other, who comes and goes, and what is no table."""
+"""What instances of a host read of each other, which come and go, and invalid tables."""
 
 from __future__ import annotations
 

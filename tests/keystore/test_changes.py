@@ -1,4 +1,4 @@
-"""Whatever is done to keys, in whatever order, they open what a model says."""
+"""After any sequence of changes, keys give the access that a model predicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that people describe, and what they are told of slips."""
+"""Descriptions of keys by users, and the messages for mistakes."""
 
 from __future__ import annotations
 

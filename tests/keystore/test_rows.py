@@ -1,4 +1,4 @@
-"""Keys come out of the state file as they were put in."""
+"""Keys are read from the state file as they were written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change in the state file is seen, whoever made it; what cannot be read changes nothing."""
+"""Every change in the state file is noticed; if it cannot be read, nothing changes."""
 
 from __future__ import annotations
 

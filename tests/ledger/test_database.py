@@ -1,4 +1,4 @@
-"""What is wrong with the database, in words, and never with its URL."""
+"""Messages for errors of the database, without its URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was received is entered once, and stays for as long as a limit may count it."""
+"""A received row is entered once, and is kept while a limit may count it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Rows of a span of time are found without an index on it, whatever clocks and processes did."""
+"""Rows of a span of time are found without an index on it, with any changes of clocks and
+processes."""
 
 from __future__ import annotations
 

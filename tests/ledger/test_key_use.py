@@ -1,4 +1,4 @@
-"""Who uses what, at a glance: bounded, and switched off where names are nobody's business."""
+"""The use of each key: bounded, and turned off if names must not be shown."""
 
 from __future__ import annotations
 

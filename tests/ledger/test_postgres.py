@@ -1,4 +1,4 @@
-"""Rows in a real PostgreSQL, which goes away and comes back: none is lost, none comes twice."""
+"""Rows in a real PostgreSQL, which fails and comes back: none is lost, none is entered twice."""
 
 from __future__ import annotations
 

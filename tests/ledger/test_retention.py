@@ -1,4 +1,4 @@
-"""Old rows become sums, a step at a time, and nothing is counted twice or lost."""
+"""Old rows become sums, step by step, and nothing is counted twice or lost."""
 
 from __future__ import annotations
 

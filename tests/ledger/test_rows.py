@@ -1,4 +1,4 @@
-"""What an exchange leaves in the ledger: who and how much, and nothing of what was said."""
+"""The row of an exchange in the ledger: its key and its counts, and nothing of its content."""
 
 from __future__ import annotations
 

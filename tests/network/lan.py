@@ -1,8 +1,8 @@
-"""A network of its own to run commands in, as narrow as a real one: loopback, with the frames of a
-LAN, small socket buffers and, where the kernel has netem, delay and loss.
+"""A network namespace for commands, with the limits of a real network: loopback with the frames of
+a LAN, small socket buffers and, if the kernel has netem, delay and loss.
 
-The loopback of a machine takes 64 KB a frame and megabytes a socket, and so forgives what networks
-do not: a write that is not taken whole, a read that ends in the middle.
+A machine's loopback accepts 64 KB a frame and megabytes a socket, and so hides what happens on
+networks: a write that is only accepted in part, a read that ends in the middle.
 """
 
 from __future__ import annotations

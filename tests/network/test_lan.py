@@ -1,4 +1,4 @@
-"""End-to-end tests once more, over a network that is narrower than loopback."""
+"""The end-to-end tests again, over a network that is slower than loopback."""
 
 from __future__ import annotations
 

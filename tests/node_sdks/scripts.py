@@ -1,5 +1,5 @@
-"""Node scripts that stay and are asked line by line: to start Node and to load an SDK takes longer
-than any answer."""
+"""Node scripts that stay running and answer line by line: to start Node and to load an SDK takes
+longer than any answer."""
 
 from __future__ import annotations
 

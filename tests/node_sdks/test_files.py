@@ -1,4 +1,5 @@
-"""Files by the vendors' SDKs for Node: up in pieces, listed by page, down again, and gone."""
+"""Files with the vendors' SDKs for Node: uploaded in pieces, listed by page, downloaded,
+deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the vendors' Node SDKs make of a limit: whether they wait, and whether they give up."""
+"""How the vendors' Node SDKs react to a limit: whether they wait, and whether they give up."""
 
 from __future__ import annotations
 

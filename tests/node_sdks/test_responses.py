@@ -1,5 +1,5 @@
-"""Clients that speak OpenAI's Responses by themselves, Node's and Python's: on a real llama-server
-and a chat node, for which they are translated, and on nodes that answer as vLLM and Ollama do."""
+"""Clients of OpenAI's Responses, Node's and Python's: on a real llama-server and a chat node, for
+which they are translated, and on nodes that answer as vLLM and Ollama do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The vendors' Node SDKs survive the signs of life, and notice every stream that breaks.
+"""The vendors' Node SDKs accept keepalives, and notice every stream that breaks.
 
-The Makefile installs Node and the SDKs; ``ask.mjs`` asks its questions.
+The Makefile installs Node and the SDKs; ``ask.mjs`` sends the requests.
 """
 
 from __future__ import annotations

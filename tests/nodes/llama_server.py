@@ -1,7 +1,7 @@
-"""A real llama.cpp node in a process of its own, through the xllamacpp wheel.
+"""A real llama.cpp node in a separate process, by the xllamacpp wheel.
 
-Run as a program it serves the model it is given, prints its address and stays until its standard
-input ends, so that it cannot outlive the tests.
+Run as a program it serves the given model, prints its URL and stays until its standard input ends,
+so it cannot outlive the tests.
 """
 
 from __future__ import annotations

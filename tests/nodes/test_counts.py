@@ -1,4 +1,4 @@
-"""One prompt costs as many tokens in every API, whatever the node had in its cache."""
+"""A prompt has the same number of tokens in every API, whatever the node has in its cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real node says what every test that uses it counts on."""
+"""The properties of the real node on which all its tests rely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What llama-server loses on its own /v1/messages, and that nobody behind the proxy does.
+"""What llama-server loses on its own /v1/messages, and that clients of the proxy lose nothing.
 
 The configuration is the one that `init` writes for it.
 """

@@ -1,4 +1,4 @@
-"""A real llama-server on a Unix socket: found by `init`, served, killed and back."""
+"""A real llama-server on a Unix socket: found by `init`, used, killed and started again."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Writes a chat model of 3 MB whose answers are known, for real llama.cpp nodes.
 
-The weights are no noise: attention and feed-forward add nothing, so the next token depends on
-the last one alone, through a table of successors written into the embedding and output matrices.
-What the node recites (the openings stand in the chat template):
+The weights are not random: attention and feed-forward add nothing, so the next token only depends
+on the last one, by a table of successors in the embedding and output matrices. The node's answers
+(their beginnings are in the chat template):
 
 * REPLY, to anything; the emoji is spelt with four tokens of one byte each;
 * a call of get_weather(city="Paris"), if tools are offered and no tool has answered last;

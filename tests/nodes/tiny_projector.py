@@ -1,8 +1,8 @@
-"""Writes a vision projector of 200 kB for the tiny model, so that a real node takes images.
+"""Writes a vision projector of 200 kB for the tiny model, so that a real node accepts images.
 
-It is a CLIP tower of one layer with LLaVA's projector, all of whose weights are zero: each image
-becomes four tokens that mean nothing, so the model answers what it answers anyway. What the node
-does with an image before that, decoding above all, it does as ever.
+It is a CLIP tower of one layer with LLaVA's projector. All its weights are zero: each image becomes
+four tokens without meaning, so the model's answers do not change. The node still does all its work
+on an image before that, above all decoding.
 """
 
 from __future__ import annotations

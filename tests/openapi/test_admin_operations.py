@@ -1,4 +1,4 @@
-"""What the document says of the admin listener's keys is what the configuration takes."""
+"""The document about the admin listener's keys agrees with the configuration."""
 
 from __future__ import annotations
 

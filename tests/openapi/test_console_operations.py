@@ -1,4 +1,5 @@
-"""The document has the console's routes, and no others; keys are there as on the admin listener."""
+"""The document has the console's routes and no others, and the same operations on keys as the admin
+listener."""
 
 from __future__ import annotations
 

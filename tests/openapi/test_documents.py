@@ -1,4 +1,4 @@
-"""The documents are valid, and hold every route and every field; nothing else is in them."""
+"""The documents are valid and contain exactly all routes and all fields."""
 
 from __future__ import annotations
 

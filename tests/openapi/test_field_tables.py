@@ -1,4 +1,4 @@
-"""The tables of all APIs in one form; those of the configuration's fields among them."""
+"""The tables of all APIs in one form, including those of the configuration's fields."""
 
 from __future__ import annotations
 

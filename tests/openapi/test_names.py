@@ -1,4 +1,4 @@
-"""The names of the documents come without what makes them."""
+"""Every name in the documents has a title, and a daemon starts without the code that makes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operation takes and sends JSON unless it says otherwise."""
+"""An operation has JSON as request and reply unless it is declared otherwise."""
 
 from __future__ import annotations
 

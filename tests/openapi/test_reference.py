@@ -1,4 +1,4 @@
-"""docs/compatibility.md is what the code does now."""
+"""docs/compatibility.md describes the current code."""
 
 from __future__ import annotations
 

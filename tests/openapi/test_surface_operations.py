@@ -1,4 +1,4 @@
-"""Each route of the documents is read as what it says, and none is missing."""
+"""Each route in the documents is recognised as what it is, and none is missing."""
 
 from __future__ import annotations
 

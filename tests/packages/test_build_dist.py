@@ -1,4 +1,4 @@
-"""What is in the sdist, and that two builds of it are the same."""
+"""The content of the sdist, and that two builds of it are equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The image's recipe and the example for Kubernetes, as far as they can be read without either."""
+"""The image's recipe and the example for Kubernetes, as far as they can be checked without
+either."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The lines that docs/operations.md gives for nginx and Caddy, with Debian's nginx and Caddy."""
+"""The configuration that docs/operations.md gives for nginx and Caddy, with Debian's nginx and
+Caddy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests of all routes, and the configuration that they are planned with."""
+"""Requests of all routes, and the configuration with which they are planned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A large body made short: nothing is lost, and what was done to a text shows."""
+"""An abridged large body: nothing is lost, and changes of a text are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies apart: what is written is read, piece by piece or whole, and the descriptor is its own."""
+"""Held bodies: what is written is read, by pieces or whole, each with its own descriptor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What passes between the two processes arrives as it was sent, descriptors included."""
+"""Messages between the two processes arrive as they were sent, with their descriptors."""
 
 from __future__ import annotations
 

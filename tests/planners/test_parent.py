@@ -1,4 +1,4 @@
-"""The parent of planners: it bears them without a file, is replaced if it dies, and is let go."""
+"""The parent of planners: it starts them without a file, is replaced if it dies, and ends."""
 
 from __future__ import annotations
 

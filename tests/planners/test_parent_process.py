@@ -1,4 +1,4 @@
-"""The process that bears planners, without its planners."""
+"""The process that starts planners, without its planners."""
 
 from __future__ import annotations
 

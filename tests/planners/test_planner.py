@@ -1,4 +1,4 @@
-"""One planner, from the daemon's side of its socket."""
+"""One planner, at the daemon's end of its socket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real planners: what they make is the plan, and one that dies is replaced."""
+"""Real planners: their result is the plan, and one that dies is replaced."""
 
 from __future__ import annotations
 

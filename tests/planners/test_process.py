@@ -1,4 +1,4 @@
-"""A planner's work: what it hands back is, put together, what planning here comes to."""
+"""A planner's work: its result, put together, equals a plan that is made here."""
 
 from __future__ import annotations
 

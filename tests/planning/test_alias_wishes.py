@@ -1,5 +1,5 @@
-"""What people wish of an alias, as they asked for it at other gateways: each wish on every surface,
-relayed and translated, and not a byte changed beside it."""
+"""What users of other gateways asked for in aliases: each of them on every surface, relayed and
+translated, and no other byte is changed."""
 
 from __future__ import annotations
 

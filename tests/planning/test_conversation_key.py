@@ -1,4 +1,5 @@
-"""A conversation's key: the same while it grows, another one for another conversation."""
+"""A conversation's key: it stays the same while the conversation grows, and differs from all
+others."""
 
 from __future__ import annotations
 

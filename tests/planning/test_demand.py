@@ -1,4 +1,4 @@
-"""What planning asks of the choice of a node, and what a node really is."""
+"""What planning requires of a node, by the node's real engine and models."""
 
 from __future__ import annotations
 

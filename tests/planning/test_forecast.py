@@ -1,4 +1,4 @@
-"""What would become of requests, as the planner itself decides."""
+"""The forecast for a request is what the planner would do."""
 
 from __future__ import annotations
 

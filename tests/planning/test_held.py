@@ -1,4 +1,4 @@
-"""A plan that was made elsewhere, put together with the bodies that came beside it."""
+"""A plan that was made in another process, put together with the bodies that came with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests for a path that only some engines have: whom they reach, and with which bytes."""
+"""Requests for a path that only some engines have: to which nodes they go, and with which bytes."""
 
 from __future__ import annotations
 

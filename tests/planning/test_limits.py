@@ -1,4 +1,4 @@
-"""What one model at one node can be asked."""
+"""The limits of one model at one node."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a node has changed in its requests: in the protocol in which it is asked, after all else,
-and in nobody else's body."""
+"""What a node's rules change in its requests: in the node's protocol, after all other changes, and
+only in requests for that node."""
 
 from __future__ import annotations
 

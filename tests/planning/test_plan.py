@@ -1,4 +1,4 @@
-"""What a node is asked: the client's bytes but for names, credentials and Host."""
+"""The request to a node: the client's bytes except names, credentials and Host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose handshake of the Realtime API goes to which node."""
+"""Which handshakes of the Realtime API go to which node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which nodes that speak Responses get a request as it is."""
+"""Which nodes that speak Responses get a request unchanged."""
 
 from __future__ import annotations
 

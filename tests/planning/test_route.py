@@ -1,4 +1,4 @@
-"""A request as it goes out to one node."""
+"""A request as it is sent to one node."""
 
 from __future__ import annotations
 

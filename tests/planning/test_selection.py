@@ -1,4 +1,4 @@
-"""Who may get a request at all, and who as it is."""
+"""Which nodes may get a request, and which may get it unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who else may have a request, and when that is as good."""
+"""Which other nodes may get a request, and when they are as good."""
 
 from __future__ import annotations
 

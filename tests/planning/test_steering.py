@@ -1,4 +1,4 @@
-"""What the node that runs a chat is asked when somebody steers that."""
+"""The request to the node that runs a chat when a client steers that chat."""
 
 from __future__ import annotations
 

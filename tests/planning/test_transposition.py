@@ -1,4 +1,5 @@
-"""Requests made over for nodes of another protocol: which headers go along, and which templates."""
+"""Requests translated for nodes of another protocol: which headers are sent, and which templates
+are used."""
 
 from __future__ import annotations
 

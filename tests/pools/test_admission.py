@@ -1,4 +1,4 @@
-"""Slots and who waits for them, under any interleaving of what can happen."""
+"""Slots and waiting requests, with every order of events."""
 
 from __future__ import annotations
 

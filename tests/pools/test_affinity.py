@@ -1,4 +1,4 @@
-"""The same conversation to the same node, and no node drowned by it."""
+"""The same conversation goes to the same node, but no node is overloaded by that."""
 
 from __future__ import annotations
 

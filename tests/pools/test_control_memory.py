@@ -1,4 +1,4 @@
-"""Which controls of thinking a node's model refuses or takes, as its requests have shown."""
+"""Which thinking controls a node's model refuses or accepts, as its replies have shown."""
 
 from __future__ import annotations
 

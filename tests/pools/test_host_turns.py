@@ -1,4 +1,4 @@
-"""Between instances slots go round as between keys, and nobody waits for one that sleeps."""
+"""Instances take turns for slots as keys do, and none waits for an instance that does not run."""
 
 from __future__ import annotations
 

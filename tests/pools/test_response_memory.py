@@ -1,4 +1,4 @@
-"""Which node keeps which response: whose it is, and for how long and how many that is known."""
+"""Which node keeps which response and whose it is, for a limited time and number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of failing over, as a table."""
+"""The rules of failover, as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client hears of its body names the setting that decides."""
+"""An error about a client's body names the setting that decides."""
 
 from __future__ import annotations
 

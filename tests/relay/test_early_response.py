@@ -1,4 +1,4 @@
-"""Signs of life: in every silence, where they are safe, and nowhere else."""
+"""Keepalives in every silence in which they are safe, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A relay and a tunnel are the same to whoever watches them."""
+"""A relay and a tunnel look the same to code that watches them."""
 
 from __future__ import annotations
 

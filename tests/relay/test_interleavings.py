@@ -1,7 +1,6 @@
 """A reply between two transports, with every interleaving of reads, pauses, rounds of the loop,
-ticks, cuts, losses and leavings: whatever comes between, the client has all of the reply in the
-end, or is shown that it has not, and the node's connection is used again only where it stands at an
-end."""
+ticks, cuts, losses and disconnects. In every case the client gets the whole reply, or is shown that
+it is incomplete, and the node's connection is used again only if the message on it is complete."""
 
 from __future__ import annotations
 

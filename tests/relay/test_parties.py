@@ -1,4 +1,4 @@
-"""Whoever has to do with a request has what is asked of it."""
+"""Every class that stands for a part of a request, real or of a test, has that part's methods."""
 
 from __future__ import annotations
 

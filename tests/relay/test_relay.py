@@ -1,4 +1,4 @@
-"""The relay: the node's very bytes, the exact end, and never a clean end that is none."""
+"""The relay: exactly the node's bytes and end, and never a regular end after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one client may cost the others: turns of the loop, memory, and time."""
+"""What one client may cost the others: rounds of the loop, memory, and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The translating relay: nothing is sent that could still become a plain error."""
+"""The translating relay: nothing is sent while a plain error is still possible."""
 
 from __future__ import annotations
 

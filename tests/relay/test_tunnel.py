@@ -1,4 +1,4 @@
-"""A tunnel in memory: bytes both ways, close frames where they have a place, one end."""
+"""A tunnel in memory: bytes in both directions, close frames at their allowed places, one end."""
 
 from __future__ import annotations
 

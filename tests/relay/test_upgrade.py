@@ -1,4 +1,4 @@
-"""An upgraded connection is let go of whatever happens, and its node learns how it ended."""
+"""An upgraded connection is released in every case, and its node gets the result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A body on its way to a node in memory: what is written, who is held, and how it fails."""
+"""A body that is sent to a node in memory: what is written, which side waits, and its failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of live replies are looked at a few at a time, and each of them."""
+"""Thousands of running replies are checked, a few at a time, and none is left out."""
 
 from __future__ import annotations
 

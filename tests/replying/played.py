@@ -1,4 +1,4 @@
-"""A reply machine played to a client that keeps what it gets, without a transport."""
+"""A reply machine with a client that records what it gets, without a transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A translator that is easy to follow, for tests of what is translated."""
+"""A translator with easily visible results, for tests of translated replies."""
 
 from __future__ import annotations
 

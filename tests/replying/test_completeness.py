@@ -1,4 +1,4 @@
-"""An answer that its node ended too early, told from one that is whole."""
+"""An answer that its node ended too early is distinguished from a complete one."""
 
 from __future__ import annotations
 

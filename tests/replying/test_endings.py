@@ -1,4 +1,4 @@
-"""How a reply that broke ends for its client: the table, row by row."""
+"""How a broken reply ends for its client: the table, row by row."""
 
 from __future__ import annotations
 

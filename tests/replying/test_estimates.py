@@ -1,4 +1,4 @@
-"""Counts for what nodes did not tell: learned from what they told, and marked."""
+"""Counts for replies without the node's counts: learned from earlier replies, and marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head that clients see."""
+"""The head that clients get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signs of life that every SDK bears, and where there are none."""
+"""Keepalives that every SDK accepts, and where there are none."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""One reply on its way to one client, without a transport: whole, byte by byte, and with every
-interleaving of ticks, pauses, cuts, losses and leavings."""
+"""One reply for one client, without a transport: whole, byte by byte, and with every interleaving
+of ticks, pauses, cuts, losses and disconnects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's own names in a reply of a node that was asked with flat ones."""
+"""The client's own names in a reply of a node whose request had flat ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that a node answers in the client's protocol, or in what it takes for that."""
+"""Errors of a node in the client's protocol, or nearly in it."""
 
 from __future__ import annotations
 

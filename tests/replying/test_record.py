@@ -1,4 +1,4 @@
-"""What is told of an exchange that has ended."""
+"""What is logged and counted of an exchange that has ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose affair an error of a node is. The bodies are such as services really send."""
+"""Whose fault an error of a node is. The bodies are like those of real services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client in memory, for what handlers do to whoever asks."""
+"""A client in memory, for tests of handlers."""
 
 from __future__ import annotations
 

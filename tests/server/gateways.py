@@ -1,4 +1,4 @@
-"""A gateway in this process, before a node that is played byte by byte."""
+"""A gateway in this process, with a node that is played byte by byte."""
 
 from __future__ import annotations
 

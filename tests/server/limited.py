@@ -1,4 +1,4 @@
-"""A proxy whose keys are limited, in front of the simulated node, and what is asked of it."""
+"""A proxy whose keys are limited, with the simulated node, and requests to it."""
 
 from __future__ import annotations
 

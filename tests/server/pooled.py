@@ -1,4 +1,4 @@
-"""A gateway before several nodes, each played byte by byte or by one of the ways to fail below."""
+"""A gateway with several nodes, each played byte by byte or failing in one of the ways below."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PublicServer whose handler echoes, for tests of what a client's connection does."""
+"""A PublicServer whose handler echoes, for tests of a client's connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway and a node whose every answer a test decides."""
+"""A gateway and a node, every answer of which a test decides."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """The protocol's last event ends an answer: neither client nor slot wait for a node that keeps its
-message open, and a client that leaves with that event has had everything."""
+message open, and a client that leaves after that event has received everything."""
 
 from __future__ import annotations
 

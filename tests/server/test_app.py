@@ -1,4 +1,4 @@
-"""The whole gateway over real sockets, before a node that is played byte by byte."""
+"""The whole gateway over real sockets, with a node that is played byte by byte."""
 
 from __future__ import annotations
 

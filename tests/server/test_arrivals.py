@@ -1,4 +1,5 @@
-"""Clients that connect, spread over instances of one socket; nobody waits for one that sleeps."""
+"""New clients are spread over instances of one socket; none waits for an instance that does not
+run."""
 
 from __future__ import annotations
 

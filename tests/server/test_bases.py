@@ -1,4 +1,4 @@
-"""What a health checker, or a person with a browser, finds at a base URL."""
+"""What a health checker, or a user with a browser, gets at a base URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A body before it is planned: what is noted of it, and which bodies go apart."""
+"""A body before it is planned: what is recorded of it, and which bodies are held in a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hears of each exchange, by what there is."""
+"""Which sinks get each exchange, by configuration."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a node tells of its models decides before it is asked; and which requests it gets as they
-are."""
+"""A node's report about its models decides before it gets a request, and which requests it gets
+unchanged."""
 
 from __future__ import annotations
 

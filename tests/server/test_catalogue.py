@@ -1,4 +1,4 @@
-"""Lists of models are made once for as long as nothing has changed."""
+"""The same list is made once, and a changed one is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done again and again: nothing of what there is not."""
+"""Regular work; none for parts that are not configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's side of a connection: the order of what is written, and how it is let go."""
+"""The client's side of a connection: the order of writes, and its release."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies that a node compressed although it was asked not to: read, or refused with the reason."""
+"""Replies that a node compressed without being asked: read, or refused with the reason."""
 
 from __future__ import annotations
 

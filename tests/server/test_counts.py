@@ -1,5 +1,5 @@
-"""Every exchange is counted, as its node told or as an estimate that says so, however it ends; and
-what nodes are asked for beside their clients' wishes does not show."""
+"""Every exchange is counted, by its node's counts or by a marked estimate, however it ends; and
+clients do not see what the proxy adds to their requests."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What the estimate of a cut stream comes to, event by event: beside a node that counts what it
-makes, and makes nothing more before the client has what came before."""
+"""The estimate for a cut stream, event by event, compared with a node that counts its tokens and
+generates no more before the client has received the previous ones."""
 
 from __future__ import annotations
 

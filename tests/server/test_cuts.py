@@ -1,5 +1,5 @@
-"""A prompt that Ollama cut is named in the log, in the status and in the metrics; and the
-catalogue does not promise what the model was trained with."""
+"""A prompt that Ollama cut is named in the log, in the status and in the metrics; and the catalogue
+shows the usable context, not the trained one."""
 
 from __future__ import annotations
 

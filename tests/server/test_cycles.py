@@ -1,5 +1,5 @@
-"""An exchange leaves nothing to the garbage collector, however it ends: the daemon lets it look at
-what is young alone (`daemon.garbage`)."""
+"""An exchange leaves nothing to the garbage collector, however it ends: the daemon lets it examine
+only young objects (`daemon.garbage`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contents on their way to clients: as fast as they take them, and whole or visibly not."""
+"""Contents that are sent to clients: as fast as these read, and complete or visibly incomplete."""
 
 from __future__ import annotations
 

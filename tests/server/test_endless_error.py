@@ -1,4 +1,4 @@
-"""A node's error reply without an end: its client does not wait for one."""
+"""A node's error reply without an end does not make its client wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exchanges under way: counted by phase, told of once, and nobody waits for a sink that fails."""
+"""Running exchanges: counted by phase, reported once, and not delayed by a sink that fails."""
 
 from __future__ import annotations
 

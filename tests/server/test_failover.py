@@ -1,4 +1,4 @@
-"""Another node before the first byte, and nothing after it."""
+"""Another node before the first byte, and none after it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where this process's file store lies."""
+"""Where this process's file store is."""
 
 from __future__ import annotations
 

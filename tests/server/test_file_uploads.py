@@ -1,4 +1,4 @@
-"""Uploads that break off: what is left of them, and what their clients are told."""
+"""Interrupted uploads: what is kept of them, and what their clients get."""
 
 from __future__ import annotations
 

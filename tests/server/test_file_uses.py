@@ -1,4 +1,4 @@
-"""Requests that name stored files: what nodes are sent, and what clients hear instead."""
+"""Requests that name stored files: what nodes get, and the errors for clients."""
 
 from __future__ import annotations
 

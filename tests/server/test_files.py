@@ -1,4 +1,4 @@
-"""The Files APIs of all surfaces through the gateway: what is uploaded, and whose it is."""
+"""The Files APIs of all surfaces through the gateway: uploads, and their owners."""
 
 from __future__ import annotations
 

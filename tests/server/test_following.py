@@ -1,4 +1,4 @@
-"""The ledger as limits follow it, played without a file."""
+"""How limits follow the ledger, without a file."""
 
 from __future__ import annotations
 

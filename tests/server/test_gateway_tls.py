@@ -1,4 +1,4 @@
-"""TLS on both sides: to clients where it is configured, to nodes that are https."""
+"""TLS on both sides: to clients if it is configured, to nodes with https."""
 
 from __future__ import annotations
 

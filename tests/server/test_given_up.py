@@ -1,5 +1,5 @@
-"""A node that says in a relayed reply that it gave the answer up: the client gets its bytes, the
-log and the node's health learn what they mean."""
+"""A node that reports in a relayed reply that it gave up the answer: the client gets its bytes, and
+the log and the node's health get their meaning."""
 
 from __future__ import annotations
 

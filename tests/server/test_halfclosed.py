@@ -1,5 +1,5 @@
-"""A client that shuts down its sending side behind its request, as `nc -N` and some health checkers
-do, gets its reply; one that closes frees what it had, though both send the same FIN."""
+"""A client that shuts down its sending side after its request, as `nc -N` and some health checkers
+do, gets its reply; one that closes releases its slot, although both send the same FIN."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A reply whose last bytes overfill its client's buffer: the node's connection, which that pauses,
-is handed on reading all the same (tests/e2e/test_large.py: the same over sockets)."""
+"""A reply whose last bytes overfill its client's buffer pauses the node's connection, which must be
+reading again when it returns to the pool (tests/e2e/test_large.py: the same over sockets)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The vendors' SDKs survive the signs of life: in the queue, in front of a node that takes its
-time, between events and inside a word of them."""
+"""The vendors' SDKs accept keepalives: in the queue, before the node's first byte, between events
+and inside a word of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both listeners keep web pages out: over the wire, in the surface's envelope."""
+"""Both listeners refuse web pages: over real connections, in the surface's envelope."""
 
 from __future__ import annotations
 

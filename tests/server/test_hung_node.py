@@ -1,4 +1,4 @@
-"""A process that is stopped: its kernel takes connections and requests, and nobody answers."""
+"""A stopped process: its kernel accepts connections and requests, but nothing is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An error that a node puts into a reply of status 200 is told as the same HTTP error would be."""
+"""An error that a node puts into a reply of status 200 is sent as the same HTTP error would be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has come and waits: heads and bodies taken from one piece, and how much more may come."""
+"""Received bytes that wait: heads and bodies taken from one piece, and how much more may come."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A bug anywhere on a reply's way: whatever is called there raises once, call by call.
+"""An internal error anywhere on a reply's way: each function that is called there raises once, call
+by call.
 
-The node's slot comes back, no connection is used again that is not clean, the client sees an error
-or a cut and never a whole reply that is none, and the next request is answered.
+The node's slot is released, only clean connections are used again, the client sees an error or a
+cut and never an incomplete reply that looks complete, and the next request is answered.
 """
 
 from __future__ import annotations

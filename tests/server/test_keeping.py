@@ -1,4 +1,4 @@
-"""Responses that nodes keep: who asks for one by its id is led to the node that has it."""
+"""Responses that nodes keep: a request for one by its id goes to the node that has it."""
 
 from __future__ import annotations
 

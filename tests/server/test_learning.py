@@ -1,5 +1,5 @@
-"""A wish about thinking that a model does not take costs nobody a request: it is left out, named,
-and remembered."""
+"""A thinking control that a model refuses causes no failed request: it is left out, named, and
+remembered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the vendors' SDKs make of a limit: whether they wait, and whether they give up."""
+"""How the vendors' SDKs react to a limit: whether they wait, and whether they give up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits as clients meet them: who is refused, in which words, and what is left."""
+"""Limits as clients see them: which requests are refused, with which words, and what is left."""
 
 from __future__ import annotations
 

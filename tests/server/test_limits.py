@@ -1,4 +1,4 @@
-"""What clients may take of the server's time and memory."""
+"""What clients may use of the server's time and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sockets of one side: what is made here is removed here, what was handed over is served."""
+"""The sockets of one side: own ones are removed at the end, inherited ones are kept."""
 
 from __future__ import annotations
 

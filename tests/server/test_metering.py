@@ -1,4 +1,4 @@
-"""What running requests have produced, summed up."""
+"""The sum of what running requests have produced."""
 
 from __future__ import annotations
 

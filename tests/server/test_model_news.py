@@ -1,4 +1,4 @@
-"""What clients hear about models that are new, lost, not known yet, or at a node that goes."""
+"""What clients get for models that are new, lost, not known yet, or at a node that leaves."""
 
 from __future__ import annotations
 

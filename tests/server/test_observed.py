@@ -1,4 +1,4 @@
-"""What is looked at in a gateway that has served nothing yet."""
+"""What can be observed in a gateway that has served nothing yet."""
 
 from __future__ import annotations
 

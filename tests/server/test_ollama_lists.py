@@ -1,4 +1,5 @@
-"""Ollama's API through the proxy: relayed byte by byte, merged, refused, ended honestly."""
+"""Ollama's API through the proxy: relayed byte by byte, merged, refused, and never with a false
+end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replies of ours: the error where nothing was sent, a cut where something was."""
+"""Replies of the proxy: an error if nothing was sent, a cut otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server is what its clients' connections belong to."""
+"""The server as the owner of its clients' connections."""
 
 from __future__ import annotations
 

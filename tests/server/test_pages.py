@@ -1,4 +1,4 @@
-"""Pages on the public listener: one request at a time is aiohttp's, and the connection ours."""
+"""Pages on the public listener: aiohttp handles one request at a time, on our connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log says whose request it was and why it was refused, over every kind of listener."""
+"""The log names the client of a request and the reason of a refusal, on every kind of listener."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted as our own work on a request."""
+"""What is counted as the proxy's own work on a request."""
 
 from __future__ import annotations
 

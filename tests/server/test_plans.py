@@ -1,5 +1,5 @@
-"""Large requests: planned by a process beside the gateway, with the same bytes for node and client
-as if they were not."""
+"""Large requests: planned by a separate process, with the same bytes for node and client as
+otherwise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What /status tells of pools: where exchanges stand, how nodes are, who failed over."""
+"""What /status reports about pools: running exchanges, the state of nodes, failovers."""
 
 from __future__ import annotations
 

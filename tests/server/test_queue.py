@@ -1,4 +1,5 @@
-"""No more requests at a node than it has room for; the rest wait, fairly and not for ever."""
+"""A node never has more requests than its capacity; the others wait, in fair order and for a
+limited time."""
 
 from __future__ import annotations
 

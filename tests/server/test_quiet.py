@@ -1,5 +1,5 @@
-"""A crowd of clients who wait, read or are idle: nothing that they do later is lost, and however
-many leave at one moment, a round of the loop hears of a few."""
+"""A crowd of clients who wait, read or are idle: nothing that they send later is lost, and if many
+leave at one moment, a round of the loop handles only some of them."""
 
 from __future__ import annotations
 

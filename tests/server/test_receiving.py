@@ -1,4 +1,4 @@
-"""A body on its way to the disk: within a bound of memory, whatever the disk and the client do."""
+"""A body that is written to disk: memory stays bounded, however slow the disk or the client is."""
 
 from __future__ import annotations
 

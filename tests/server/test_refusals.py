@@ -1,4 +1,4 @@
-"""Whoever has no valid key is refused cheaply, and with few log lines; nobody else pays."""
+"""Clients without a valid key are refused cheaply and with few log lines, at no cost for others."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A client that repeats itself, on one connection or on many, gets nothing that a new one would
-not get."""
+"""A client that repeats a request, on one connection or on many, gets the same as a new client."""
 
 from __future__ import annotations
 

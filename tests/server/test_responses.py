@@ -1,5 +1,5 @@
-"""OpenAI's Responses before a node that speaks it: relayed as it is, its end and its usage seen,
-but for the names of functions in namespaces, which no engine knows."""
+"""OpenAI's Responses with a node that speaks it: relayed unchanged, with its end and its usage
+found, except for the names of functions in namespaces, which no engine supports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An answer that needs no node, as a reply of ours."""
+"""An answer that needs no node, as a reply of the proxy."""
 
 from __future__ import annotations
 

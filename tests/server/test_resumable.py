@@ -1,5 +1,5 @@
-"""The resumable protocol: whatever a client does, and whatever becomes of the proxy meanwhile, it
-ends with exactly the bytes, or with a clear error."""
+"""The resumable protocol: whatever a client does, and whatever happens to the proxy, it ends with
+exactly the bytes, or with a clear error."""
 
 from __future__ import annotations
 

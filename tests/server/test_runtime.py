@@ -1,4 +1,4 @@
-"""A configuration is compiled whole in a thread; to adopt it neither waits nor fails."""
+"""A configuration is compiled completely in a thread; its adoption neither waits nor fails."""
 
 from __future__ import annotations
 

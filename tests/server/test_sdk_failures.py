@@ -1,5 +1,5 @@
-"""Every way in which a node fails, seen through the vendors' SDKs: it raises, or another node
-has answered. Never a half answer that looks whole, and never a slot that stays taken."""
+"""Every way in which a node fails, seen through the vendors' SDKs: they raise an error, or another
+node has answered. An incomplete answer never looks complete, and every slot is released."""
 
 from __future__ import annotations
 

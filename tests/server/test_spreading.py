@@ -1,4 +1,4 @@
-"""A request whose own nodes are busy or down, beside an idle node of another protocol."""
+"""A request whose own nodes are busy or down, with an idle node of another protocol."""
 
 from __future__ import annotations
 

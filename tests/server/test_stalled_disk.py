@@ -1,4 +1,4 @@
-"""A disk that takes nothing: the thread that writes the state file hangs in it, and nobody else."""
+"""A disk that hangs: the thread that writes the state file hangs, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A chat that streams is steered at the node that runs it, by whoever began it."""
+"""A streaming chat is steered at the node that runs it, by the client that began it."""
 
 from __future__ import annotations
 

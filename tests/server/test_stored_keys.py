@@ -1,4 +1,4 @@
-"""Keys of the state file, in front of a real listener: made and withdrawn while requests come."""
+"""Keys of the state file with a real listener: created and withdrawn while requests come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients that come by TLS, and those that only look like it."""
+"""Clients that connect with TLS, and those that send something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection under TLS whose other end is Python's own, in a thread where that has to wait."""
+"""A connection under TLS whose other end is Python's own, in a thread if it has to wait."""
 
 from __future__ import annotations
 

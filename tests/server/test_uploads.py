@@ -1,4 +1,4 @@
-"""Forms with files on their way to a node: passed on as they come, and never whole when they are
+"""Forms with files for a node: relayed as they arrive, and never shown as complete if they are
 not."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every wait is one that a gateway has, and has a value."""
+"""Each waiting time has a value, can be changed, and is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A transport in memory: records what is written, and what is asked of it."""
+"""A transport in memory: records what is written, and which methods are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated node's streams: framed as the real services frame them, said word by word."""
+"""The simulated node's streams: framed as those of the real services, word by word."""
 
 from __future__ import annotations
 

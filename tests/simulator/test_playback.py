@@ -1,4 +1,4 @@
-"""How the simulated node breaks a reply: exactly where its script says."""
+"""How the simulated node breaks a reply: exactly as its script says."""
 
 from __future__ import annotations
 

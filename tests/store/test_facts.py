@@ -1,4 +1,4 @@
-"""Numbers that the state file keeps of itself."""
+"""Numbers that the state file keeps about itself."""
 
 from __future__ import annotations
 

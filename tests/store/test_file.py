@@ -1,4 +1,5 @@
-"""Where the state file lies, who may read it, and what is said of one that cannot be used."""
+"""Where the state file is, which users may read it, and the messages for one that cannot be
+used."""
 
 from __future__ import annotations
 

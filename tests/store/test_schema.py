@@ -1,4 +1,4 @@
-"""Files of all ages come to the newest form; others are left alone."""
+"""Files of all earlier versions are converted to the newest; others are left unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A change of the state file shows in its sign, also one that leaves the same time and size."""
+"""A change of the state file changes its sign, even if time and size stay the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of the file, nobody waits for it, and what can be kept is not lost."""
+"""Whatever happens to the file, requests do not wait for it, and as little as possible is lost."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""The fixtures of anthropic-python's tests, without the recordings for which theirs need more
-packages than its tests of files do."""
+"""The fixtures of anthropic-python's tests, without the recordings for which more packages would be
+needed than for its tests of files."""
 
 from __future__ import annotations
 

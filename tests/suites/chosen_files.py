@@ -1,5 +1,5 @@
-"""A plugin for a vendor's tests: before each of them the files that it asks for by name are there.
-``CHOSEN_AT`` is where files are made, ``CHOSEN_FILES`` their names."""
+"""A plugin for a vendor's tests: before each of them it makes the files that the test requests by
+name. ``CHOSEN_AT`` is where files are made, ``CHOSEN_FILES`` their names."""
 
 from __future__ import annotations
 

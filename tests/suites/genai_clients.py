@@ -1,4 +1,4 @@
-"""A plugin for google-genai's tests: their clients, which know Google's own address alone, ask
+"""A plugin for google-genai's tests: their clients, which only know Google's own address, send to
 ``GOOGLE_GEMINI_BASE_URL``."""
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""openai-python's own tests of Responses, run against a scripted node and through the proxy to it:
-``python -m tests.suites.openai_responses``. Nothing that passes directly may fail here.
+"""openai-python's own tests of Responses, run directly on a scripted node and through the proxy:
+``python -m tests.suites.openai_responses``. No test that passes directly may fail through the
+proxy.
 
 The tests are not in the wheel: the source distribution of the installed version is downloaded. The
-node answers whatever is asked with a response in vLLM's form, as the mock server does for which the
-tests were made; through the proxy the responses that they ask for by id are made before.
+node answers every request with a response in vLLM's form, as the mock server does for which the
+tests were written. Through the proxy, the responses that they request by id are created before.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The SDKs' own tests of files, against the proxy: ``make check-sdk-files``, or ``python -m
-tests.suites.sdk_files [genai] [openai] [anthropic]``. All of them have to pass.
+"""The SDKs' own tests of files, with the proxy: ``make check-sdk-files``, or ``python -m
+tests.suites.sdk_files [genai] [openai] [anthropic]``. All of them must pass.
 
-google-genai's are in its wheel and can be run against an API (``--mode api``); those of
-``files:register``, which is refused here, are left out, and one that takes https URIs alone for
-URIs. openai's and anthropic's are made for a mock server that knows a file of any id: they come
-with the source distribution, and that id becomes one that a client may choose here. Tests of
-contents that a mock gives never reach a server, and are left out. google-generativeai has no source
-distribution.
+google-genai's tests are in its wheel and can be run with an API (``--mode api``). Those of
+``files:register``, which is refused here, are left out, and so is one for URIs that only accepts
+https. openai's and anthropic's are written for a mock server that knows a file of any id: they come
+with the source distribution, and that id is replaced by one that a client may choose here. Tests of
+contents that come from a mock never reach a server, and are left out. google-generativeai has no
+source distribution.
 """
 
 from __future__ import annotations

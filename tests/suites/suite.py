@@ -1,4 +1,4 @@
-"""A vendor's own tests, as they were released, run by pytest in a process of their own."""
+"""A vendor's own tests, as they were released, run by pytest in a separate process."""
 
 from __future__ import annotations
 

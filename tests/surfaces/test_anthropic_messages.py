@@ -1,4 +1,4 @@
-"""Messages begin as Claude Code's patterns want them. The patterns are facts of 2.1.197."""
+"""Messages begin as Claude Code's patterns require. The patterns are facts of 2.1.197."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields changed in bytes and in what they parse to, alike, and not a byte more."""
+"""Fields are changed alike in bytes and in the parsed value, and no other byte."""
 
 from __future__ import annotations
 

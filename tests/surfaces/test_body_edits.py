@@ -1,4 +1,4 @@
-"""Changes in the bytes alone; with what they were made of, see `test_body_changes`."""
+"""Changes in the bytes only; for both forms see `test_body_changes`."""
 
 from __future__ import annotations
 

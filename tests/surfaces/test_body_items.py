@@ -1,4 +1,4 @@
-"""A body of far too many things is refused before it is parsed; a large one is not."""
+"""A body with far too many items is refused before it is parsed; a large one is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request that was captured from a real client is read for what it is."""
+"""Every request that was captured from a real client is recognised."""
 
 from __future__ import annotations
 

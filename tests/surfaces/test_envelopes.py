@@ -1,4 +1,4 @@
-"""Errors as each surface's clients understand them, whole and inside streams."""
+"""Errors in the form that each surface's clients understand, whole and inside streams."""
 
 from __future__ import annotations
 

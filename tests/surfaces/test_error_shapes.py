@@ -1,4 +1,4 @@
-"""Which bodies are errors as a surface's clients know them."""
+"""Which bodies a surface's clients recognise as errors."""
 
 from __future__ import annotations
 

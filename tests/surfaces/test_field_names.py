@@ -1,4 +1,4 @@
-"""Names that a node in Go would take for others: refused where they mean something."""
+"""Names that a node in Go would confuse with others: refused if they have a meaning."""
 
 from __future__ import annotations
 

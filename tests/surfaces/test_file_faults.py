@@ -1,4 +1,4 @@
-"""What each surface says of files that there are not, or that cannot be stored."""
+"""The errors of each surface for unknown files and for files that cannot be stored."""
 
 from __future__ import annotations
 

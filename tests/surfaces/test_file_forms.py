@@ -1,4 +1,4 @@
-"""Files in the words of each protocol, in their place."""
+"""Files in the form of each protocol, at their place."""
 
 from __future__ import annotations
 

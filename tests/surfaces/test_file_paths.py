@@ -1,4 +1,4 @@
-"""The paths of the Files APIs on every mount: whose they are, and what they ask for."""
+"""The paths of the Files APIs on every mount: the surface and the operation of each."""
 
 from __future__ import annotations
 

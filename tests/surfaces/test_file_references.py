@@ -1,4 +1,4 @@
-"""Which files a request names, and where: by hand, and as a whole for each surface."""
+"""Which files a request names, and where: by hand, and systematically for each surface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Fields of a form under an alias's rules: only their parts change, however the form comes."""
+"""Fields of a form under an alias's rules: only their parts change, in whatever pieces the form
+arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Forms as surfaces read them: whose body is one, which model it means, and its name changed."""
+"""Forms as surfaces read them: which bodies are forms, which model they name, and a changed
+name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths of engines as clients write them, and what is refused of those that administer a node."""
+"""Paths of engines as clients write them, and refusals of those that administer a node."""
 
 from __future__ import annotations
 

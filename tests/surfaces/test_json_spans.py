@@ -1,4 +1,4 @@
-"""Where values stand in JSON bytes: against a parser, for any document in any layout."""
+"""The positions of values in JSON bytes: compared with a parser, for any document in any layout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths and words of responses that a node keeps."""
+"""Paths and messages of responses that a node keeps."""
 
 from __future__ import annotations
 

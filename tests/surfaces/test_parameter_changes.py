@@ -1,4 +1,4 @@
-"""A bound holds in whatever case a field is written, as some nodes read it so."""
+"""A bound applies to a field in any letter case, as some nodes accept all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rules in shared names and in a protocol's own become in each protocol's body."""
+"""What rules in shared names and in a protocol's own names become in each protocol's body."""
 
 from __future__ import annotations
 

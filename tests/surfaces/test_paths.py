@@ -1,4 +1,4 @@
-"""From method and target to Call: the lenient forms, the refusals, and anything at all."""
+"""From method and target to Call: the accepted forms, the refusals, and random input."""
 
 from __future__ import annotations
 

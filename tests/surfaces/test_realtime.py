@@ -1,4 +1,5 @@
-"""Handshakes of the Realtime API: what they must have, what goes on, and the model in the query."""
+"""Handshakes of the Realtime API: what they must contain, what is forwarded, and the model in the
+query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a client is told to wait."""
+"""How long a client is asked to wait."""
 
 from __future__ import annotations
 

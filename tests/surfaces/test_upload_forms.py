@@ -1,4 +1,4 @@
-"""Uploads of several parts: what of them is the file, and what is said of it."""
+"""Uploads of several parts: which part is the file, and the errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is added to Swagger UI: in a browser see `tests/console/test_pages.py`."""
+"""What is added to Swagger UI; tests in a browser are in `tests/console/test_pages.py`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A real systemd as PID 1 of namespaces of its own: mounts, processes, host name, IPC, cgroups.
+"""A real systemd as PID 1 of separate namespaces: mounts, processes, host name, IPC, cgroups.
 
-What it changes is gone with it: /run and /tmp are its own, /etc, /usr and /var are overlays.
-The network is shared, so clients reach it over loopback. Of the distribution's units none runs.
+Its changes are lost at its end: /run and /tmp are its own, /etc, /usr and /var are overlays. The
+network is shared, so clients reach it over loopback. None of the distribution's units runs.
 """
 
 from __future__ import annotations

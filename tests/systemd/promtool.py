@@ -1,4 +1,4 @@
-"""Prometheus' own checker, installed where it is missing."""
+"""Prometheus' own checker, installed if it is missing."""
 
 from __future__ import annotations
 

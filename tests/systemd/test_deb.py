@@ -1,6 +1,6 @@
 """The Debian package under a real systemd: installed, upgraded under streams, removed, purged.
 
-One machine, one life of a package: the tests follow one another.
+The tests follow one another, on one machine.
 """
 
 from __future__ import annotations

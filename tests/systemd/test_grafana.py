@@ -1,4 +1,4 @@
-"""The dashboard and the alerts speak of metrics that exist, in queries that Prometheus takes."""
+"""The dashboard and the alerts use metrics that exist, in queries that Prometheus accepts."""
 
 from __future__ import annotations
 

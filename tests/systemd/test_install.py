@@ -1,5 +1,5 @@
-"""`make install` and `make uninstall` into a folder, with a Python that only pretends: what goes
-where, and that nobody's edits are lost. The machine of test_units installs for real."""
+"""`make install` and `make uninstall` into a folder, with a simulated Python: where the files are,
+and that no edited file is lost. The machine of test_units has a real installation."""
 
 from __future__ import annotations
 

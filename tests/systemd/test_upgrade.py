@@ -1,5 +1,5 @@
-"""`casedesk-proxy-upgrade` where systemctl fails: it says so, exits with 1 and stops nothing. The
-machine of test_units upgrades for real."""
+"""`casedesk-proxy-upgrade` if systemctl fails: it reports that, exits with 1 and stops nothing. The
+machine of test_units makes a real upgrade."""
 
 from __future__ import annotations
 

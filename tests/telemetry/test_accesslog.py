@@ -1,4 +1,4 @@
-"""One line per exchange, whatever is in its fields."""
+"""One line per exchange, with any content of its fields."""
 
 from __future__ import annotations
 

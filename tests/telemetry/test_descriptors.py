@@ -1,4 +1,4 @@
-"""Descriptors used up: said and counted, and no node is blamed for it."""
+"""Too few descriptors: logged and counted, and no node is blamed."""
 
 from __future__ import annotations
 

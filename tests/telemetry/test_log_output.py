@@ -1,4 +1,4 @@
-"""Lines as journald, a person at a terminal, a file and a JSON reader want them."""
+"""Lines in the formats for journald, a terminal, a file and readers of JSON."""
 
 from __future__ import annotations
 

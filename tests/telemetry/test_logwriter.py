@@ -1,4 +1,5 @@
-"""Nobody waits for the log's reader: what it does not take is dropped, counted and said."""
+"""Nothing waits for the log's reader: lines that it does not read are dropped, counted and
+reported."""
 
 from __future__ import annotations
 

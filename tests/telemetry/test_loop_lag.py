@@ -1,4 +1,4 @@
-"""How late the event loop runs what was due."""
+"""By how much the event loop runs callbacks too late."""
 
 from __future__ import annotations
 

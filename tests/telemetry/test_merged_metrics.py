@@ -1,4 +1,4 @@
-"""Texts of several instances become one that Prometheus reads."""
+"""Metrics of several instances become one text that Prometheus reads."""
 
 from __future__ import annotations
 

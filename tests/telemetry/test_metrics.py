@@ -1,4 +1,4 @@
-"""What is counted of an exchange, with labels that nobody outside can multiply."""
+"""What is counted of an exchange, with labels whose number no client can increase."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process's own metrics need nothing of /proc but the process."""
+"""The process's own metrics only read the process's own files in /proc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshots for tests: nodes by name, each with keys of its own, and one deployment over all."""
+"""Snapshots for tests: nodes by name, each with its own keys, and one deployment of all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attempt that is cancelled leaves no connection behind, whenever that happens."""
+"""An attempt that is cancelled leaves no connection open, at whatever moment that happens."""
 
 from __future__ import annotations
 

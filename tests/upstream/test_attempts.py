@@ -1,4 +1,4 @@
-"""Who is left of a request's nodes, and what becomes of it once a reply has begun."""
+"""Which of a request's nodes are left, and what happens once a reply has begun."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a node, in words that say what to do."""
+"""Why a node cannot be used, in words that say what to do."""
 
 from __future__ import annotations
 

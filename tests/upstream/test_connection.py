@@ -1,4 +1,4 @@
-"""A connection to a node: heads at every split, interim replies, and all ways to break."""
+"""A connection to a node: heads with every split, interim replies, and every kind of failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which failures to connect are our own affair."""
+"""Which failures to connect are caused by the proxy itself."""
 
 from __future__ import annotations
 

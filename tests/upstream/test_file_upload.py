@@ -1,4 +1,5 @@
-"""Bodies with files in them on their way to a node: held back, broken off, and never whole."""
+"""Bodies with files that are sent to a node: delayed, interrupted, and never shown as complete
+then."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""What a node's connection is handed on with: nothing of the exchange before. Each state that a
-transport has is either put right at the hand-over or keeps the connection out of the pool."""
+"""A node's connection is passed on without any state of the previous exchange. Each state of a
+transport is either reset at that point or keeps the connection out of the pool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A held body goes to its node piece by piece, as long as the node takes them."""
+"""A held body is sent to its node piece by piece, at the node's speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model lists: what was read once is not read again."""
+"""Model lists: an unchanged one is not parsed again."""
 
 from __future__ import annotations
 

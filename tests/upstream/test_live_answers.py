@@ -1,4 +1,4 @@
-"""A question to several nodes as it comes: asked once for many clients."""
+"""A request to several nodes: sent once for many clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What nodes are and serve, found out in the background."""
+"""The engines and models of nodes, found in the background."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Files that a node with files of its own gets once, where they make a request larger than it
-takes."""
+"""A node with its own file store gets each file once, if the file would make a request too
+large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes: cheap, only when nothing is heard, and never the last word about a busy node."""
+"""Probes: cheap, only after a silence, and never the only reason to call a busy node unhealthy."""
 
 from __future__ import annotations
 

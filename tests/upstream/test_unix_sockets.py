@@ -1,4 +1,4 @@
-"""Connecting to a socket: at once, again while its backlog is full, and what an error says."""
+"""Connecting to a Unix socket: at once, again while its backlog is full, and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An attempt whose request is still being sent when the reply comes, or does not."""
+"""An attempt whose request is still being sent when the reply arrives or fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an attempt and a connection ask of an upload, and it of them."""
+"""The methods that an attempt, a connection and an upload need of each other."""
 
 from __future__ import annotations
 

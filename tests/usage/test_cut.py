@@ -1,4 +1,4 @@
-"""A prompt that its node cut without an error shows in its numbers."""
+"""A prompt that its node cut without an error is recognised by its counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tap remembers enough, and no more."""
+"""The tap remembers what it needs, and no more."""
 
 from __future__ import annotations
 

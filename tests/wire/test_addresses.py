@@ -1,4 +1,5 @@
-"""Whose request it is: forwarded addresses are believed from the right, and only so far."""
+"""The client's address: forwarded addresses are trusted from the right, as far as proxies are
+trusted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed bodies: decoded as they come, whole or refused, and never more than a bound."""
+"""Compressed bodies: decoded as they arrive, whole or refused, within a bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses in place of content, however they are written."""
+"""URLs in place of content, in every spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which header lines cross, in either direction."""
+"""Which header lines are forwarded, in both directions."""
 
 from __future__ import annotations
 

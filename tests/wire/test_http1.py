@@ -1,4 +1,4 @@
-"""Heads of replies: what is read, and what is too unclear to be read."""
+"""Heads of replies: what is read, and what is refused as ambiguous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model names, with and without what collections and Vertex put before them."""
+"""Model names, with and without the prefixes of collections and Vertex."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""URLs of ours as clients called them."""
+"""The proxy's own URLs as clients wrote them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies of several parts: whatever the reads, the same parts."""
+"""Bodies of several parts: any split gives the same parts."""
 
 from __future__ import annotations
 

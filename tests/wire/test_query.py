@@ -1,4 +1,4 @@
-"""The credential in a query: found, cut out, scrubbed, and nothing else touched."""
+"""The credential in a query: found, cut out, hidden in logs, and nothing else changed."""
 
 from __future__ import annotations
 

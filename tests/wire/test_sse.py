@@ -1,4 +1,4 @@
-"""Any split of an event stream gives the same events; nothing else than too much ever raises."""
+"""Any split of an event stream gives the same events; only a too large event is an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a body ends with, read from its last bytes: members of the documents, not their words."""
+"""The last members of a document, read from its last bytes; strings with the same text do not
+count."""
 
 from __future__ import annotations
 

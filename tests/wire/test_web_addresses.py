@@ -1,4 +1,4 @@
-"""Addresses on the web: which may be asked for, and which IP addresses are everybody's."""
+"""URLs on the web: which may be requested, and which IP addresses are public."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames are followed at every cut, and a close of ours is one that the library reads."""
+"""Frames are followed with every split, and the library reads our close frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reply of a node that speaks Anthropic's protocol: what of it is an error."""
+"""Which replies of a node that speaks Anthropic's protocol are errors."""
 
 from __future__ import annotations
 

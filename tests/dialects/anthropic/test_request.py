@@ -1,4 +1,4 @@
-"""An Anthropic request as a value: read whole, whatever a node may take of it."""
+"""An Anthropic request as a value: read completely, including what a node may not accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses in relayed requests: found wherever a node would look, however they are written."""
+"""URLs in relayed requests are found in every place that a node reads, in every spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks one after another, whatever order a node has for words and calls."""
+"""Blocks are sent one after another, in whatever order a node sends words and calls."""
 
 from __future__ import annotations
 

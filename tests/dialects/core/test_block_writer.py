@@ -1,4 +1,4 @@
-"""What Anthropic's writer and that of Responses share."""
+"""The common part of Anthropic's writer and that of Responses."""
 
 from __future__ import annotations
 

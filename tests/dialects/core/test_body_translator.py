@@ -1,4 +1,4 @@
-"""A reply that is held until it is whole has a bound."""
+"""A reply that is held until it is complete is limited in size."""
 
 from __future__ import annotations
 

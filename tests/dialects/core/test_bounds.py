@@ -1,4 +1,4 @@
-"""Each kind of items has its share, and what is refused names its field."""
+"""Each kind of item has its limit, and a refusal names its field."""
 
 from __future__ import annotations
 

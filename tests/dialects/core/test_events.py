@@ -1,4 +1,4 @@
-"""What a node sends is an object, or the reply is broken."""
+"""A node's event must be an object; otherwise the reply is broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However much is wrong with a request, what is said of it stays short."""
+"""The findings about a request stay short, even if it has many mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids that every client takes."""
+"""Ids that every client accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words for what becomes of a field."""
+"""The words for the treatment of a field."""
 
 from __future__ import annotations
 

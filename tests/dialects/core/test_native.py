@@ -1,4 +1,4 @@
-"""What of a Messages request an engine may lose that gets it as it is."""
+"""What an engine may lose of a Messages request that it gets unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request needs of its model, and the words in which it is refused."""
+"""What a request needs from its model, and the words of the refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes that are due go out once, in their order."""
+"""Waiting bytes are sent once, in their order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every pair's stream has: bytes that are due, and errors that find their place."""
+"""The common part of every pair's stream: waiting bytes, and the place of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which wish a refusal is about."""
+"""Which thinking control a refusal is about."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token counts: which node is asked what, and an estimate that says so where none can be asked."""
+"""Token counts: which node is asked, and an estimate that is marked if no node can be asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a candidate ended, in Google's words, whatever the node's protocol."""
+"""Why a candidate ended, in Google's words, for every protocol of a node."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table says of Gemini's fields is what becomes of them."""
+"""The table of Gemini's fields agrees with their treatment."""
 
 from __future__ import annotations
 

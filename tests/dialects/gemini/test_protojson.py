@@ -1,5 +1,5 @@
-"""What clients write, and their vendors take, although it is not by the letter; and numbers that no
-engine can take."""
+"""What clients write and Google accepts although its reference does not allow it, and numbers that
+no engine accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in all the shapes in which nodes write them."""
+"""Errors in all forms in which nodes write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is too long, and by how much, out of the words of many engines and releases."""
+"""What is too long, and by how much, from the messages of many engines and releases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a node's HTTP error becomes, for each surface, without a word about its machine."""
+"""The error that a client gets for a node's HTTP error, on each surface, without its address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is too long, in the words by which each protocol's clients recognise it."""
+"""What is too long, in the words that each protocol's clients recognise."""
 
 from __future__ import annotations
 

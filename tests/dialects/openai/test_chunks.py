@@ -1,4 +1,4 @@
-"""Tool calls put together, usage added up, errors seen."""
+"""Tool calls are assembled, usage is added up, errors are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors as their node wrote them, out of a document that comes in any pieces."""
+"""Vectors exactly as the node wrote them, from a document in any pieces."""
 
 from __future__ import annotations
 

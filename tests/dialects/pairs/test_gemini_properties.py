@@ -1,4 +1,4 @@
-"""What must hold of any Gemini request, and of anything that an OpenAI node may send."""
+"""Properties of every Gemini request and of everything that an OpenAI node may send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams recorded from real nodes, through the translator in every cut and split."""
+"""Recorded streams of real nodes, translated with every cut and every split."""
 
 from __future__ import annotations
 

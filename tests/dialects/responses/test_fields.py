@@ -1,4 +1,4 @@
-"""The table of the Responses API's fields and the code that reads them say the same."""
+"""The table of the Responses API's fields and the code that reads them agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The items of a Responses request's input, each read by itself."""
+"""The items of a Responses request's input, one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names in namespaces, flat and back."""
+"""Names in namespaces, made flat and restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A node's reply as a Responses client has it, where the two protocols differ."""
+"""A node's reply for a Responses client, in the points where the two protocols differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Gemini's two schema dialects: what is converted, what is checked, and what is never a keyword."""
+"""Gemini's two schema dialects: what is converted, what is checked, and what is not a keyword."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Formats that an engine's grammar cannot follow go; everything that only looks like one stays."""
+"""Formats that an engine's grammar does not support are removed; anything else that is named so
+stays."""
 
 from __future__ import annotations
 

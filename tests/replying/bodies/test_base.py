@@ -1,4 +1,4 @@
-"""What all ways of passing on a reply have in common."""
+"""What all ways of relaying a reply have in common."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which body a node's reply becomes, and which replies are of no use for a client."""
+"""Which body is chosen for a node's reply, and which replies cannot be sent to a client."""
 
 from __future__ import annotations
 

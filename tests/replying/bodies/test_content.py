@@ -1,4 +1,4 @@
-"""What is known of a reply in the client's own protocol while its bytes go by."""
+"""The state of a reply in the client's own protocol while its bytes pass."""
 
 from __future__ import annotations
 

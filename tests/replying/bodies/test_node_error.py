@@ -1,4 +1,4 @@
-"""A node's error: collected, judged, and only then sent."""
+"""A node's error is collected and judged before anything is sent."""
 
 from __future__ import annotations
 

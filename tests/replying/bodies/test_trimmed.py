@@ -1,4 +1,4 @@
-"""All of a stream but the event with the counts that its client did not ask for."""
+"""A stream without the event with counts that its client did not request."""
 
 from __future__ import annotations
 

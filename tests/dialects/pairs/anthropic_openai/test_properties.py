@@ -1,4 +1,4 @@
-"""What must hold of any request, and of anything that a node may send."""
+"""Properties of every request and of everything that a node may send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What real nodes sent, replayed whole, as it came, byte by byte, and cut short."""
+"""Recordings of real nodes: replayed whole, in their pieces, byte by byte, and cut short."""
 
 from __future__ import annotations
 

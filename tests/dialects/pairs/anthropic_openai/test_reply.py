@@ -1,4 +1,4 @@
-"""A node's chunks as Anthropic's events, and as one message: what belongs to each row."""
+"""A node's chunks as Anthropic's events, and as one message, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An Anthropic node's stream as a Gemini client gets it, also of recorded nodes, in every cut."""
+"""An Anthropic node's stream as a Gemini client gets it, with recordings cut at every byte."""
 
 from __future__ import annotations
 

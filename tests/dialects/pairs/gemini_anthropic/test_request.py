@@ -1,4 +1,4 @@
-"""What a Gemini request becomes for a node that speaks only Anthropic."""
+"""A Gemini request, translated for a node that only speaks Anthropic."""
 
 from __future__ import annotations
 

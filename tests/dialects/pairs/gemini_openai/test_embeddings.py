@@ -1,4 +1,4 @@
-"""embedContent and batchEmbedContents: one vector a content, in the order of the request."""
+"""embedContent and batchEmbedContents: one vector for each content, in the order of the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every row of what a Gemini request becomes for an OpenAI node: mapped, left out, refused, 400."""
+"""Every row of a Gemini request for an OpenAI node: mapped, left out, refused, 400."""
 
 from __future__ import annotations
 

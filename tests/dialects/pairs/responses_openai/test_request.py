@@ -1,4 +1,4 @@
-"""What becomes of each part of a Responses request on its way to a node that speaks chat."""
+"""Each part of a Responses request, translated for a node that speaks chat."""
 
 from __future__ import annotations
 
