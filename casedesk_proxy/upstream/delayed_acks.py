@@ -1,9 +1,9 @@
-"""Acknowledgements of what a node sends, after a delay instead of at every read.
+"""Acknowledges what a node sends after a delay, instead of at every read.
 
-Linux acknowledges each small segment of a sender that only sends with a packet of its own, which
-costs the reader 2 µs an event, a sixth of the relay (measured). It can be told to wait, but stops
-waiting for good once a segment was not followed by another within some 40 ms. So it is told again
-for streams that are fast.
+If one side only sends, Linux acknowledges each small segment with a separate packet, which costs
+the reader 2 µs an event, a sixth of the relay (measured). A socket option delays that, but ends
+permanently once a segment was not followed by another within some 40 ms. So the option is set again
+for fast streams.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from casedesk_proxy.upstream.connection import NodeConnection
 
 __all__ = ["DelayedAcks", "WatchedStream"]
 
-#: Seconds between two looks at a stream.
+#: Seconds between two checks of a stream.
 _PERIOD_S = 2.0
-#: Events a second from which on the next one mostly arrives within the kernel's delay.
+#: At so many events a second the next one usually arrives within the kernel's delay.
 _FAST_PER_S = 25
 #: Streams in one round of the loop; each takes about a microsecond, a fast one two.
 _STREAMS_PER_TURN = 100
@@ -38,12 +38,12 @@ class WatchedStream:
         self._events = stream.events
 
     def end(self) -> None:
-        """The connection may serve another stream, or none."""
+        """Forget the connection, which may be used for another stream."""
         self._connection = self._stream = None
 
     def look(self, fast: float) -> bool:
-        """Whether it still runs. Renews the delay if ``fast`` events have arrived since the last
-        look."""
+        """Renew the delay if ``fast`` events have arrived since the last check; returns whether the
+        stream still runs."""
         connection, stream = self._connection, self._stream
         if connection is None or stream is None:
             return False
@@ -55,7 +55,7 @@ class WatchedStream:
 
 
 class DelayedAcks:
-    """Of the connections to one node that sends without waiting for acknowledgements."""
+    """The streams of one node that sends without waiting for acknowledgements."""
 
     __slots__ = ("_loop", "_period_s", "_row", "_timer", "_turns")
 
