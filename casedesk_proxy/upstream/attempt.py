@@ -15,6 +15,7 @@ from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.pools.retry import Failure
 from casedesk_proxy.terms import record
+from casedesk_proxy.upstream.certificates import describe_handshake
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -135,8 +136,7 @@ class Attempt:
                 code="node_timeout",
             )
         elif isinstance(fault, ssl.SSLError):
-            reason = fault.reason or "handshake failed"
-            error = ConnectFailed(f"node {self.node}: TLS: {reason}; check its certificate")
+            error = ConnectFailed(describe_handshake(fault))
         elif self.pool.path is not None:
             error = ConnectFailed(
                 AboutNode(f"cannot be reached: its socket {describe(fault)}; start it")

@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from casedesk_proxy.snapshot import NodeSpec
+from casedesk_proxy.upstream.certificates import remedy_of
 from casedesk_proxy.upstream.listings import list_headers, list_url
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.unix_sockets import describe, make_connector
@@ -60,8 +61,9 @@ def _explain(node: NodeSpec, error: Exception, timeout_s: float) -> str:
         return f"did not answer within {timeout_s:g} s; is it running, and is {place}.url right?"
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         reason = error.certificate_error
-        said = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else reason
-        return f"presents a certificate that is not trusted: {said}; set {place}.tls.ca"
+        assert isinstance(reason, ssl.SSLCertVerificationError)
+        said = reason.verify_message.removesuffix(".")
+        return f"presents a certificate that is not accepted: {said}; {remedy_of(reason, place)}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return f"its host name {node.host} cannot be resolved; correct {place}.url"
     if node.socket is not None and isinstance(error, OSError):

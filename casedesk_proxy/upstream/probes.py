@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import random
+import ssl
 
 import aiohttp
 from yarl import URL
@@ -22,6 +23,7 @@ from casedesk_proxy.pools.circuit_breaker import FIRST_COOLDOWN_S, NodeFault
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.pools.retry import OVERLOAD_STATUSES, RETRYABLE_STATUSES
 from casedesk_proxy.snapshot import Current, NodeSpec
+from casedesk_proxy.upstream.certificates import describe_handshake
 from casedesk_proxy.upstream.descriptors import are_used_up
 from casedesk_proxy.upstream.listings import node_url
 from casedesk_proxy.upstream.metadata import Metadata
@@ -254,6 +256,10 @@ def _describe(node: NodeSpec, error: aiohttp.ClientError | OSError) -> str:
     """Why a probe got no answer."""
     if not isinstance(error, aiohttp.ClientConnectorError):
         return "health check could not reach it"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = error.certificate_error
+        assert isinstance(reason, ssl.SSLCertVerificationError)
+        return f"health check could not reach it: {describe_handshake(reason)}"
     if node.socket is not None:
         return f"health check could not reach it: its socket {describe(error)} ({node.socket})"
     refused = error.os_error.errno == errno.ECONNREFUSED

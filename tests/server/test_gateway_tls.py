@@ -204,7 +204,7 @@ async def test_a_node_that_nobody_vouches_for_is_not_talked_to(
     try:
         status, body = await ask(gateway, authority)
         assert status == 502
-        assert "TLS" in json.loads(body)["error"]["message"]
+        assert "certificate is not trusted; set its tls.ca" in json.loads(body)["error"]["message"]
     finally:
         await gateway.stop()
         await node.end()

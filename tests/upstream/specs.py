@@ -6,6 +6,7 @@ from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.upstream.metadata import Metadata
+from casedesk_proxy.upstream.tls import NodeContexts, make_contexts
 from casedesk_proxy.wire.addresses import TrustedProxies
 
 
@@ -13,7 +14,8 @@ def snapshot(**nodes: str) -> Snapshot:
     """Values are what stands in a node's braces: ``url: http://…, engine: ollama``."""
     lines = "\n".join(f"  {name}: {{{keys}}}" for name, keys in nodes.items())
     text = f"nodes:\n{lines}\ndeployments:\n  d: {{auth: none, nodes: [{', '.join(nodes)}]}}\n"
-    return compile_snapshot(load_config(text, "test.yaml").config, {})
+    config = load_config(text, "test.yaml").config
+    return compile_snapshot(config, {}, make_contexts(config, NodeContexts()).by_node)
 
 
 EMPTY = Snapshot(

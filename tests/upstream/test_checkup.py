@@ -105,5 +105,5 @@ async def test_a_certificate_that_is_not_trusted() -> None:
     trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
     async with raw_node(OK, tls=tls) as there:
         said = await check_node(await node(there.url))
-    assert said.startswith("presents a certificate that is not trusted: ")
+    assert said.startswith("presents a certificate that is not accepted: ")
     assert said.endswith("; set nodes.n.tls.ca")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import trustme
 
 from casedesk_proxy.engines.registry import AUTO, ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
@@ -36,7 +39,9 @@ async def probing(
 ) -> AsyncIterator[NodeState]:
     loop = asyncio.get_running_loop()
     keys = f"probe_interval: {interval}, hung_after: {hung_after}"
-    config = snapshot(a=f"url: {url}, engine: {engine}, {keys}")
+    # A TLS context takes longer than the loop may be blocked.
+    make = functools.partial(snapshot, a=f"url: {url}, engine: {engine}, {keys}")
+    config = await asyncio.to_thread(make) if url.startswith("https:") else make()
     dispatcher = Dispatcher(loop)
     dispatcher.apply(config)
     metadata = Metadata(loop, InForce(config))
@@ -286,6 +291,16 @@ async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
             deaf.close()
             await until(lambda: not state.hung)
             assert not state.breaker.is_closed()
+
+
+async def test_a_certificate_that_is_not_accepted_is_told() -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    async with raw_node(Step.CLOSE, tls=tls) as node, probing(node.url, "vllm") as state:
+        await until(lambda: state.last_error)
+    assert state.last_error == (
+        "health check could not reach it: its certificate is not trusted; set its tls.ca"
+    )
 
 
 async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
