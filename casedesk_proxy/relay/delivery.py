@@ -103,9 +103,10 @@ class Delivery:
 
     def _begin(self, deployment: DeploymentSpec) -> None:
         self._client.relay = self.relay
-        self._lease.begin(self.relay)
         self.relay.begin(self._lease.connection)
         if self.relay.terminal is None:
+            # Behind the first bytes, which do not wait for it.
+            self._lease.begin(self.relay)
             idle = deployment.idle_timeout(self._lease.node)
             wanted = deployment.config
             translated = self.relay.machine.body.is_translated
