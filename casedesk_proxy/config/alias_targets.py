@@ -25,7 +25,7 @@ def find_wrong_targets(name: str, deployment: dict[str, Any]) -> Iterator[Findin
         if model is None or _without_latest(model) in known:
             continue
         path: Path = ("deployments", name, "aliases", alias)
-        # One that points to itself sets parameters of that model.
+        # An alias to itself sets parameters of that model.
         further = targets.get(model)
         if further not in (None, model):
             message = "points to another alias, and aliases are not followed"

@@ -24,8 +24,8 @@ __all__ = ["LoadedConfig", "load_config"]
 @dataclass(frozen=True, slots=True)
 class LoadedConfig:
     """``warnings`` are what an operator should know about a file that can be used. ``unopened``: by
-    deployment, a warning that no key of the file grants access to it, though one of the state file
-    may. ``marks``: the places of the settings, by spelled path."""
+    deployment, a warning that no key of the file grants access to it, although a key of the state
+    file may. ``marks``: the places of the settings, by spelled path."""
 
     config: Config
     warnings: list[Complaint]

@@ -47,7 +47,7 @@ _FORGET_OLDEST = """
 
 class SignInAttempts:
     """Counted by address and by name, so that neither many names nor many addresses help an
-    attacker. ``now``: seconds since 1970. ``close`` at the end."""
+    attacker. ``now``: seconds since 1970. Call ``close`` at the end."""
 
     def __init__(self, store: StoreWriter | None, now: Callable[[], float] = time.time) -> None:
         self._store = store
@@ -74,7 +74,7 @@ class SignInAttempts:
         await self._perform(lambda file: _succeed(file, names))
 
     def close(self) -> None:
-        """Forget what this process has counted for itself."""
+        """Forget the attempts that only this process has counted."""
         if self._own is not None:
             self._own.close()
             self._own = None

@@ -39,8 +39,8 @@ __all__ = ["SessionBook"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which everything is read again: the use of a session by others is not noted as a
-#: change.
+#: Seconds after which everything is read again, since the use of a session at other instances does
+#: not change the version.
 _READ_AGAIN_S = 60.0
 #: Seconds until the next check of a file that cannot be read.
 _RETRY_S = 0.5
@@ -157,7 +157,7 @@ class SessionBook:
             await asyncio.wait_for(done, _FILE_WAIT_S)
 
     def hear(self) -> None:
-        """Sessions or users in the file are others than before."""
+        """Called when sessions or users in the file have changed."""
         self._news.set()
 
     async def keep_current(self) -> None:

@@ -84,7 +84,8 @@ Answer = Callable[["Desk", web.Request], Awaitable[web.StreamResponse]]
 
 
 class Desk:
-    """One for each listener; ``on_admin``: it is the admin listener's. ``close`` at the end."""
+    """One for each listener; ``on_admin``: it is the admin listener's. Call ``close`` at the
+    end."""
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class Desk:
         self.checker = checker or Checker()
 
     async def close(self, _app: web.Application) -> None:
-        """Called as its application ends."""
+        """Called when its application ends."""
         self.attempts.close()
 
     # Access to the console.

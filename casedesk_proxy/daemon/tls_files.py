@@ -11,7 +11,7 @@ from casedesk_proxy.errors import Complaint
 
 __all__ = ["find_tls_faults"]
 
-#: Of the setting at the path: what is wrong, and what to do.
+#: What is wrong with the setting at the path, and the remedy.
 _Fault = tuple[Path, str, str]
 
 

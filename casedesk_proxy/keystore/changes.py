@@ -36,7 +36,7 @@ MAX_KEYS = 20_000
 _MAX_NAME_CHARS = 100
 
 
-#: By status, the code of a fault that has none of its own.
+#: The code by status, for faults without their own code.
 _CODES = {400: "invalid_request", 409: "conflict", 413: "request_too_large"}
 
 

@@ -81,12 +81,13 @@ class KeyWatch:
     def inform(
         self, read: Callable[[sqlite3.Connection], int], changed: Callable[[], None]
     ) -> None:
-        """Call ``changed``, in the thread that looks, whenever ``read`` finds another number than
-        before. To be asked for before `start`."""
+        """Call ``changed``, in the checking thread, whenever ``read`` returns another number than
+        before. Call this before `start`."""
         self._others.append(_Other(read, changed))
 
     def stop(self) -> None:
-        """Does not wait for the thread, which may hang in a file and closes it at its end."""
+        """Does not wait for the thread, which may hang while it reads the file; the thread closes
+        the file at its end."""
         self._is_stopping = True
         self._bell.set()
         if self._thread.ident is None:

@@ -1,9 +1,9 @@
-"""Which rows of the ledger ended in which hour: where to look for those of a span of time.
+"""Which rows of the ledger ended in which hour, so that rows of a span of time are found quickly.
 
-An index on their times would have an entry for each row, which takes a third of the time that the
-row takes. Rows come nearly in the order of their times, hundreds in one transaction, so that the
-first and the last id of each hour say nearly as much. All rows of an hour are between these; others
-may be, too, where a clock was set or several processes wrote.
+An index on their times would have an entry for each row, which takes a third of the row's own time.
+Rows are entered nearly in the order of their times, hundreds in one transaction, so the first and
+the last id of each hour are nearly as good. All rows of an hour are between these two; rows of
+other hours may be there too, if a clock was set or several processes wrote.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WIDEN = """
 """
 _ENTER = f"INSERT INTO hours VALUES (?, ?, ?) {_WIDEN}"
 _LAST = "SELECT coalesce(max(last), 0) FROM hours"
-#: The WHERE is for SQLite, which would take ON for that of a join.
+#: The WHERE is for SQLite, which would read ON as part of a join.
 _COVER = f"""
     INSERT INTO hours SELECT CAST(ended / {HOUR_S} AS INTEGER), min(id), max(id) FROM exchanges
     WHERE id > ? AND id < ? GROUP BY 1 {_WIDEN}
@@ -29,16 +29,16 @@ _COVER = f"""
 def enter_hours(
     connection: sqlite3.Connection, first: int, last: int, earliest: float, latest: float
 ) -> None:
-    """Rows with these ids were entered, in the caller's transaction; when they ended, in seconds
-    since 1970."""
-    # As SQLite divides in the view: its hours and these must be the same ones.
+    """Note rows with these ids, which were entered in the caller's transaction, by the times when
+    they ended, in seconds since 1970."""
+    # The view in SQLite divides in the same way: its hours and these must be equal.
     for hour in range(int(earliest / HOUR_S), int(latest / HOUR_S) + 1):
         connection.execute(_ENTER, (hour, first, last))
 
 
 def cover(connection: sqlite3.Connection, first: int) -> None:
-    """Enter the hours of rows before that id which an earlier version has entered without, while
-    it was being replaced."""
+    """Enter the hours of rows before that id: an earlier version that was being replaced has
+    entered them without hours."""
     (last,) = connection.execute(_LAST).fetchone()
     if last < first - 1:
         connection.execute(_COVER, (last, first))

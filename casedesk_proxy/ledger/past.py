@@ -31,7 +31,7 @@ _ROWS = """
     SELECT id, request, key, deployment, prompt, output, ended, duration, node
     {rows} ORDER BY id
 """
-#: Each with how its rows of a span of time are found.
+#: Each query with the part that finds its rows of a span of time.
 _TABLES = {
     "exchanges": rows_within(":start", ":end"),
     "elsewhere": "FROM elsewhere WHERE ended >= :start AND ended < :end",

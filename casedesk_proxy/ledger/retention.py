@@ -43,7 +43,7 @@ _SUM = f"""
         output = output + excluded.output, cached = cached + excluded.cached,
         thoughts = thoughts + excluded.thoughts, duration = duration + excluded.duration
 """
-#: Those of which nothing is left.
+#: Removes hours that have no rows left.
 _FORGET_HOURS = f"""
     DELETE FROM hours WHERE hour < CAST(:before / {HOUR_S} AS INTEGER) AND NOT EXISTS (
         SELECT id FROM exchanges

@@ -21,7 +21,7 @@ __all__ = ["NICE_WEIGHT", "Parent", "see_out"]
 
 #: Seconds that a process has to exit before it is killed.
 _LEAVE_S = 1.0
-#: Seconds for its start on a very busy machine, which takes 0.4 s of CPU.
+#: Seconds for its start on a very busy machine; it takes 0.4 s of CPU.
 _START_S = 60.0
 #: The nice value of planners, so that the daemon goes first on a busy machine. Their parent has
 #: none: beside 20 other programs its start would take half a minute (measured), for which there
@@ -83,8 +83,8 @@ class Parent:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.settimeout(_START_S)
         number = theirs.fileno()
-        # Its modules are where the daemon's are, and not in the directory in which that was started
-        # (-P); nothing else of the environment is passed on.
+        # Its modules are those of the daemon, not those in the daemon's working directory (-P); no
+        # other part of the environment is passed on.
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         environment["PYTHONPATH"] = os.pathsep.join(place or os.getcwd() for place in sys.path)
         module = "casedesk_proxy.planners.parent_process"
@@ -141,8 +141,8 @@ class Parent:
 
 
 def see_out(pid: int, sock: socket.socket, *, leave_s: float = _LEAVE_S) -> None:
-    """Wait until a planner, to which nothing more is sent, has exited; kill it after so long. It is
-    not our child: only the other end of ``sock`` remains of it, which is closed here."""
+    """Wait until a planner has exited, to which nothing more is sent; kill it after that time. It
+    is not our child: only the other end of ``sock`` remains of it, which is closed here."""
     with sock:
         hangup = select.poll()
         # epoll reports its exit without being asked; what it still sends is not read.

@@ -1,10 +1,10 @@
-"""The parent of planners: it has in memory all that they need, and makes each by a fork.
+"""The parent of planners: it has loaded everything that they need, and starts each by a fork.
 
 python -m casedesk_proxy.planners.parent_process DESCRIPTOR VERSION
 
-So a planner is ready within milliseconds, shares what it does not change with the others, and is of
-the files that were there when the daemon started, whatever has been installed since. No request
-reaches this process. It leaves with the daemon.
+So a planner is ready within milliseconds, shares unchanged memory with the others, and uses the
+files that existed when the daemon started, even if others have been installed since. No request
+reaches this process. It ends with the daemon.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def admit(
 
 @lru_cache(maxsize=_MAX_PAIRS)
 def _join(*limits: UseRules | None) -> tuple[UseRules, ...]:
-    """The same tuple for the same limits, whatever the head: what counts for them is known by its
+    """The same tuple for the same limits, with every head: their counters are found by its
     identity."""
     return tuple(one for one in limits if one is not None)
 

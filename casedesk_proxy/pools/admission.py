@@ -75,8 +75,8 @@ class Admission:
     def __init__(self) -> None:
         self.states: dict[str, NodeState] = {}
         self._turns: dict[str, int] = {}
-        #: Requests that have a slot, by the kind and the name of what has a limit on them, and how
-        #: many wait in each deployment, at other instances of this host.
+        #: The use at other instances of this host: requests that have a slot, by kind and name of
+        #: what limits them; and requests that wait, by deployment.
         self.running_elsewhere: dict[tuple[str, str], int] = {}
         self.waiting_elsewhere: dict[str, int] = {}
         #: Deployments with waiting requests, in the order in which they are served next.

@@ -28,7 +28,7 @@ MAX_SERVICES = 64
 
 #: Seconds for which a node counts as sending after it was last heard.
 SENDING_WINDOW_S = 5.0
-#: Streams of a node that one check covers, in turn: each is a cache miss where there are thousands.
+#: Streams of a node that one check covers, in turn: if there are thousands, each is a cache miss.
 _SEEN_PER_LOOK = 256
 #: Seconds between two checks of a node's streams, for each stream. A caller that comes sooner gets
 #: the result of the last check.
@@ -79,7 +79,8 @@ class NodeState:
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
     #: The services that have failed although the node as a whole has not.
     _service_breakers: dict[Service, CircuitBreaker] = field(default_factory=dict)
-    #: Running replies, each with its events at its last check; the one that is next comes first.
+    #: Running replies, each with its events at its last check; the next one to be checked comes
+    #: first.
     _streams: OrderedDict[LiveReply, int] = field(default_factory=OrderedDict)
     #: The last slot whose request is a trial.
     _trial: Slot | None = None
@@ -173,13 +174,13 @@ class NodeState:
 
     def is_sending(self, now: float) -> bool:
         """Whether one of its streams has sent something since the last check, or shortly before
-        that. Where there are many, some are checked: see `looks`."""
+        that. If there are many, only some are checked: see `looks`."""
         if now - self._looked_at >= _LOOK_PAUSE_S * min(len(self._streams), _SEEN_PER_LOOK):
             self._look(now)
         return bool(self._streams) and now - self.last_heard_at < SENDING_WINDOW_S
 
     def looks(self, now: float) -> Iterator[None]:
-        """Check all its streams; it yields so that the caller can let others have their turn."""
+        """Check all its streams; yields so that the caller can run other code."""
         left = len(self._streams) - _SEEN_PER_LOOK
         self._look(now)
         while left > 0:

@@ -10,8 +10,8 @@ __all__ = ["NodeSide"]
 
 
 class NodeSide:
-    """Attached by ``attach``, returned or closed by ``let_go``; before and after that, nothing is
-    done to it. ``is_lost``: the node has ended it, possibly only one direction."""
+    """Attached by ``attach``, returned or closed by ``let_go``; otherwise nothing is done to it.
+    ``is_lost``: the node has ended it, possibly only one direction."""
 
     __slots__ = ("_connection", "_transport", "is_lost")
 

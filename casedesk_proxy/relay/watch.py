@@ -2,8 +2,8 @@
 
 There is one timer for all. Nothing is noted per event: a relay with as many events as at the last
 check has been silent since. A limit is therefore accurate to a quarter of itself. Thousands of
-relays are checked in slices, between which the loop reads and writes; even a list of them is a
-cache miss each.
+relays are checked in slices, between which the loop reads and writes, since even a list of them
+costs a cache miss for each.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def is_event_stream(head: ResponseHead) -> bool:
 
 
 def is_page(head: ResponseHead) -> bool:
-    """Whether it is meant for a browser."""
+    """Whether the reply is a web page for a browser."""
     return head.kind.startswith(b"text/html")
 
 
@@ -67,7 +67,7 @@ def reply_head(
     http11: bool = True,
     notes: bytes = b"",
 ) -> bytes:
-    """A node's head made the client's: hop-by-hop, cookie and CORS headers off, ids on.
+    """A node's head, changed for the client: without hop-by-hop, cookie and CORS headers, with ids.
 
     ``body`` is the framing towards the client, which may differ from the node's; ``http11`` is
     False for clients of HTTP/1.0. ``notes``: as `annotate` adds them.

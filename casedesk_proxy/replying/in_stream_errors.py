@@ -25,14 +25,14 @@ _BEGINNING = re.compile(
     rb"(?:\s{0,8}:[^\n]{0,200}\n){0,16}\s{0,8}(?:event:[^\n]{0,40}\n)?(?:data:)?\s{0,8}\{\s{0,40}"
     rb'"(?:error"|object"\s{0,8}:\s{0,8}"error"|detail"|type"\s{0,8}:\s{0,8}"error"|message"|code")'
 )
-#: What a page may begin with, and the page.
+#: What may precede a page, and the page's beginning.
 _BEFORE_PAGES = frozenset((b"<", b"\n", b"\r", b" "))
 _PAGE = re.compile(rb"\s{0,80}<(?:!doctype html|html)\b", re.IGNORECASE)
 
 
 def read_within(payload: bytes) -> StreamBroken | None:
-    """The error at the beginning of a body; None for an answer, and if it is incomplete. A web page
-    is an error."""
+    """The error at the beginning of a body; None for an answer or an incomplete beginning. A web
+    page is an error."""
     beginning = _BEGINNING.match(payload)
     if beginning is None:
         if payload[:1] in _BEFORE_PAGES and _PAGE.match(payload) is not None:

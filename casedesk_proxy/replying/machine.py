@@ -56,11 +56,11 @@ class ReplyMachine:
     """See the module.
 
     ``sent`` counts the body bytes for the client as on the wire, ``reads`` the pieces in which the
-    node sent its body. ``terminal`` is None until the end. ``fault`` is the error to answer with
-    where nothing has been sent; ``code`` and ``reason`` are those of the error which ended the
-    reply. ``lost``: the node's connection ended too early, or the node says that it has not begun
-    to work. ``end_behind``: what follows an error inside. ``node``: the node's name.
-    ``has_tokens``: pieces are tokens, or about that, so that each of several in one read counts.
+    node sent its body. ``terminal`` is None until the end. ``fault`` is the error to answer with if
+    nothing has been sent; ``code`` and ``reason`` are those of the error that ended the reply.
+    ``lost``: the node's connection ended too early, or the node reports that it has not begun to
+    work. ``end_behind``: what follows an error inside. ``node``: the node's name. ``has_tokens``: a
+    piece is about one token, so each of several in one read counts.
     """
 
     __slots__ = (

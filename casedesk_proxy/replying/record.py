@@ -191,7 +191,8 @@ class ExchangeRecord:
     cut_to: int | None = None
 
     def with_usage(self, usage: Usage) -> ExchangeRecord:
-        """`dataclasses.replace` needs ten times as long for so many fields."""
+        """The record with these counts: `dataclasses.replace` takes ten times as long for so many
+        fields."""
         values = list(_VALUES(self))
         values[_USAGE_PLACE] = usage
         return ExchangeRecord(*values)

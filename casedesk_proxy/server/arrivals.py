@@ -37,7 +37,7 @@ _FREE_S = 0.1
 #: Connections above the mean of all instances that are left as they are: at least so many, and one
 #: of so many.
 _MIN_SURPLUS_COUNT, _SURPLUS_SHARE = 4, 8
-#: Seconds between two counts of them.
+#: Seconds between two counts of the surplus.
 _BALANCE_S = 1.0
 #: Seconds for which no connection is ended for the others after these have let clients wait.
 _DISTRUST_S = 5.0

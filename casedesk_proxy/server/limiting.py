@@ -71,7 +71,7 @@ class Limiter:
         self._book = Book(Calendar(self._zone))
         self._awaited = self._book.awaited
         self._scopes: dict[tuple[str, str], Scope] = {}
-        #: By the identity of the limits.
+        #: Meters by the identity of the limits.
         self._meters: dict[int, Meter] = {}
         #: The current second, or the last in which something was counted.
         self._second = Second.at(self.now())

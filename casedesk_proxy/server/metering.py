@@ -56,9 +56,9 @@ class Meter:
         )
         self.recheck = partial(recheck, self)
         self._templates: dict[tuple[object, ...], bytes] = {}
-        #: Most requests only have limits of the key. By surface, the header lines once everything
-        #: in them has been counted in this second, with a placeholder for one of two numbers:
-        #: requests (0), tokens (1), None: both.
+        #: For requests that only have limits of the key, as most: by surface, the header lines
+        #: after everything in them has been counted in this second, with a placeholder for one of
+        #: two numbers: requests (0), tokens (1), None: both.
         self._only = self.parts[0] if len(self.parts) == 1 else None
         self._used: dict[str, tuple[bytes, int | None]] = {}
 

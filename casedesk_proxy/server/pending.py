@@ -54,7 +54,7 @@ class PendingRequest:
     upload: ClientUpload | None = None
 
     def note(self, plan: Plan) -> None:
-        """What the exchange, and an upload, learn from the plan."""
+        """Pass the plan's facts to the exchange and to an upload."""
         exchange = self.exchange
         if self.upload is not None:
             self.upload.editor = find_editor(plan.routes)

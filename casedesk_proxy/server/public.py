@@ -65,7 +65,7 @@ class PublicServer:
         #: have opened; a timer ends what is held nevertheless.
         self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
         self.closing = False
-        #: So many of the next requests are the last of their connections: see `arrivals`.
+        #: The replies to so many of the next requests end their connections: see `arrivals`.
         self.surplus = 0
         #: Called with the number of connections when one opens or ends; None: they are not counted.
         self.counted: Callable[[int], None] | None = None

@@ -58,8 +58,8 @@ class StoredKeys:
     def inform(
         self, read: Callable[[sqlite3.Connection], int], changed: Callable[[], None]
     ) -> None:
-        """Call ``changed``, on the loop, whenever ``read`` finds another number in the file. To be
-        asked for before `start`."""
+        """Call ``changed``, on the loop, whenever ``read`` finds another number in the file. Call
+        this before `start`."""
         self.watch.inform(read, lambda: self._call_soon(changed))
 
     def stop(self) -> None:

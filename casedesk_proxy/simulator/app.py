@@ -114,7 +114,7 @@ class Simulator(web.Server):
             headers = {name.decode(): value.decode() for name, value in made.headers}
             response = web.Response(status=made.status, body=made.body, headers=headers)
         except ConnectionError:
-            # The client closed while it was written to: as if that had been noticed before.
+            # The client closed during a write: treated as if it had been noticed before.
             raise asyncio.CancelledError from None
         if received is not None:
             received.answered.set_result(None)

@@ -107,8 +107,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX sign_in_failures_by_time ON sign_in_failures (last)",
     ),
     (
-        # Which rows ended in an hour since 1970: all have ids from ``first`` to ``last``, which
-        # others may have, too. See `ledger.hours`.
+        # Which rows ended in an hour since 1970: all have ids from ``first`` to ``last``; rows of
+        # other hours may have some of these ids. See `ledger.hours`.
         """CREATE TABLE hours (
             hour INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL
         )""",
@@ -122,8 +122,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
                 AND CAST(exchanges.ended / 3600 AS INTEGER) = hours.hour""",
     ),
     (
-        # Without the surface and the thoughts, which limits do not look at. By hand: SQLite before
-        # 3.35 cannot drop a column.
+        # Without the surface and the thoughts, which limits do not use. Written by hand: SQLite
+        # before 3.35 cannot drop a column.
         """CREATE TABLE elsewhere_now (
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             request TEXT NOT NULL, key TEXT NOT NULL, deployment TEXT NOT NULL,

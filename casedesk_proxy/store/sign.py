@@ -10,11 +10,11 @@ from pathlib import Path
 
 __all__ = ["FileSign"]
 
-#: Seconds by which a file's time of change may be behind the clock, with some to spare: what is
-#: written within them may leave the same time twice. Some file systems keep whole seconds.
+#: Seconds by which a file's modification time may be behind the clock, with a margin: two writes
+#: within them may leave the same time. Some file systems keep whole seconds.
 _COARSE_S = 2.1
 
-#: Of the file itself and of its write-ahead log, which may be missing.
+#: The status of the file and of its write-ahead log, which may be missing.
 _Sign = tuple[tuple[int, int, int, int] | None, ...]
 
 

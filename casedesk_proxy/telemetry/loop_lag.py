@@ -15,8 +15,8 @@ class LoopLagMonitor:
     """A timer that measures its own delay: ``observe`` gets seconds of delay, twice a second.
 
     Uses the monotonic clock and not the loop's, which does not advance while the loop is busy. It
-    runs at whole multiples of its period by the loop's clock, as the prober does: a process at rest
-    wakes once for both.
+    runs at whole multiples of its period by the loop's clock, as the prober does, so that an idle
+    process wakes once for both.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, observe: Callable[[float], None]) -> None:

@@ -1,4 +1,4 @@
-"""Why a TLS handshake with a node failed, in words that hold no address of it."""
+"""Why a TLS handshake with a node failed, in words without the node's address."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from casedesk_proxy.wording import AboutNode
 
 __all__ = ["describe_handshake", "remedy_of"]
 
-#: What OpenSSL says of a certificate (X509_V_ERR_…).
+#: OpenSSL's codes for certificates (X509_V_ERR_…).
 _NOT_YET_VALID, _EXPIRED = frozenset((9,)), frozenset((10,))
 _OTHER_NAMES = frozenset((62, 64))
-#: Self-signed, or of an authority that is not known.
+#: Self-signed, or from an unknown authority.
 _UNTRUSTED = frozenset((18, 19, 20, 21))
 
 
 def describe_handshake(error: ssl.SSLError) -> AboutNode:
-    """With what to do about it."""
+    """The message with its remedy."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         reason = error.reason or "handshake failed"
         return AboutNode(f"did not agree on TLS ({reason}); check its url and its certificate")
@@ -33,7 +33,7 @@ def describe_handshake(error: ssl.SSLError) -> AboutNode:
 
 
 def remedy_of(error: ssl.SSLCertVerificationError, node: str) -> str:
-    """``node``: how its settings are named, such as ``its`` or ``nodes.gpu0``."""
+    """``node``: the beginning of its settings' names, such as ``its`` or ``nodes.gpu0``."""
     dot = "." if "." in node else " "
     code = error.verify_code
     if code in _EXPIRED:

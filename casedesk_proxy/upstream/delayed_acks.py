@@ -28,7 +28,7 @@ _STREAMS_PER_TURN = 100
 
 
 class WatchedStream:
-    """``end`` must be called."""
+    """Call ``end`` when the stream has ended."""
 
     __slots__ = ("_connection", "_events", "_stream")
 
@@ -88,7 +88,7 @@ class DelayedAcks:
         self._look(len(self._row))
 
     def _look(self, left: int) -> None:
-        """Some of the next ``left`` streams now, and the rest in turns."""
+        """Check some of the next ``left`` streams now, and the rest in turns."""
         number = min(left, _STREAMS_PER_TURN)
         for _ in range(number):
             watched = self._row.popleft()

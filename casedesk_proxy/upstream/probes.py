@@ -98,7 +98,7 @@ class Prober:
             try:
                 while True:
                     await self._look_round(session)
-                    # At the same moments as others: see `LoopLagMonitor`.
+                    # At the same moments as other timers: see `LoopLagMonitor`.
                     await asyncio.sleep(self._tick_s - self._loop.time() % self._tick_s)
             finally:
                 tasks = [*self._asking.values()]
@@ -247,7 +247,7 @@ class Prober:
 
 
 async def _look_at_streams(state: NodeState, now: float) -> None:
-    """Some a round, so that thousands of them hold up nobody."""
+    """Checks some streams in each round, so that thousands of them do not delay other work."""
     for _ in state.looks(now):
         await asyncio.sleep(0)
 

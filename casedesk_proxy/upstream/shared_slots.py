@@ -18,7 +18,7 @@ from casedesk_proxy.pools.node import NodeState, Slot
 
 __all__ = ["Counts", "SharedSlots"]
 
-#: The column of how many requests wait at an instance, of all deployments.
+#: The column with the number of requests that wait at an instance, for all deployments.
 _WAITING = "waiting"
 
 
@@ -189,7 +189,7 @@ class SharedSlots:
         return True
 
     def _keeps_limits(self, caps: Sequence[Cap]) -> bool:
-        """The same of limits on parallel requests."""
+        """As `_holds`, for limits on parallel requests."""
         running_elsewhere, found = self._admission.running_elsewhere, True
         for cap in caps:
             which, taken = cap.which, cap.seats.taken
@@ -230,7 +230,7 @@ class SharedSlots:
         self._stamped = names
 
     def _publish(self, name: str, count: int) -> int:
-        """How many the others have."""
+        """How many the other instances have."""
         column = self._find(name)
         return 0 if column is None else self._table.publish(column, count)
 

@@ -110,7 +110,7 @@ class Content:
             raise StreamBroken("ended before the answer was complete", its="reply")
 
     def _is_empty(self) -> bool:
-        """Whether an answer is missing altogether."""
+        """Whether the reply has no answer at all."""
         return not (self._may_be_empty or self.tap.first)
 
     def is_given_up(self, dialect: Dialect) -> bool:
