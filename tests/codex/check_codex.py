@@ -220,6 +220,7 @@ async def test_a_real_llama_server(tmp_path: Path) -> None:
         assert "closed the connection in the middle of its reply" in told.error
 
 
+@pytest.mark.timeout(300)
 async def test_the_pages_lines(tmp_path: Path) -> None:
     """docs/clients.md as it is; what follows `codex` stands in for a person who types to it."""
     page = "docs/clients.md"

@@ -1,11 +1,13 @@
 """The start commands of docs/engines-quickstart.md: ``make check-engines``, as root.
 
-llama-server runs, with the tiny model of the other tests. vLLM, SGLang and transformers need a GPU,
-or gigabytes of libraries; the options in their commands are looked up in their packages.
+llama-server's line starts llama.cpp's server with the tiny model of the other tests; its options
+are also looked up in llama.cpp's library. vLLM, SGLang and transformers need a GPU, or gigabytes of
+libraries; the options of their lines are looked up in their packages.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import xllamacpp
 
 from tests.cli.command import ENVIRONMENT
 from tests.first_hour.network import own_network, running
@@ -28,35 +31,54 @@ pytestmark = pytest.mark.timeout(600)
 
 PAGE = "docs/engines-quickstart.md"
 BUILD = ROOT / "build/engines"
+SERVER = Path(__file__).with_name("llama_server.py")
+
+
+HELLO = json.dumps({"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]})
 
 
 @dataclass(frozen=True)
 class Engine:
-    """``words`` of its line; ``files`` of its package say what options there are."""
+    """``words`` of its line; ``options`` and ``parsers``: the modules of its package that list its
+    options and the parsers of calls of tools."""
 
     words: str
     package: str
-    files: tuple[str, ...]
+    options: str
+    parsers: str = ""
 
 
 ENGINES = (
     Engine(
-        "vllm serve", "vllm", ("vllm/engine/arg_utils.py", "vllm/entrypoints/openai/cli_args.py")
+        "vllm serve", "vllm", r"vllm/(engine/arg_utils|entrypoints/.*cli_args)\.py",
+        r"vllm/tool_parsers/__init__\.py",
     ),
-    Engine("sglang.launch_server", "sglang", ("sglang/srt/server_args.py",)),
-    Engine("transformers serve", "transformers", ("transformers/cli/serve.py",)),
-)
+    Engine(
+        "sglang.launch_server", "sglang", r"sglang/srt/(server_args|arg_groups/.*)\.py",
+        r"sglang/srt/function_call/parser_names\.py",
+    ),
+    Engine("transformers serve", "transformers", r"transformers/cli/serve\.py"),
+)  # fmt: skip
+
+
+def read_modules(archive: zipfile.ZipFile, names: str) -> str:
+    found = [archive.read(one).decode() for one in archive.namelist() if re.fullmatch(names, one)]
+    assert found, names
+    return "\n".join(found)
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.package)
 def test_options(engine: Engine) -> None:
     """A module names an option as argparse has it, or as a field of a dataclass or a function."""
-    (wheel,) = (BUILD / "wheels").glob(f"{engine.package}-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        source = "\n".join(archive.read(name).decode() for name in engine.files)
+    wheels = sorted((BUILD / "wheels").glob(f"{engine.package}-*.whl"), key=os.path.getmtime)
     words = shlex.split(find_block(PAGE, engine.words))
     options = [word for word in words if word.startswith("--")]
     assert options
+    with zipfile.ZipFile(wheels[-1]) as archive:
+        source = read_modules(archive, engine.options)
+        if engine.parsers:
+            parser = words[words.index("--tool-call-parser") + 1]
+            assert f'"{parser}"' in read_modules(archive, engine.parsers)
     for option in options:
         field = option[2:].replace("-", "_")
         assert re.search(rf'"{option}"|^ +{field}: ', source, re.MULTILINE), option
@@ -66,7 +88,13 @@ def test_llama_server(tmp_path: Path) -> None:
     """Its line as it is, and what the page says of it: `init` finds it, and a stream comes."""
     write_model(tmp_path / "model.gguf")
     line = find_block(PAGE, "llama-server -m").strip()
-    path = f"{BUILD}/llama/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    library = Path(xllamacpp.__file__).with_name("xllamacpp.abi3.so").read_bytes()
+    options = [word for word in shlex.split(line) if word.startswith("--")]
+    assert [one for one in options if one.encode() not in library] == []
+    program = tmp_path / "llama-server"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {SERVER} "$@"\n')
+    program.chmod(0o755)
+    path = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = {**ENVIRONMENT, "PATH": path}
     with own_network() as enter, (tmp_path / "log").open("w") as log:
         enter = [*enter, "env", "-C", str(tmp_path)]
@@ -88,8 +116,7 @@ def test_llama_server(tmp_path: Path) -> None:
                     curl -sf --retry 30 --retry-all-errors --retry-delay 1 -o ready \\
                         http://127.0.0.1:9180/readyz
                     curl -s http://127.0.0.1:8080/v1/chat/completions \\
-                        -H 'Authorization: Bearer {key[0]}' -d '{{"model": "gpt-5", "messages": \\
-                        [{{"role": "user", "content": "Hello"}}]}}'
+                        -H 'Authorization: Bearer {key[0]}' -d '{HELLO}'
                     kill $proxy; wait $proxy
                     """], env=environment, text=True, timeout=200,
             )  # fmt: skip
