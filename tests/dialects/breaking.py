@@ -9,7 +9,7 @@ from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.surfaces import gemini
 from casedesk_proxy.terms import Dialect, Framing
 
-BROKEN = StreamBroken("x; wait")
+BROKEN = StreamBroken("broke; wait")
 #: The error as a Gemini client gets it, unplaced.
 ENVELOPE = gemini.error_body(BROKEN)
 _FORMS = {

@@ -776,7 +776,7 @@ def test_an_error_in_the_midst_of_events() -> None:
     made = translator(stream=True)
     frame = error_behind(made, surface=Dialect.ANTHROPIC)
     assert events(frame) == [
-        {"type": "error", "error": {"type": "api_error", "message": "x; wait"}}
+        {"type": "error", "error": {"type": "api_error", "message": "the node broke; wait"}}
     ]
 
 
