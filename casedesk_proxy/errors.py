@@ -91,7 +91,7 @@ class ProxyError(Exception):
 
     status = 500
     code = "internal"
-    #: What to do about it, if a message does not say so itself.
+    #: What to do about it, if the message does not contain that.
     remedy = ""
     repeatable = True
     #: The words by which clients know what is wrong, where they look for them.

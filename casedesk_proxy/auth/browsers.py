@@ -1,7 +1,7 @@
 """Refuses requests of foreign web pages: a page uses the network access of the user whose browser
 shows it.
 
-A page may try two things. It may send a request across sites: the browser then says so, in
+A page may try two things. It may send a request across sites: the browser then shows it in
 ``Sec-Fetch-Site`` or ``Origin``, which no page can forge. Or its own host name may lead here: after
 the page is loaded, the name's owner lets the name point to the user's network (DNS rebinding). The
 browser then takes both for one site; only ``Host`` shows it, since it is not one of our names.

@@ -1,4 +1,4 @@
-"""Google's resumable uploads: what a request asks of an upload, and what happens then.
+"""Google's resumable uploads: what a request does with an upload, and the result.
 
 ``start`` begins an upload, ``upload`` sends pieces of any size, and ``finalize`` ends it, which may
 come with the last piece; ``query`` asks how much has arrived, ``cancel`` deletes it.
