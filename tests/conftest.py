@@ -59,7 +59,8 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 class Hung(BaseException):
-    """No Exception, or hypothesis would hang again and again in search of a smaller example."""
+    """Not an Exception: otherwise hypothesis would hang again and again while it searches for a
+    smaller example."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -79,9 +80,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Modules and SDKs that tests import are there to the end: to look for garbage among them takes
-    a third of the time that it takes to import them, and as much in each `gc.collect()` of a test.
-    """
+    """Modules and SDKs that tests import stay loaded until the end. The collector's search for
+    garbage among them takes a third of their import time, and as much in each `gc.collect()` of a
+    test."""
     gc.disable()
     result = yield
     gc.freeze()
@@ -102,15 +103,15 @@ def _is_measured(item: pytest.Item, measured: list[Path]) -> bool:
 
 
 def _wave(item: pytest.Item) -> int:
-    """Where several processes share the files out, in this order, the ones that take minutes must
-    not be the last."""
+    """If several processes share the files in this order, those that take minutes must not be the
+    last."""
     folder = item.path.relative_to(_TESTS).parts[0]
     return _FIRST.index(folder) if folder in _FIRST else len(_FIRST)
 
 
 def _limit_coroutines(items: list[pytest.Item]) -> None:
-    """Give each coroutine a limit of its own, a little below pytest-timeout's: its signal does
-    not reach a test that waits inside uvloop, which would hang for ever (measured)."""
+    """Give each coroutine its own limit, a little below pytest-timeout's: its signal does not reach
+    a test that waits inside uvloop, which would hang forever (measured)."""
     for item in items:
         if not isinstance(item, pytest.Function):
             continue
@@ -155,7 +156,7 @@ def _nothing_blocks_the_loop() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _log_is_the_test_s_own() -> Iterator[None]:
-    """A thread writes the log: what a test has logged must not show in the next one's."""
+    """A thread writes the log: a test's lines must not appear in the next test."""
     yield
     flush()
 
@@ -177,14 +178,14 @@ def thinking_llama_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ll
 
 @pytest.fixture(scope="session")
 def seeing_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaNode]:
-    """The same with a model that takes images, see tests/nodes/tiny_projector.py."""
+    """The same with a model that accepts images, see tests/nodes/tiny_projector.py."""
     with _node(tmp_path_factory.mktemp("seeing"), thinks=False, sees=True) as node:
         yield node
 
 
 @pytest.fixture(scope="session")
 def simulated_node() -> Iterator[SimulatorThread]:
-    """A simulated node in a thread of its own, for clients that block."""
+    """A simulated node in a separate thread, for clients that block."""
     with simulator_thread() as node:
         yield node
 

@@ -45,7 +45,7 @@ async def relay(
     **node: Any,
 ) -> AsyncIterator[tuple[RunningGateway, RawNode]]:
     """An open deployment ``d`` with one model ``m`` at a raw node, see raw_node for ``steps``; the
-    node wants ``key``. ``sinks`` hear of every exchange."""
+    node requires ``key``. ``sinks`` get every exchange."""
     async with raw_node(*steps) as behind:
         settings = {
             "url": behind.url,

@@ -63,7 +63,7 @@ class FakeClient:
 
 
 def request_of(client: Client, wire: bytes) -> ClientRequest:
-    """What ``client`` sent, as far as it came."""
+    """The part of ``client``'s request that has arrived."""
     head, _, body = wire.partition(b"\r\n\r\n")
     request = ClientRequest(parse_request_head(head), client, Room(lambda: 2**20))
     if body:

@@ -28,8 +28,8 @@ deployments:
 
 @dataclass
 class Stage:
-    """A gateway and its node. ``connections`` are the node's, in order; ``sinks`` hear of the
-    gateway's exchanges."""
+    """A gateway and its node. ``connections`` are the node's, in order; ``sinks`` get the gateway's
+    exchanges."""
 
     gateway: Gateway
     port: int

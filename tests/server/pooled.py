@@ -33,7 +33,7 @@ NODE = (
 
 
 class Member(RawNode):
-    """A node of the pool. Without ``play`` nobody listens at its address."""
+    """A node of the pool. Without ``play`` its address refuses connections."""
 
     def __init__(
         self,
@@ -61,15 +61,15 @@ class PoolStage(Stage):
     seen: list[ExchangeRecord] = field(default_factory=list)
 
     async def outcome(self, count: int = 1) -> ExchangeRecord:
-        """The outcome that is number ``count``, as soon as it is told."""
+        """The outcome with the number ``count``, as soon as it is recorded."""
         async with asyncio.timeout(PATIENCE_S):
             while len(self.seen) < count:
                 await asyncio.sleep(0.001)
         return self.seen[count - 1]
 
     async def ask(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        """One request on a connection of its own; the whole reply, as far as it comes. A body
-        without a length is given as it stood on the wire, up to the connection's end."""
+        """One request on a new connection; returns the whole reply, or its received part. A body
+        without a length is given as on the wire, up to the connection's end."""
         async with raw_client.connect(self.gateway.urls[0]) as client:
             client.write(request)
             head = await client.head()
@@ -79,7 +79,7 @@ class PoolStage(Stage):
             return head.status, head.fields, client.unread
 
     async def quiet(self) -> None:
-        """Until every slot is given back."""
+        """Wait until every slot is released."""
         async with asyncio.timeout(PATIENCE_S):
             while self.in_flight() or self.gateway.dispatcher.slots.admission.has_waiting:
                 await asyncio.sleep(0.001)

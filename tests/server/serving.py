@@ -166,7 +166,7 @@ def chunked(*chunks: bytes, extra: str = "") -> bytes:
 
 
 async def read_reply(client: RawClient) -> tuple[int, bytes]:
-    """Status and body of the next reply; interim ones before it are passed over."""
+    """Status and body of the next reply; interim replies before it are skipped."""
     reply = await client.reply()
     while reply.status < 200:
         reply = await client.reply()

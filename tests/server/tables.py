@@ -40,7 +40,7 @@ SAID = (
 
 
 class Table:
-    """A gateway, its node, and what the node was asked. ``sinks`` hear of the exchanges."""
+    """A gateway, its node, and the requests to the node. ``sinks`` get the exchanges."""
 
     def __init__(
         self, gateway: Gateway, port: int, asked: list[dict[str, Any]], sinks: Sinks
@@ -56,14 +56,14 @@ class Table:
         return self.asked[-1]
 
     async def begin(self, path: str, body: dict[str, Any]) -> raw_client.RawClient:
-        """Ask, and read the reply oneself. The connection ends with the table."""
+        """Send a request; the caller reads the reply. The connection ends with the table."""
         client = await raw_client.open_client(self.gateway.urls[0])
         self.clients.append(client)
         client.write(_request(path, body))
         return client
 
     async def ask(self, path: str, body: dict[str, Any]) -> tuple[int, str, bytes]:
-        """Status, what is told to be left out, body."""
+        """Returns the status, the names of fields that were left out, and the body."""
         reply = await raw_client.ask(self.gateway.urls[0], _request(path, body))
         dropped = reply.value("x-casedesk-dropped") or b""
         return reply.status, dropped.decode("latin-1"), reply.body

@@ -6,7 +6,7 @@ import asyncio
 
 
 class RecordingTransport(asyncio.Transport):
-    """``written`` is everything written; ``asked`` the other calls, by name, in order."""
+    """``written`` has everything that was written; ``asked`` the names of other calls, in order."""
 
     def __init__(self) -> None:
         super().__init__()
