@@ -4,6 +4,7 @@ is run unchanged, and nothing that a client sends leaves this machine."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -49,7 +50,7 @@ class Desk:
 
     def fill(self, text: str) -> str:
         """A page's block, with this host and this key."""
-        return text.replace("HOST", "127.0.0.1").replace("KEY", _KEY)
+        return re.sub(r"\bHOST\b", "127.0.0.1", re.sub(r"\bKEY\b", _KEY, text))
 
     def run(
         self, *command: str | Path, text: str = "", cwd: Path | None = None,

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.simulator.answer import say
 from tests.first_hour.network import own_network, running
 from tests.first_hour.typed import find_block
 from tests.fixtures.patience import PATIENCE_S
@@ -62,7 +61,7 @@ def home() -> Iterator[Home]:
         subprocess.run(["useradd", "--create-home", "--home-dir", folder, USER], check=True)
         try:
             shutil.copy(wheel, folder)
-            with running(enter, "node", "8000"):
+            with running(enter, "ollama", "11434"):
                 yield Home(folder, enter)
         finally:
             subprocess.run(["userdel", USER], check=True)
@@ -77,7 +76,7 @@ def test_the_first_hour(home: Home) -> None:
     key = re.search(r"cdp-[\w-]+", told)
     assert key, told
     told = home.type_in(doctor)
-    assert "127.0.0.1:8000" in told or "openai" in told, told
+    assert "127.0.0.1:11434" in told, told
     log = home.folder / "log"
     with log.open("w") as lines:
         daemon = subprocess.Popen(home.command(f"exec {serve}"), stderr=lines)
@@ -93,5 +92,5 @@ def test_the_first_hour(home: Home) -> None:
     finally:
         daemon.terminate()
         daemon.wait(PATIENCE_S)
-    assert say("Hello").split()[-1] in streamed
+    assert streamed.count('"candidates"') > 3
     assert daemon.returncode == 0

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from bench.engine.process import free_port
-from casedesk_proxy.simulator.answer import say
 from tests.cli.command import ENVIRONMENT
 from tests.first_hour.network import own_network, running
 from tests.first_hour.typed import find_block
@@ -63,7 +62,7 @@ def test_its_lines_come_and_can_be_pasted(clone: Path, capfd: pytest.CaptureFixt
 def test_own_models(clone: Path) -> None:
     """README's two lines, where an engine runs on a usual port and nothing else does."""
     init, serve = find_block("README.md", "casedesk-proxy serve").strip().splitlines()
-    with own_network() as enter, running(enter, "node", "8000"):
+    with own_network() as enter, running(enter, "ollama", "11434"):
         enter = [*enter, "env", "-C", str(clone)]
         told = subprocess.check_output([*enter, "sh", "-c", init], env=_ENVIRONMENT, text=True)
         key = re.search(r"cdp-[\w-]+", told)
@@ -85,5 +84,5 @@ def test_own_models(clone: Path) -> None:
                 streamed = subprocess.check_output(asked, text=True, timeout=PATIENCE_S)
             finally:
                 daemon.terminate()
-    assert say("Hello").split()[-1] in streamed
+    assert streamed.count('"candidates"') > 3
     assert daemon.returncode == 0
