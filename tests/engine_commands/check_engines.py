@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import xllamacpp
+import xllamacpp  # type: ignore[import-untyped]
 
 from tests.cli.command import ENVIRONMENT
 from tests.first_hour.network import own_network, running

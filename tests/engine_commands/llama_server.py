@@ -9,7 +9,7 @@ import signal
 import sys
 
 import click
-import xllamacpp
+import xllamacpp  # type: ignore[import-untyped]
 
 
 @click.command()
