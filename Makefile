@@ -5,7 +5,7 @@ PYTHON ?= python3
 PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check-codex check-gemini-cli check-claude-code check-clients check-engines check-kubernetes check-run check-pipx check-deb check-image check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-python test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
+.PHONY: help run test check-codex check-gemini-cli check-claude-code check-clients check-engines check-kubernetes check-run check-pipx check-deb check-image check-sdk-files check-sdk-responses test-around test-fast test-properties test-plain test-python test-pythons test-rest coverage lint prose types check fix bench bench-sweep bench-large bench-instances bench-micro clean install uninstall deb dist renew-constraints compatibility pages pictures docs html
 
 help:
 	@echo "make run     serve on 127.0.0.1:8080, or LISTEN=HOST:PORT, with a simulated node"
@@ -15,6 +15,7 @@ help:
 	@echo "make test-properties   those that hypothesis makes up, with many examples"
 	@echo "make test-plain  the gateway's and the end-to-end tests without the tricks of fastpath/"
 	@echo "make test-python PYTHON=python3.13   the tests of the package on another Python"
+	@echo "make test-pythons  some of them on each other Python that is here, in a minute"
 	@echo "make check-codex install OpenAI's Codex (400 MB) and drive it through the proxy"
 	@echo "make check-gemini-cli  install Google's gemini-cli (100 MB) and give it a picture through the proxy"
 	@echo "make check-claude-code  install Anthropic's Claude Code (240 MB) and drive it through the proxy"
@@ -98,13 +99,18 @@ test-plain: $(VENV)/.test
 	CASEDESK_PLAIN=1 $(PYTEST) -n $(WORKERS) --hypothesis-profile same tests/server tests/relay \
 		tests/upstream/test_judging.py tests/e2e $(PYTEST_FLAGS)
 
-# In an environment of its own, kept for the next time.
-OTHER = build/$(notdir $(PYTHON))
+# In an environment of its own, kept for the next time, with the very versions that are pinned: on 3.14 google-generativeai
+# and the gRPC that google-api-core asks for there want different ones of protobuf, and pip would find no solution.
+OTHER = build/python$(shell $(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])')
 test-python:
 	test -x $(OTHER)/bin/python || $(PYTHON) -m venv $(OTHER)
-	$(OTHER)/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[test]'
+	$(OTHER)/bin/pip install --quiet --no-deps --requirement tests/constraints.txt --editable .
 	$(OTHER)/bin/python -m pytest --dist loadfile --no-loadscope-reorder -n $(WORKERS) \
 	    --ignore tests/bench --ignore tests/systemd --ignore tests/node_sdks $(PYTEST_FLAGS)
+
+# On each other Python that setup.cfg names and this machine has; says which it has not.
+test-pythons: $(VENV)/.test
+	$(BIN)/python -m tests.suites.pythons
 
 # No part of `make check`: it is as large as all the rest. Its tests never go beyond this machine.
 check-codex: $(VENV)/.test
@@ -191,10 +197,11 @@ prose: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-# Every test once, and those of the tricks without them; the documents as pages. What runs tests has the machine for itself.
+# Every test once, and those of the tricks without them; the documents as pages; some on other Pythons. What runs tests has
+# the machine for itself.
 check: $(VENV)/.test
 	$(MAKE) -j3 --output-sync lint types html
-	$(MAKE) test-rest coverage test-plain
+	$(MAKE) test-rest coverage test-plain test-pythons
 
 install:
 	PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' PYTHON='$(PYTHON)' systemd/install
@@ -234,10 +241,10 @@ renew-constraints:
 	$(PYTHON) -m venv build/constraints
 	build/constraints/bin/pip install --quiet --editable '.[test,lint,bench]'
 	echo '# What the tests install, to the version; written by `make renew-constraints`.' >tests/constraints.txt
-	build/constraints/bin/pip freeze --exclude-editable >>tests/constraints.txt
+	build/constraints/bin/pip freeze --exclude-editable --exclude casedesk-proxy >>tests/constraints.txt
 	build/constraints/bin/pip install --quiet --constraint tests/constraints.txt --editable '.[docs]'
 	echo '# What `make html` installs beside it, to the version; written by `make renew-constraints`.' >docs/constraints.txt
-	build/constraints/bin/pip freeze --exclude-editable | grep -vxFf tests/constraints.txt >>docs/constraints.txt
+	build/constraints/bin/pip freeze --exclude-editable --exclude casedesk-proxy | grep -vxFf tests/constraints.txt >>docs/constraints.txt
 	rm -rf build/clients
 	$(PYTHON) -m venv build/clients
 	build/clients/bin/pip install --quiet --requirement tests/clients/requirements.txt

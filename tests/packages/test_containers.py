@@ -12,6 +12,7 @@ import yaml
 
 from casedesk_proxy import __version__
 from casedesk_proxy.config.load import load_config
+from tests.suites.pythons import read_versions
 from tests.systemd.machine import ROOT
 
 RECIPE = (ROOT / "packages/Containerfile").read_text()
@@ -28,6 +29,12 @@ def test_the_image_is_built_from_what_is_there_and_runs_as_nobody_in_particular(
     assert copied
     assert [one for one in " ".join(copied).split() if not (ROOT / one).exists()] == []
     assert re.findall(r"^USER (\d+):(\d+)$", RECIPE, re.MULTILINE) == [("65532", "65532")]
+
+
+def test_its_python_is_one_that_the_package_names() -> None:
+    named = re.findall(r"^ARG BASE=python:([\d.]+)-slim$", RECIPE, re.MULTILINE)
+    assert len(named) == 1
+    assert named[0] in read_versions()
 
 
 def test_its_configuration_is_accepted(objects: dict[str, Any], tmp_path: Path) -> None:
