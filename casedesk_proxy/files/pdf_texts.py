@@ -105,12 +105,14 @@ class _Child:
         threading.Thread(target=work, name="pdf", daemon=True).start()
         ended = asyncio.wrap_future(done)
         try:
-            return await asyncio.shield(ended)
+            # No shield: since Python 3.14 that logs the error of a process whose client has left.
+            await asyncio.wait([ended])
         except asyncio.CancelledError:
             self._leave()
             await asyncio.wait([ended])
             ended.exception()
             raise
+        return ended.result()
 
     def _leave(self) -> None:
         """The text is no longer needed."""

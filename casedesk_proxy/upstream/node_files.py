@@ -90,7 +90,9 @@ class NodeFiles:
             upload = _Upload(self._loop, use, route, node, pool, self._look_pause_s)
             task = self._under_way[key] = self._loop.create_task(upload.run(contents))
             task.add_done_callback(lambda done: self._remember(key, done))
-        return await asyncio.shield(task)
+        # No shield: since Python 3.14 that logs the fault of a task whose request was cancelled.
+        await asyncio.wait([task])
+        return task.result()
 
     def _remember(self, key: tuple[str, str], task: asyncio.Task[str]) -> None:
         self._under_way.pop(key, None)

@@ -60,8 +60,9 @@ def finalize(url: str) -> str | None:
             name: str = json.load(done)["file"]["name"]
             return name
     except urllib.error.HTTPError as error:
-        if error.code != 503:
-            raise
+        with error:
+            if error.code != 503:
+                raise
         return None
 
 
