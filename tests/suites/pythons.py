@@ -27,7 +27,7 @@ LIBRARIES = (
 )  # fmt: skip
 #: Those of the event loop and of what stands on the standard library; a parser's bytes are the same
 #: on each.
-TESTS = ("fastpath", "keystore", "relay", "store", "telemetry", "upstream", "wire")
+TESTS = ("fastpath", "keystore", "relay", "store", "telemetry", "upstream")
 #: An interpreter that can make environments; pyenv's shims are on PATH for versions that are not
 #: in use, too, and fail.
 PROBE = "import ensurepip, venv, sys; print('%d.%d.%d' % sys.version_info[:3], sys.executable)"
