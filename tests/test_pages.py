@@ -44,6 +44,7 @@ SPARSE = {
 }
 
 
+@pytest.mark.timeout(240)  # The error codes: all modules are parsed, see test_assertions.
 @pytest.mark.parametrize("name", sorted(PAGES))
 def test_a_page_is_what_it_would_be_now(name: str) -> None:
     assert (DOCS / name).read_text() == PAGES[name](), "run `make pages`"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import pytest
+
 PROSE = Path(__file__).parents[1] / "docs" / "prose.py"
 
 spec = importlib.util.spec_from_file_location("prose", PROSE)
@@ -16,6 +18,7 @@ __import__("sys").modules["prose"] = prose
 spec.loader.exec_module(prose)
 
 
+@pytest.mark.timeout(240)  # All modules are parsed, see test_assertions.
 def test_no_message_and_no_document_has_a_construction_that_was_cleaned_out() -> None:
     assert prose.find_faults() == []
 
