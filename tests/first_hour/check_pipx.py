@@ -88,7 +88,7 @@ def test_the_first_hour(home: Home) -> None:
             time.sleep(0.1)
         curl = find_block("README.md", "streamGenerateContent").strip()
         streamed = home.type_in(f"{curl} -s -H 'x-goog-api-key: {key[0]}'")
-        home.type_in("casedesk-proxy status")
+        home.type_in("CASEDESK_PROXY_CONFIG=config.yaml casedesk-proxy status")
     finally:
         daemon.terminate()
         daemon.wait(PATIENCE_S)
