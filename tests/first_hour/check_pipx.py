@@ -92,5 +92,5 @@ def test_the_first_hour(home: Home) -> None:
     finally:
         daemon.terminate()
         daemon.wait(PATIENCE_S)
-    assert streamed.count('"candidates"') > 3
+    assert "tiny test model" in streamed
     assert daemon.returncode == 0

@@ -84,5 +84,5 @@ def test_own_models(clone: Path) -> None:
                 streamed = subprocess.check_output(asked, text=True, timeout=PATIENCE_S)
             finally:
                 daemon.terminate()
-    assert streamed.count('"candidates"') > 3
+    assert "tiny test model" in streamed
     assert daemon.returncode == 0
