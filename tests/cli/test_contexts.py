@@ -51,7 +51,7 @@ async def test_check_says_it(tmp_path: Path, options: tuple[str, ...], says: boo
     assert code == 0
     assert (REMEDY in err) is says
     if says:
-        assert err.startswith(f"warning: {file}: nodes.gpu0: ")
+        assert err.startswith(f"warning: {file}:1:9: nodes.gpu0: ")
 
 
 def test_status_says_it() -> None:

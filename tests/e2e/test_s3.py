@@ -113,7 +113,9 @@ def test_what_check_says(store: Seaweed, tmp_path: Path) -> None:
     ):  # fmt: skip
         said = invoke("check", "--keys", other, **keys).stderr
         where = words.format(store.endpoint)
-        assert said == f"warning: {other}: files.s3: bucket {where}\n"
+        place, _, text = said.removeprefix(f"warning: {other}:").partition(": ")
+        assert other.read_text().splitlines()[int(place.split(":")[0]) - 1].strip() == "s3:"
+        assert text == f"files.s3: bucket {where}\n"
     missing = invoke("check", "--keys", file, TEST_S3_ID="x")
     assert "files.s3.secret_key: the environment variable TEST_S3_KEY is not set" in missing.stderr
     assert missing.returncode == 2

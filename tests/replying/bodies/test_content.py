@@ -104,6 +104,16 @@ def test_an_answer_without_its_end_is_missed() -> None:
     assert seen.is_answered()
 
 
+def test_an_empty_reply_is_an_answer_only_where_that_may_be() -> None:
+    seen = Content(Dialect.OPENAI, Form.UNARY, may_be_empty=False)
+    assert not seen.is_complete()
+    with pytest.raises(StreamBroken, match="the node's reply was empty"):
+        seen.check_complete()
+    seen.take(b"{}", unsent=True)
+    assert seen.is_complete()
+    assert Content(Dialect.OPENAI, Form.UNARY).is_complete()
+
+
 def rest() -> ArrayRest:
     return ArrayRest(Dialect.GEMINI, keepalive=b"\n")
 
