@@ -3,7 +3,7 @@ machine has, but the one that runs this: ``make test-pythons``.
 
 One is looked for on PATH and among pyenv's. What is not there is not tested, and the last line says
 so. Each gets an environment of its own, kept in ``build/`` for the next time, with few libraries:
-not the vendors' SDKs, which have tests of their own for that.
+of the vendors' SDKs only the one that these tests use.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 #: What these tests import, as tests/constraints.txt pins it.
 LIBRARIES = (
-    "certifi", "hypothesis", "jsonschema", "pytest", "pytest-aiohttp", "pytest-asyncio",
-    "pytest-timeout", "pytest-xdist", "trustme",
+    "anthropic", "certifi", "hypothesis", "jsonschema", "pytest", "pytest-aiohttp",
+    "pytest-asyncio", "pytest-timeout", "pytest-xdist", "trustme",
 )  # fmt: skip
 #: Those of the event loop and of what stands on the standard library; a parser's bytes are the same
 #: on each.
