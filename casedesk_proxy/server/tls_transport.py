@@ -127,6 +127,8 @@ class TlsTransport(asyncio.Transport):
                 # It must answer first, a new key for instance; what it wrote triggers another read.
                 self._start_writing()
                 break
+            except BrokenPipeError:
+                data = b""  # The client cut; OpenSSL 3.6 failed to answer that by an alert.
             except OSError as error:
                 # Python raises an error when both sides have ended.
                 self._lose(None if self._is_parting else error)

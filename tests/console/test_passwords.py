@@ -34,7 +34,7 @@ async def test_one_at_a_time_and_nobody_s_takes_as_long() -> None:
 
 
 async def test_it_is_busy_while_many_wait() -> None:
-    checker = Checker(log2_n=4)
+    checker = Checker(log2_n=11)  # Milliseconds each, so that none is done after one round.
     checks = [asyncio.ensure_future(checker.check("p", None)) for _ in range(16)]
     await asyncio.sleep(0)
     assert checker.is_busy

@@ -172,7 +172,8 @@ async def test_an_abort_looks_like_a_cut(authority: trustme.CA) -> None:
         transport.write(b"nobody hears this")
         assert await protocol.lost is None
         assert await read(client, 4) == b"some"
-        with pytest.raises(ssl.SSLEOFError):
+        # OpenSSL 3.6.5 answers a cut by an alert, and reports that it cannot.
+        with pytest.raises((ssl.SSLEOFError, BrokenPipeError)):
             await asyncio.to_thread(client.recv, 1)
 
 
