@@ -152,7 +152,6 @@ def compare(settings: Settings, engines: Engines, tell: Tell) -> Outcome:
         stage.start_relays(settings.targets)
         runner = Runner(settings, stage)
         stage.warm_all()
-        time.sleep(0.5)
         idle = runner.memory()
         runner.open_all()
         rounds = list(_measure(runner))

@@ -66,7 +66,7 @@ def _measure(
         stage.start_node("--rate", str(rate))
         stage.start_relays((name,))
         stage.warm(name)
-        time.sleep(0.5)
+        stage.wait_for_rest()
         pid = stage.relays[name].pid
         told: dict[str, Any] = {"version": stage.versions[name], "idle_kb": private_kb(pid)}
         held: dict[str, int] = {}
