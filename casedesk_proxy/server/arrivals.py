@@ -13,11 +13,15 @@ But all clients that wait in the socket are accepted in one round. So on a busy 
 another instance starts, one instance may have many more clients than another for as long as they
 keep their connections. Then the replies to the next requests of the surplus connections end the
 connection, and these clients connect again at the other instance.
+
+Only instances with the same sockets matter to each other: no client of one can go to another that
+shares its slots but has an address of its own, for example behind nginx.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -42,7 +46,8 @@ _BALANCE_S = 1.0
 #: Seconds for which no connection is ended for the others after these have let clients wait.
 _DISTRUST_S = 5.0
 
-_OPEN, _CONNECTIONS = "accepting", "connections"
+#: Columns of the table: what they count, and at which sockets.
+_OPEN, _CONNECTIONS = "accepting at {}", "connections at {}"
 
 
 class Rows(Protocol):
@@ -103,7 +108,12 @@ class Arrivals:
     def start(self) -> None:
         if self._table is None:
             return
-        accepting, connections = self._table.column(_OPEN), self._table.column(_CONNECTIONS)
+        # A listening socket that several processes have is one inode.
+        inodes = sorted(os.fstat(one).st_ino for one in self._listeners.descriptors)
+        sockets = " ".join(map(str, inodes))
+        accepting, connections = (
+            self._table.column(name.format(sockets)) for name in (_OPEN, _CONNECTIONS)
+        )
         # If the table has no free column, all clients are accepted.
         if accepting is not None and connections is not None:
             self._columns = accepting, connections

@@ -109,13 +109,15 @@ class Prober:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _look_round(self, session: aiohttp.ClientSession) -> None:
-        now = self._loop.time()
-        for name, node in self._current.snapshot.nodes.items():
+        snapshot, now = self._current.snapshot, self._loop.time()
+        for name, node in snapshot.nodes.items():
             state = self._slots.states.get(name)
             interval = node.config.probe_interval
             if state is not None:
                 if state.hung:
                     await _look_at_streams(state, now)
+                    if self._current.snapshot is not snapshot:
+                        return  # Its nodes may have gone, or moved: the next round is about others.
                 if state.has_resumed(now):
                     self._slots.mark_heard(state)
                 self._ask_who_is_back(state)
@@ -124,8 +126,10 @@ class Prober:
             self._due[name] = min(self._due[name], now + self._pause(node, state, now))
             if now < self._due[name]:
                 continue
-            self._due[name] = now + interval * (1 + _SPREAD_SHARE * (2 * random.random() - 1))
             await _look_at_streams(state, now)
+            if self._current.snapshot is not snapshot:
+                return
+            self._due[name] = now + interval * (1 + _SPREAD_SHARE * (2 * random.random() - 1))
             if self._is_heard(state, now):
                 self._slots.probe_ok(state)
                 continue

@@ -117,15 +117,24 @@ async def test_who_has_many_more_lets_some_go_to_another(tmp_path: Path) -> None
         one.arrivals._balance()
         assert one.surplus == 0, "there is nobody else"
         table = await asyncio.to_thread(HostTable, tmp_path)
-        accepting = table.column("accepting")
-        assert accepting is not None
-        table.publish(accepting, 1)
+        assert one.arrivals._columns is not None
+        assert one.arrivals._columns is not None
+        table.publish(one.arrivals._columns[0], 1)
         one.arrivals._balance()
         assert one.surplus == 10
         one.arrivals._free_until = asyncio.get_running_loop().time()
         one.arrivals._balance()
         assert one.surplus == 0
         table.close()
+
+
+async def test_who_has_another_address_gets_none(tmp_path: Path) -> None:
+    """No client can go there: each would come back at once."""
+    async with host(tmp_path, 1) as ((one,), clients), host(tmp_path, 1) as ((two,), _):
+        await clients.connect(20)
+        assert one.arrivals._free_until == float("-inf"), "nobody has waited"
+        one.arrivals._balance()
+        assert (one.surplus, two.connections) == (0, set())
 
 
 async def test_clients_are_spread(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+import aiohttp
 import pytest
 import trustme
 
@@ -282,6 +283,33 @@ async def test_a_node_whose_tokens_flow_is_never_hung() -> None:
                 assert not state.hung
             await until(lambda: state.hung)
             assert state.breaker.is_closed()
+
+
+@pytest.mark.parametrize("hung", [True, False])
+async def test_a_reload_while_many_streams_are_looked_at_ends_the_round(hung: bool) -> None:
+    """Its node has left, so it has no due time any more; had it moved, the probe would go to its
+    old address."""
+    loop = asyncio.get_running_loop()
+    current = InForce(snapshot(a="url: http://127.0.0.1:9, engine: vllm"))
+    dispatcher = Dispatcher(loop)
+    dispatcher.apply(current.snapshot)
+    prober = Prober(loop, current, dispatcher.slots, Metadata(loop, current), first_cooldown_s=0)
+    prober.apply()
+    state = dispatcher.slots.states["a"]
+    slots = [state.take(loop.time()) for _ in range(1000)]
+    for _ in slots:
+        state.begin_stream(Talk())
+    state.hung_at = loop.time() if hung else None
+    async with aiohttp.ClientSession() as session:
+        looks = prober._look_round(session)
+        assert looks.send(None) is None, "it has seen some of the streams"
+        current.snapshot = snapshot(b="url: http://127.0.0.1:9, engine: vllm")
+        dispatcher.apply(current.snapshot)
+        prober.apply()
+        with suppress(StopIteration):
+            while True:
+                looks.send(None)
+    assert (prober._due.keys(), prober._asking) == ({"b"}, {})
 
 
 async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
