@@ -66,7 +66,7 @@ class Incoming:
             self.clear()
         elif data.startswith(_TLS_HELLO, start):
             raise BadRequest("this port speaks plain HTTP; use http://", code="not_https")
-        elif data.find(b"\n\n", start) >= 0:
+        elif data.find(b"\n\n", start, start + MAX_HEAD_BYTES) >= 0:
             raise BadRequest(
                 "the request is not well-formed HTTP/1.1: its lines end with LF alone, not with"
                 " CR LF; correct the client"

@@ -286,7 +286,7 @@ class NodeConnection(asyncio.Protocol):
             if self._interim > MAX_INTERIM_REPLIES:
                 raise MalformedMessage("too many interim replies")
         self._buffer = buffer[start:] if start else buffer
-        if b"\n\n" in self._buffer:
+        if self._buffer.find(b"\n\n", 0, MAX_HEAD_BYTES) >= 0:
             raise MalformedMessage("its lines end with LF alone, not with CR LF")
         if len(self._buffer) > MAX_HEAD_BYTES:
             raise MalformedMessage("head too large")

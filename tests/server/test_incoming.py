@@ -41,6 +41,7 @@ async def test_empty_lines_before_a_request_are_passed_over() -> None:
     [
         (b"\x16\x03\x01\x02\x00", 400, "not_https"),
         (b"x" * (MAX_HEAD_BYTES + 1), 431, "invalid_request"),
+        (b"x" * (MAX_HEAD_BYTES + 1) + b"\r\n\r\na body\n\n", 431, "invalid_request"),
         (b"GET / HTTP/1.1\nHost: h\n\n", 400, "invalid_request"),
     ],
 )

@@ -11,7 +11,7 @@ from casedesk_proxy.upstream.connection import (
     ConnectionBroken,
     NodeConnection,
 )
-from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
+from casedesk_proxy.wire.http1 import MAX_HEAD_BYTES, BodyFraming, ResponseHead
 from tests.server.transports import RecordingTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
@@ -49,6 +49,19 @@ async def test_interim_replies_are_passed_over() -> None:
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" + HEAD
     )
     assert head.status == 200
+
+
+LONG = b"HTTP/1.1 200 OK\r\nX: " + bytes(MAX_HEAD_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("wire", "why"),
+    [(LONG, "head too large"), (LONG + b"\r\n\r\na body\n\n", "head too large"),
+     (HEAD.replace(b"\r", b""), "LF alone")],
+)  # fmt: skip
+async def test_what_cannot_become_a_head_is_refused(wire: bytes, why: str) -> None:
+    with pytest.raises(ConnectionBroken, match=why):
+        await ask(wire)
 
 
 INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
