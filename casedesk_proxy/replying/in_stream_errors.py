@@ -17,7 +17,10 @@ from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.tails import event_around
 
-__all__ = ["judge_within", "read_within"]
+__all__ = ["IS_PAGE", "judge_within", "read_within"]
+
+#: What a node did that sent a page for people.
+IS_PAGE = "answered with a web page; correct its url"
 
 #: The beginning of a body or an event that may be an error, after comments; other bytes are not
 #: parsed.
@@ -36,7 +39,7 @@ def read_within(payload: bytes) -> StreamBroken | None:
     beginning = _BEGINNING.match(payload)
     if beginning is None:
         if payload[:1] in _BEFORE_PAGES and _PAGE.match(payload) is not None:
-            return StreamBroken("answered with a web page; correct its url")
+            return StreamBroken(IS_PAGE)
         return None
     document = event_around(payload, beginning.end() - 1)
     if not isinstance(document, dict) or not is_error(document):

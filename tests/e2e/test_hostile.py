@@ -187,6 +187,47 @@ async def test_what_is_no_answer_never_looks_like_one(
     assert exchange.terminal in (Terminal.NODE_BROKE, Terminal.NODE_UNAVAILABLE)
 
 
+EVENTS = (
+    b"".join(
+        b"data: %s\n\n" % json.dumps(one).encode()
+        for one in (
+            {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": "Good day"}}]},
+            {
+                "id": "c",
+                "model": "m",
+                "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+            },
+        )
+    )
+    + b"data: [DONE]\n\n"
+)
+
+
+@pytest.mark.parametrize("surface", ["gemini", "anthropic", "openai"])
+async def test_events_that_their_server_calls_a_page_are_events(surface: str) -> None:
+    """The type that Flask, for one, gives to all for which a program names none."""
+    target, fields = STREAMS[surface]
+    head = HTML + b"Transfer-Encoding: chunked\r\n\r\n"
+    async with relay(head, frame_chunk(EVENTS) + b"0\r\n\r\n", speaks=["openai"]) as (gateway, _):
+        reply = await ask(gateway.url, asking((target, {**fields, **CONTENTS[surface]})))
+    assert (reply.status, b"Good day" in reply.body) == (200, True)
+
+
+async def test_a_page_that_comes_behind_its_head_is_refused() -> None:
+    head = HTML + b"Transfer-Encoding: chunked\r\n\r\n"
+    async with relay() as (gateway, node), connect(gateway.url) as client:
+        for target in (UNARY["openai"], STREAMS["openai"]):
+            path, fields = target
+            client.write(asking((path, {**fields, **CONTENTS["openai"]})))
+            connection = await node.connection()
+            await connection.request()
+            await connection.send(head)
+            await asyncio.sleep(0)
+            await connection.send(frame_chunk(PAGE) + b"0\r\n\r\n")
+            reply = await client.reply()
+            assert (reply.status, b"web page" in reply.body) == (502, True)
+
+
 async def test_lines_that_end_with_lf_alone_are_refused_at_once() -> None:
     async with relay(GOOD.replace(b"\r", b"")) as (gateway, _):
         reply = await ask(gateway.url, asking(UNARY["openai"]))

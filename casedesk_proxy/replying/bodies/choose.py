@@ -25,7 +25,7 @@ from casedesk_proxy.replying.heads import (
     reply_head,
     transposed_head,
 )
-from casedesk_proxy.replying.in_stream_errors import judge_within
+from casedesk_proxy.replying.in_stream_errors import IS_PAGE, judge_within
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.node_errors import judge_refusal
 from casedesk_proxy.terms import Dialect, Framing, record
@@ -89,7 +89,9 @@ class Chosen:
 def choose_body(client: Recipient, node: NodeReply) -> Chosen:
     """Raises UpstreamFault if the reply cannot be used for this client."""
     _check_readable(node)
-    _check_for_programs(client, node)
+    may_be_text = client.framing is Framing.UNARY and node.translator is None
+    if is_page(node.head) and not may_be_text:
+        node = dataclasses.replace(node, begun=functools.partial(_refuse_page, node.begun))
     if node.translator is not None:
         return _translated(client, node, node.translator)
     if client.is_kept_alive:
@@ -110,13 +112,15 @@ def _check_readable(node: NodeReply) -> None:
     ).with_node(node.name)
 
 
-def _check_for_programs(client: Recipient, node: NodeReply) -> None:
-    """Raises StreamBroken for a web page: the node's URL leads to a user interface or a sign-in
-    page. Some engines send transcripts as text/html, so a whole document is judged by its first
-    bytes, see `read_within`."""
-    may_be_text = client.framing is Framing.UNARY and node.translator is None
-    if not may_be_text and 200 <= node.head.status < 300 and is_page(node.head):
-        raise StreamBroken("answered with a web page; correct its url").with_node(node.name)
+def _refuse_page(begun: Callable[[bytes], None] | None, first: bytes) -> None:
+    """For a reply whose node says that it is a web page, for example a user interface or a sign-in
+    page, to which a wrong URL leads. But some servers send events and answers under that type,
+    which is the default of their framework: the ``first`` bytes decide. A text for people may begin
+    in any way but that of a page, see `read_within`."""
+    if first.lstrip().startswith(b"<"):
+        raise StreamBroken(IS_PAGE)
+    if begun is not None:
+        begun(first)
 
 
 def _check_continues(framing: Framing, node: NodeReply) -> None:
@@ -130,7 +134,8 @@ def _check_continues(framing: Framing, node: NodeReply) -> None:
             f"node {node.name} answered with status {head.status}; look into its log",
             status=head.status,
         )
-    raise StreamBroken("did not answer with an event stream").with_node(node.name)
+    did = IS_PAGE if is_page(head) else "did not answer with an event stream"
+    raise StreamBroken(did).with_node(node.name)
 
 
 def _streams_as(framing: Framing, head: ResponseHead) -> bool:
@@ -164,8 +169,10 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
         return Chosen(make_head, body, keep_alive)
     continues = client.is_kept_alive and client.framing is Framing.JSON_ARRAY
     if taken is given and given is not BodyFraming.CLOSE and not coded and not continues:
-        return Chosen(make_head, VerbatimBody(reader, content), keep_alive)
-    body = ReframedBody(reader, content, bare=taken is BodyFraming.CLOSE)
+        body = VerbatimBody(reader, content)
+    else:
+        body = ReframedBody(reader, content, bare=taken is BodyFraming.CLOSE)
+    body.goes_ahead = not is_page(head)
     return Chosen(make_head, body, keep_alive)
 
 

@@ -30,13 +30,12 @@ def recalled(pieces: tuple[bytes, ...]) -> list[bytes]:
 class _RelayedBody(ReplyBody):
     """Connects `Content` with the machine."""
 
-    __slots__ = ("_content",)
-
-    goes_ahead = True
+    __slots__ = ("_content", "goes_ahead")
 
     def __init__(self, reader: BodyReader, content: Content, *, bare: bool = False) -> None:
         super().__init__(reader, bare=bare)
         self._content = content
+        self.goes_ahead = True
 
     def judge(self, error: StreamBroken, *, unsent: bool) -> Breach | None:
         return self._content.judge(error, unsent=unsent)

@@ -87,8 +87,29 @@ PAGE = "Content-Type: Text/HTML; charset=utf-8"
     [(Framing.SSE, False), (Framing.JSON_ARRAY, False), (Framing.UNARY, True)],
 )
 def test_a_web_page_is_no_reply(framing: Framing, translated: bool) -> None:
-    with pytest.raises(StreamBroken, match="n1 answered with a web page; correct its url"):
-        choose(PAGE, CHUNKED, framing=framing, translated=translated)
+    """By its first bytes: frameworks say so of all that their programs do not name."""
+    for sent in (b"\n<head>", b"[{}"):
+        length = f"Content-Length: {len(sent)}"
+        body = choose(PAGE, length, framing=framing, translated=translated).body
+        assert not body.goes_ahead
+        used = body.reader.read(sent)
+        if sent.startswith(b"["):
+            assert body.take(sent, used, unsent=True) in (sent, b"")
+            continue
+        with pytest.raises(StreamBroken, match="the node answered with a web page"):
+            body.take(sent, used, unsent=True)
+
+
+def test_what_waits_for_the_first_bytes_still_tells_them() -> None:
+    """Which node keeps a response is learned from them."""
+    head = parse_response_head(f"HTTP/1.1 200 X\r\n{PAGE}\r\n{CHUNKED}".encode())
+    client = Recipient(Dialect.OPENAI, Framing.SSE, "r1", http11=True, keep_alive=True)
+    told: list[bytes] = []
+    node = NodeReply(head, "n1", "m", b"host:1", None, begun=told.append)
+    body = choose_body(client, node).body
+    wire = frame_chunk(b"data: x")
+    assert body.take(wire, body.reader.read(wire), unsent=True) == wire
+    assert told == [b"data: x"]
 
 
 def test_a_document_is_a_web_page_by_its_first_bytes() -> None:
@@ -133,6 +154,8 @@ def test_a_client_that_was_kept_alive_waits_for_a_stream() -> None:
         choose(JSON, CHUNKED, kept_alive=True)
     with pytest.raises(StreamBroken, match="did not answer with an event stream"):
         choose(EVENTS, CHUNKED, status=201, kept_alive=True)
+    with pytest.raises(StreamBroken, match="n1 answered with a web page; correct its url"):
+        choose(PAGE, CHUNKED, kept_alive=True)
 
 
 def test_a_client_that_was_kept_alive_with_a_bracket_waits_for_the_rest_of_an_array() -> None:
