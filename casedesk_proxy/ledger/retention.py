@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
-from casedesk_proxy.ledger.hours import HOUR_S, rows_within
+from casedesk_proxy.ledger.hours import HOUR_S, cover, rows_within
 from casedesk_proxy.ledger.postgres import RowForwarder, read_forwarded
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import StoreWriter
@@ -60,6 +60,7 @@ def prune(
 ) -> int:
     """One step, in the caller's transaction: how many rows that ended before then, in seconds since
     1970, and whose id is at most ``last``, were summed up and deleted."""
+    cover(connection, _MAX_IDS)
     bounds = {"before": before, "most": most, "last": last}
     connection.execute(_SUM, bounds)
     pruned = connection.execute(f"DELETE FROM exchanges WHERE id IN {_OLD}", bounds).rowcount

@@ -69,8 +69,6 @@ class LedgerRows:
     ) -> None:
         self._own = own
         self._read_ahead = read_ahead
-        #: The last row that this process has entered.
-        self._last = 0
 
     def enter(self, connection: sqlite3.Connection, items: Sequence[tuple[Any, ...]]) -> None:
         """Rows that share many values are put together."""
@@ -89,17 +87,10 @@ class LedgerRows:
         if last:
             ends = list(map(_take_end, items))
             first = last - len(items) + 1
-            self._enter_hours(connection, first, last, ahead + min(ends), ahead + max(ends))
+            cover(connection, first)
+            enter_hours(connection, first, last, ahead + min(ends), ahead + max(ends))
             if self._own is not None:
                 self._own.note(last, requests)
-
-    def _enter_hours(
-        self, connection: sqlite3.Connection, first: int, last: int, earliest: float, latest: float
-    ) -> None:
-        if first != self._last + 1:
-            cover(connection, first)
-        enter_hours(connection, first, last, earliest, latest)
-        self._last = last
 
 
 def _insert(

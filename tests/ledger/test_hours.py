@@ -6,11 +6,13 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.ledger.hours import cover, enter_hours, rows_within
+from casedesk_proxy.ledger.query import Query, read_usage
 from casedesk_proxy.ledger.retention import prune
 from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows, as_item
 from casedesk_proxy.replying.record import ExchangeRecord
@@ -31,6 +33,13 @@ def found(connection: sqlite3.Connection, since: float, until: float) -> list[fl
 
 def enter_rows(rows: LedgerRows, connection: sqlite3.Connection, *ends: float) -> None:
     rows.enter(connection, [as_item(replace(ONE, ended=end)) for end in ends])
+
+
+def enter_as_before(connection: sqlite3.Connection, ended: float) -> None:
+    """As a version without hours."""
+    values = [ended if name == "ended" else 0 for name in COLUMNS]
+    places = ", ".join("?" * len(COLUMNS))
+    connection.execute(f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({places})", values)
 
 
 @table(
@@ -64,18 +73,33 @@ def test_where_a_clock_was_wrong_rows_are_found_once() -> None:
 
 def test_rows_that_an_earlier_version_entered_meanwhile_are_found() -> None:
     """It runs beside the new one until its last stream has ended."""
-    places = ", ".join("?" * len(COLUMNS))
-    plain = f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({places})"
-    values = [0 if name == "ended" else "" for name in COLUMNS]
-    at = COLUMNS.index("ended")
     with book() as connection:
         rows = LedgerRows(read_ahead=lambda: NOON)
         enter_rows(rows, connection, 0.0)
         for end in (5.0, 4000.0):
-            connection.execute(plain, [*values[:at], NOON + end, *values[at + 1 :]])
+            enter_as_before(connection, NOON + end)
         enter_rows(rows, connection, 4001.0)
         enter_rows(rows, connection, 4002.0)
         assert [end - NOON for end in found(connection, 0.0, 1e12)] == [0, 5, 4000, 4001, 4002]
+
+
+def test_an_earlier_version_s_last_rows_are_pruned_although_no_row_follows() -> None:
+    with book() as connection:
+        enter_as_before(connection, NOON)
+        assert prune(connection, NOON + 1) == 1
+        assert connection.execute("SELECT count(*) FROM exchanges").fetchone() == (0,)
+
+
+def test_rows_with_ids_of_rows_that_were_undone_are_found() -> None:
+    """A full disk undoes a transaction; its ids are given again."""
+    with book() as connection:
+        rows = LedgerRows(read_ahead=lambda: NOON)
+        connection.execute("BEGIN")
+        enter_rows(rows, connection, 0.0)
+        connection.execute("ROLLBACK")
+        enter_as_before(connection, NOON + 4000)
+        enter_rows(rows, connection, 1.0)
+        assert found(connection, 0.0, 1e12) == [NOON + 4000, NOON + 1]
 
 
 def test_rows_of_another_process_have_their_hours() -> None:
@@ -94,12 +118,10 @@ def _before_hours() -> tuple[tuple[str, ...], ...]:
 
 
 def test_rows_of_before_get_their_hours() -> None:
-    names, places = ", ".join(COLUMNS), ", ".join("?" * len(COLUMNS))
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         migrate(connection, _before_hours())
         for end in (NOON, NOON + 4000, NOON + 1):
-            values = [end if name == "ended" else "" for name in COLUMNS]
-            connection.execute(f"INSERT INTO exchanges ({names}) VALUES ({places})", values)
+            enter_as_before(connection, end)
         migrate(connection)
         assert found(connection, NOON, NOON + 3600) == [NOON, NOON + 1]
         assert found(connection, NOON + 3600, NOON + 7200) == [NOON + 4000]
@@ -118,14 +140,41 @@ def test_hours_go_with_the_last_of_their_rows() -> None:
 
 
 TIMES = st.floats(0, 4 * 3600, width=32)
+#: What a process does. Undone rows were entered before the transaction failed.
+STEPS = st.one_of(
+    st.tuples(st.sampled_from(["enter", "undo"]), st.lists(TIMES, min_size=1, max_size=4)),
+    st.tuples(st.sampled_from(["enter as before", "prune"]), TIMES),
+    st.tuples(st.just("set the clock"), st.floats(-7200, 7200, width=32)),
+)
 
 
 @examples(60)
-@given(st.lists(st.lists(TIMES, min_size=1, max_size=4), max_size=6), TIMES, TIMES)
-def test_as_with_an_index(batches: list[list[float]], since: float, until: float) -> None:
+@given(st.lists(st.tuples(st.integers(0, 1), STEPS), max_size=8), TIMES, TIMES)
+def test_as_with_an_index(steps: list[tuple[int, Any]], since: float, until: float) -> None:
+    """Two processes, with whatever order of what they do."""
     with book() as connection:
-        rows = LedgerRows(read_ahead=lambda: 0.0)
-        for batch in batches:
-            enter_rows(rows, connection, *batch)
-        wanted = [end for batch in batches for end in batch if since <= end < until]
-        assert found(connection, since, until) == wanted
+        ahead = [NOON]
+        processes = [LedgerRows(read_ahead=lambda: ahead[0]) for _ in range(2)]
+        pruned = 0
+        for process, (what, value) in steps:
+            connection.execute("BEGIN")
+            if what == "set the clock":
+                ahead[0] += value
+            elif what == "prune":
+                older = "SELECT count(*) FROM exchanges WHERE ended < ?"
+                (wanted,) = connection.execute(older, (ahead[0] + value,)).fetchone()
+                assert prune(connection, ahead[0] + value) == wanted
+                pruned += wanted
+            elif what == "enter as before":
+                enter_as_before(connection, ahead[0] + value)
+            else:
+                enter_rows(processes[process], connection, *value)
+            connection.execute("ROLLBACK" if what == "undo" else "COMMIT")
+        enter_rows(processes[0], connection, 0.0)
+        indexed = "SELECT ended FROM exchanges WHERE ended >= ? AND ended < ? ORDER BY id"
+        bounds = ahead[0] + since, ahead[0] + until
+        wanted = [ended for (ended,) in connection.execute(indexed, bounds)]
+        assert sorted(found(connection, *bounds)) == sorted(wanted)
+        (left,) = connection.execute("SELECT count(*) FROM exchanges").fetchone()
+        everything = read_usage(connection, Query(["key"]))
+        assert sum(group["requests"] for group in everything) == left + pruned
