@@ -182,8 +182,14 @@ class Planners:
             del waiter  # As in `plan`.
 
     @property
+    def _limit(self) -> int:
+        """How many there may be now. Bodies that wait can only be planned here, even if a reload
+        has just set their number to 0."""
+        return max(self._most(), 1 if self._waiting else 0)
+
+    @property
     def _may_start(self) -> bool:
-        return len(self._all) + self._starting < self._most() and not self._is_closed
+        return len(self._all) + self._starting < self._limit and not self._is_closed
 
     def _serve(self) -> None:
         """Serve waiting requests, as long as there are planners and memory."""
@@ -205,7 +211,7 @@ class Planners:
 
     def _give_back(self, planner: Planner, size: int = 0) -> None:
         self._at_work -= size
-        if planner.is_alive and len(self._all) <= self._most() and not self._is_closed:
+        if planner.is_alive and len(self._all) <= self._limit and not self._is_closed:
             self._idle.append(planner)
         else:
             planner.close()

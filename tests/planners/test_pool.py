@@ -24,6 +24,7 @@ from casedesk_proxy.planners.pool import NamesFiles, Planners
 from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.pools.response_memory import Keeper
+from tests.fixtures.patience import PATIENCE_S
 from tests.planners.asking import REPORTED, ask, snapshot, write
 
 CHAT = snapshot()
@@ -105,6 +106,24 @@ async def test_their_parent_is_there_before_they_are_wanted() -> None:
         while pool._moves:
             await asyncio.sleep(0)
         assert pool._parent._process.pid == first
+
+
+async def test_who_waits_is_served_where_none_is_wanted_any_more() -> None:
+    """A reload sets ``server.planners`` to 0 while large bodies wait: they cannot go elsewhere."""
+    most = 1
+    pool = Planners(asyncio.get_running_loop(), lambda: most, lambda: 2**28, nice=0)
+    raw = write("openai", "m", ["Hi"])
+    plans = [asyncio.ensure_future(plan(pool, "openai", raw)) for _ in range(3)]
+    while not pool._at_work:
+        await asyncio.sleep(0)
+    assert len(pool._waiting) == 2
+    most = 0
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            assert [made.model for made in await asyncio.gather(*plans)] == ["m"] * 3
+        assert pool.pids == [], "the last has left"
+    finally:
+        await pool.close()
 
 
 async def test_that_none_can_be_started_is_known_before_they_are_wanted(
