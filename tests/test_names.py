@@ -4,6 +4,7 @@ those of the field. docs/glossary.md lists them."""
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -30,6 +31,19 @@ UNITS = (
 #: Or it bounds a number of things, which are named in the plural.
 WELL_NAMED = re.compile(rf"_?(?:(?:[A-Z0-9]+_)*(?:{UNITS})|(?:MAX|MIN)_(?:[A-Z0-9]+_)*[A-Z0-9]+S)")
 
+#: A float whose name ends with one of these is a time, and its name ends with the unit: ``wait_s``.
+TIMES = {
+    "age", "cooldown", "delay", "elapsed", "gather", "grace", "idle", "interval", "lag", "pause",
+    "patience", "period", "stall", "timeout", "wait", "window", "within",
+}  # fmt: skip
+#: What a client writes to the simulator, as it writes it.
+SPELLED_OUT = {"simulator/script.py head_delay", "simulator/script.py pause"}
+
+#: Names that say nothing, and one that says something else: a signal is an operating system's.
+UNCLEAR = {
+    "arr", "buf", "cb", "cnt", "elem", "fn", "foo", "idx", "obj", "ret", "res", "signal", "stuff",
+    "temp", "tmp", "val",
+}  # fmt: skip
 #: Words of ours for which the field has better ones.
 OUR_WORDS = {
     "adopt", "beat", "blame", "handed", "heart", "modern", "praise", "pulse", "settle", "tell",
@@ -84,6 +98,36 @@ def identifiers(tree: ast.Module) -> Iterator[str]:
             yield node.attr
 
 
+@functools.cache
+def settings() -> set[str]:
+    """The names of the configuration's settings. Code that carries one may keep its name."""
+    return {
+        node.target.id
+        for module, tree in MODULES.items()
+        if module.startswith("config/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == "setting"
+    }
+
+
+def times(tree: ast.Module) -> set[str]:
+    """The names of parameters and attributes that are times and do not say in which unit."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            name, annotation = node.arg, node.annotation
+        elif isinstance(node, ast.AnnAssign):
+            name, annotation = ast.unparse(node.target).rpartition(".")[2], node.annotation
+        else:
+            continue
+        if annotation is not None and "float" in ast.unparse(annotation).split(" | "):
+            found |= {name} if name.rpartition("_")[2] in TIMES else set()
+    return found
+
+
 def our_words(tree: ast.Module) -> set[str]:
     words = set()
     for name in identifiers(tree):
@@ -102,6 +146,9 @@ def test_names(module: str) -> None:
     assert module.removesuffix(".py").rsplit("/", 1)[-1] not in EMPTY_NAMES
     assert [name for name in numbers(MODULES[module]) if not WELL_NAMED.fullmatch(name)] == []
     assert our_words(MODULES[module]) == set()
+    assert {name for name in identifiers(MODULES[module]) if name.strip("_") in UNCLEAR} == set()
+    unclear = times(MODULES[module]) - settings()
+    assert {name for name in unclear if f"{module} {name}" not in SPELLED_OUT} == set()
 
 
 @table(
@@ -119,6 +166,13 @@ def test_names(module: str) -> None:
 )
 def test_the_rule_for_numbers(name: str, good: bool) -> None:
     assert bool(WELL_NAMED.fullmatch(name)) is good
+
+
+def test_the_rule_for_times() -> None:
+    tree = ast.parse(
+        "def f(wait: float, wait_s: float, period: Period): self._age: float | None = 1"
+    )
+    assert times(tree) == {"wait", "_age"}
 
 
 def test_the_rule_for_words() -> None:

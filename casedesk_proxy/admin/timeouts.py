@@ -16,13 +16,13 @@ _HEAD_ENDS = (b"\r\n\r\n", b"\n\n")
 
 
 class TimeoutProtocol(asyncio.Protocol):
-    """Stands before ``inner``. A head must arrive within ``head_timeout`` seconds of the
-    connection's beginning or of its own first byte, and a reply must be read within
-    ``send_timeout`` seconds. Requests to the admin listener have no body."""
+    """Stands before ``inner``. A head must arrive within ``head_timeout_s`` of the connection's
+    beginning or of its own first byte, and a reply must be read within ``send_timeout`` seconds.
+    Requests to the admin listener have no body."""
 
-    def __init__(self, inner: asyncio.Protocol, head_timeout: float, send_timeout: float) -> None:
+    def __init__(self, inner: asyncio.Protocol, head_timeout_s: float, send_timeout: float) -> None:
         self._inner = inner
-        self._head_timeout = head_timeout
+        self._head_timeout_s = head_timeout_s
         self._send_timeout = send_timeout
         self._loop = asyncio.get_running_loop()
         self._tail = b""
@@ -31,7 +31,7 @@ class TimeoutProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._start("head", self._head_timeout)
+        self._start("head", self._head_timeout_s)
         self._inner.connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -39,7 +39,7 @@ class TimeoutProtocol(asyncio.Protocol):
         if self._tail.endswith(_HEAD_ENDS):
             self._stop("head")
         else:
-            self._start("head", self._head_timeout)
+            self._start("head", self._head_timeout_s)
         self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
@@ -59,9 +59,9 @@ class TimeoutProtocol(asyncio.Protocol):
         self._stop("reply")
         self._inner.resume_writing()
 
-    def _start(self, what: str, seconds: float) -> None:
+    def _start(self, what: str, timeout_s: float) -> None:
         if what not in self._timers:
-            self._timers[what] = self._loop.call_later(seconds, self._come_due, what)
+            self._timers[what] = self._loop.call_later(timeout_s, self._come_due, what)
 
     def _stop(self, what: str) -> None:
         if (timer := self._timers.pop(what, None)) is not None:
@@ -77,7 +77,7 @@ class TimeoutProtocol(asyncio.Protocol):
 
 
 def with_timeouts(
-    make: Callable[[], asyncio.Protocol], head_timeout: float, send_timeout: float
+    make: Callable[[], asyncio.Protocol], head_timeout_s: float, send_timeout: float
 ) -> TimeoutProtocol:
     """The protocol of ``make``, with timeouts."""
-    return TimeoutProtocol(make(), head_timeout, send_timeout)
+    return TimeoutProtocol(make(), head_timeout_s, send_timeout)

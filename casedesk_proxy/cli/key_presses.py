@@ -43,10 +43,10 @@ class KeyPresses:
         finally:
             termios.tcsetattr(self._terminal, termios.TCSADRAIN, before)
 
-    def wait(self, timeout: float) -> list[str]:
+    def wait(self, timeout_s: float) -> list[str]:
         """The keys that are pressed within so many seconds; [] for none. If the terminal ends, it
         is q."""
-        ready, _, _ = select.select([self._terminal], [], [], timeout)
+        ready, _, _ = select.select([self._terminal], [], [], timeout_s)
         if not ready:
             return []
         read = os.read(self._terminal, _MAX_READ_BYTES)

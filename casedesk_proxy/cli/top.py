@@ -50,12 +50,12 @@ _TROUBLES = (OSError, http.client.HTTPException, ValueError)
     ),
 )  # fmt: skip
 @click.option(
-    "--every", "period", type=click.FloatRange(min=0.2, max=3600), default=1.0, show_default=True,
+    "--every", "period_s", type=click.FloatRange(min=0.2, max=3600), default=1.0, show_default=True,
     metavar="SECONDS", help="How often to ask.",
 )  # fmt: skip
 @click.option("--once", is_flag=True, help="Show it once, every stream, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --once: print the proxy's JSON.")
-def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool) -> None:
+def top(file: Path, admin: str | None, period_s: float, once: bool, as_json: bool) -> None:
     """Show nodes and running streams, live.
 
     Sort with s and r, filter with /, select with the arrows, cancel a stream with c, which needs an
@@ -78,7 +78,7 @@ def top(file: Path, admin: str | None, period: float, once: bool, as_json: bool)
     elif not (sys.stdin.isatty() and sys.stdout.isatty()):
         fail("stdout is not a terminal; use --once, or --once --json")
     else:
-        _Screen(address, period, status).run()
+        _Screen(address, period_s, status).run()
 
 
 def fetch_status(address: str) -> dict[str, Any]:
@@ -161,9 +161,9 @@ class _Screen:
     """One session at a terminal. A thread asks the proxy, so that the user can leave even if the
     proxy hangs."""
 
-    def __init__(self, address: str, period: float, status: dict[str, Any]) -> None:
+    def __init__(self, address: str, period_s: float, status: dict[str, Any]) -> None:
         self._address = address
-        self._period = period
+        self._period_s = period_s
         self._status = status
         self._trouble = ""
         self._view = View()
@@ -209,7 +209,7 @@ class _Screen:
         live.update(Group(*make_lines(view, self._status, rows, width, height)), refresh=True)
 
     def _ask_on(self) -> None:
-        while not self._ended.wait(self._period):
+        while not self._ended.wait(self._period_s):
             if self._view.paused:
                 continue
             try:

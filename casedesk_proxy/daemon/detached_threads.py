@@ -27,7 +27,7 @@ _MAX_HUNG_THREADS = 8
 
 
 class DetachedThreads(Generic[T]):
-    """Runs one kind of work, each time at most ``limit_s`` seconds, or ``hurried_limit_s``."""
+    """Runs one kind of work, each time at most ``limit_s``, or ``hurried_limit_s``."""
 
     def __init__(
         self, what: str, limit_s: float = _LIMIT_S, hurried_limit_s: float = _HURRIED_LIMIT_S

@@ -68,16 +68,16 @@ class RepetitionFilter(logging.Filter):
     """Suppresses lines that a broken node or client causes again and again. Lines are of one kind
     if they come from the same place with the same format and level."""
 
-    def __init__(self, burst: int = _MAX_BURST_LINES, window: float = _WINDOW_S) -> None:
+    def __init__(self, burst: int = _MAX_BURST_LINES, window_s: float = _WINDOW_S) -> None:
         super().__init__()
         self._burst = burst
-        self._window = window
+        self._window_s = window_s
         self._kinds: dict[tuple[str, int, str], _Kind] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = (record.name, record.levelno, str(record.msg))
         kind = self._kinds.get(key)
-        if kind is None or (not kind.suppressed and record.created - kind.since >= self._window):
+        if kind is None or (not kind.suppressed and record.created - kind.since >= self._window_s):
             if len(self._kinds) >= _MAX_KINDS:
                 del self._kinds[next(iter(self._kinds))]
             kind = self._kinds[key] = _Kind(record.created)
@@ -91,7 +91,7 @@ class RepetitionFilter(logging.Filter):
     def take_suppressed(self, now: float) -> list[tuple[logging.LogRecord, int]]:
         """For each kind whose window is over: the last suppressed record and their number. They are
         then dropped."""
-        over = [key for key, kind in self._kinds.items() if now - kind.since >= self._window]
+        over = [key for key, kind in self._kinds.items() if now - kind.since >= self._window_s]
         kinds = [self._kinds.pop(key) for key in over]
         return [(kind.last, kind.suppressed) for kind in kinds if kind.last is not None]
 

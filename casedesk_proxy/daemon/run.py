@@ -193,11 +193,11 @@ class Daemon:
         for number in (signal.SIGHUP, signal.SIGUSR2):
             asyncio.get_running_loop().add_signal_handler(number, lambda: None)
         streams = len(gateway.watch)
-        timeout = reloader.config.server.drain_timeout
-        limit = f", for up to {timeout:g} s; a second signal ends them" if streams else ""
+        timeout_s = reloader.config.server.drain_timeout
+        limit = f", for up to {timeout_s:g} s; a second signal ends them" if streams else ""
         log.info("draining: %s%s", format_stream_count(streams), limit)
         self._notifier.send("STOPPING=1")
-        drain = asyncio.ensure_future(_end(gateway, timeout, predecessor))
+        drain = asyncio.ensure_future(_end(gateway, timeout_s, predecessor))
         hurry = asyncio.ensure_future(self._hurry.wait())
         await asyncio.sleep(0)
         watchdog.draining = True
@@ -225,8 +225,8 @@ class Daemon:
             loop.add_signal_handler(number, on_signal)
 
 
-async def _end(gateway: Gateway, timeout: float, predecessor: Predecessor | None) -> None:
-    await gateway.drain(timeout)
+async def _end(gateway: Gateway, timeout_s: float, predecessor: Predecessor | None) -> None:
+    await gateway.drain(timeout_s)
     if predecessor is not None:
         await predecessor.wait_ended()
 

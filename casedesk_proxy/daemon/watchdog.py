@@ -26,18 +26,18 @@ class Watchdog:
         self,
         loop: asyncio.AbstractEventLoop,
         notifier: Notifier,
-        timeout: float | None,
+        timeout_s: float | None,
         status: Callable[[], str],
         log: LogHandler | None = None,
     ) -> None:
-        """``timeout``: the manager's, in seconds, None if it has no watchdog; ``status`` returns
+        """``timeout_s``: the manager's, None if it has no watchdog; ``status`` returns
         one line for people."""
         self._loop = loop
         self._notifier = notifier
-        self._timeout = timeout
-        self._period = (
-            _PING_PERIOD_S if timeout is None else min(_PING_PERIOD_S, timeout / _MAX_MISSED_PINGS)
-        )
+        self._timeout_s = timeout_s
+        self._period_s = _PING_PERIOD_S
+        if timeout_s is not None:
+            self._period_s = min(_PING_PERIOD_S, timeout_s / _MAX_MISSED_PINGS)
         self._status = status
         self._log = log
         self._sent_status = ""
@@ -49,11 +49,11 @@ class Watchdog:
         """Notify the manager now, and then regularly until `stop`."""
         self.stop()
         lines = []
-        if self._timeout is not None:
+        if self._timeout_s is not None:
             lines.append("WATCHDOG=1")
         if self.draining:
             # The time counts from its arrival, whatever TimeoutStopSec is.
-            lines.append(f"EXTEND_TIMEOUT_USEC={int((self._period * _MAX_MISSED_PINGS) * 1e6)}")
+            lines.append(f"EXTEND_TIMEOUT_USEC={int((self._period_s * _MAX_MISSED_PINGS) * 1e6)}")
         status = self._status()
         if status != self._sent_status:
             self._sent_status = status
@@ -61,7 +61,7 @@ class Watchdog:
         self._notifier.send(*lines)
         if self._log is not None:
             self._log.log_suppressed(time.time())
-        self._timer = self._loop.call_later(self._period, self.ping)
+        self._timer = self._loop.call_later(self._period_s, self.ping)
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -137,8 +137,8 @@ class _Wakeup:
         self._callback = callback
         self._context = context
 
-    def call(self, loop: asyncio.AbstractEventLoop, signal: OneShot[Any]) -> None:
-        loop.call_soon(self._callback, signal, context=self._context)
+    def call(self, loop: asyncio.AbstractEventLoop, one_shot: OneShot[Any]) -> None:
+        loop.call_soon(self._callback, one_shot, context=self._context)
 
 
 class Run(Protocol):

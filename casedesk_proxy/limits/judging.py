@@ -98,22 +98,22 @@ def refuse(reached: Standing, use: Use, now: Moment) -> LimitReached:
     the end of a day or a month people decide."""
     assert reached.hard is not None
     past = use.used(reached.limit, now)
-    pause = use.pause_until_below(reached.limit, now, reached.hard - reached.used + past)
+    pause_s = use.pause_until_below(reached.limit, now, reached.hard - reached.used + past)
     return LimitReached(
         f"the limit of {reached.hard} {_PERIODS[reached.limit]} ({reached.limit}) of the"
         f" {reached.kind} '{reached.name}' is reached: {reached.used} used;"
-        f" {_advise(reached.limit, now.wall, pause)}",
+        f" {_advise(reached.limit, now.wall, pause_s)}",
         reached,
         at=now.wall,
-        retry_after=max(pause, 1.0),
+        retry_after=max(pause_s, 1.0),
     )
 
 
-def _advise(limit: Limit, wall: float, pause: float) -> str:
+def _advise(limit: Limit, wall: float, pause_s: float) -> str:
     """What to do: a minute's limit ends within seconds, the others at a time of day."""
-    when = f"in {math.ceil(max(pause, 1.0))} s"
+    when = f"in {math.ceil(max(pause_s, 1.0))} s"
     if limit not in (Limit.REQUESTS_PER_MINUTE, Limit.TOKENS_PER_MINUTE):
-        when = f"at {datetime.fromtimestamp(wall + pause, UTC):%Y-%m-%d %H:%M} UTC"
+        when = f"at {datetime.fromtimestamp(wall + pause_s, UTC):%Y-%m-%d %H:%M} UTC"
     return f"try again {when}, or ask for a higher limit"
 
 

@@ -151,12 +151,12 @@ Find = Callable[[tuple[str, str]], object]
 class _Writer(pickle.Pickler):
     """Writes objects that both sides have by their names."""
 
-    def persistent_id(self, obj: object) -> tuple[str, str] | None:
-        if isinstance(obj, NodeSpec):
-            return "node", obj.name
-        if isinstance(obj, DeploymentSpec):
-            return "deployment", obj.name
-        return ("engine", obj.name) if isinstance(obj, EngineSpec) else None
+    def persistent_id(self, value: object) -> tuple[str, str] | None:
+        if isinstance(value, NodeSpec):
+            return "node", value.name
+        if isinstance(value, DeploymentSpec):
+            return "deployment", value.name
+        return ("engine", value.name) if isinstance(value, EngineSpec) else None
 
 
 class _Reader(pickle.Unpickler):

@@ -56,17 +56,17 @@ class Ticket:
 class _DeploymentQueue:
     """A deployment's queue, and how fast it moves."""
 
-    __slots__ = ("granted_at", "pause", "queue")
+    __slots__ = ("granted_at", "pause_s", "queue")
 
     def __init__(self, now: float) -> None:
         self.queue: FairQueue[Ticket] = FairQueue()
         self.granted_at = now
-        self.pause: float | None = None
+        self.pause_s: float | None = None
 
     def observe_grant(self, now: float) -> None:
-        pause, self.granted_at = now - self.granted_at, now
-        old = pause if self.pause is None else self.pause
-        self.pause = old + _PAUSE_WEIGHT * (pause - old)
+        pause_s, self.granted_at = now - self.granted_at, now
+        old_s = pause_s if self.pause_s is None else self.pause_s
+        self.pause_s = old_s + _PAUSE_WEIGHT * (pause_s - old_s)
 
 
 class Admission:
@@ -183,7 +183,7 @@ class Admission:
         waiting = self._waiting.get(deployment)
         if waiting is None:
             return _MIN_RETRY_S
-        pause = _FIRST_RETRY_S if waiting.pause is None else waiting.pause
+        pause = _FIRST_RETRY_S if waiting.pause_s is None else waiting.pause_s
         pause = max(pause, (now - waiting.granted_at) / (len(waiting.queue) + 1))
         return min(max(pause * (len(waiting.queue) + 1), _MIN_RETRY_S), _MAX_RETRY_S)
 

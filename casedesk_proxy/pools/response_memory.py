@@ -56,14 +56,14 @@ class ResponseMemory:
         *,
         most_of_one: int = _MAX_KEPT_RESPONSES,
         most: int = _MAX_RESPONSES,
-        keep: float = _KEEP_S,
+        keep_s: float = _KEEP_S,
         most_names: int = _MAX_ALL_NAMES_BYTES,
     ) -> None:
         self._most_of_one = most_of_one
         self._most_names = most_names
         self._names_size = 0
         self._most = most
-        self._keep = keep
+        self._keep_s = keep_s
         self._count = 0
         #: The oldest first.
         self._kept: dict[Owner, dict[str, Keeper]] = {}
@@ -88,7 +88,7 @@ class ResponseMemory:
             names, size = None, 0
         self._names_size += size
         kept = self._kept.setdefault(owner, {})
-        kept[ident] = Keeper(node, model, asked, now + self._keep, names)
+        kept[ident] = Keeper(node, model, asked, now + self._keep_s, names)
         self._count += 1
         self._forget_old(owner, now)
 

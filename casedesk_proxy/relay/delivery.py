@@ -111,8 +111,8 @@ class Delivery:
             wanted = deployment.config
             translated = self.relay.machine.body.is_translated
             keeps_alive = wanted.heartbeat and (translated or wanted.heartbeat_verbatim)
-            keepalive_after = wanted.heartbeat if keeps_alive else float("inf")
-            self._watch.add(self.relay, idle, deployment.client_stall_timeout, keepalive_after)
+            keepalive_after_s = wanted.heartbeat if keeps_alive else float("inf")
+            self._watch.add(self.relay, idle, deployment.client_stall_timeout, keepalive_after_s)
 
     async def begun(self) -> Beginning:
         """How the reply began: for a translated reply, known once something of it has been sent to

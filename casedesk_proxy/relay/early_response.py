@@ -36,10 +36,10 @@ log = logging.getLogger(__name__)
 
 
 class EarlyResponse:
-    """Keepalives of ``relay`` every ``interval`` seconds. ``opened``: the head was sent; ``stop``
+    """Keepalives of ``relay`` every ``interval_s``. ``opened``: the head was sent; ``stop``
     must be called."""
 
-    __slots__ = ("_interval", "_loop", "_request", "_timer", "_transport", "relay")
+    __slots__ = ("_interval_s", "_loop", "_request", "_timer", "_transport", "relay")
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class EarlyResponse:
         request: ClientRequest,
         transport: asyncio.Transport,
         machine: ReplyMachine,
-        interval: float,
+        interval_s: float,
         turns: Turns,
     ) -> None:
         self._loop = loop
         self._request = request
         self._transport = transport
-        self._interval = interval
-        self._timer: asyncio.TimerHandle | None = loop.call_later(interval, self._tick)
+        self._interval_s = interval_s
+        self._timer: asyncio.TimerHandle | None = loop.call_later(interval_s, self._tick)
         self.relay = Relay(loop, transport, machine, turns)
 
     @property
@@ -81,7 +81,7 @@ class EarlyResponse:
             self.relay.leave(Terminal.FAILED)
 
     def _tick(self) -> None:
-        self._timer = self._loop.call_later(self._interval, self._tick)
+        self._timer = self._loop.call_later(self._interval_s, self._tick)
         if self._transport.is_closing() or self._transport.get_write_buffer_size():
             return
         try:

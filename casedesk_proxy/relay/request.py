@@ -139,22 +139,24 @@ class ClientRequest:
         body, self._body = self._body, b""
         return bytes(body)
 
-    async def read(self, limit: int, pause: float, rate: int = 0) -> bytes:
+    async def read(self, limit: int, pause_s: float, rate: int = 0) -> bytes:
         """`take`, after waiting for the body. Also raises BadRequest (408) for a client that sends
-        nothing in ``pause`` seconds, or less than ``rate`` bytes a second."""
+        nothing in ``pause_s``, or less than ``rate`` bytes a second."""
         if self.head.length > limit or self._size > limit:
             raise too_large(limit)
         self._limit = limit
         if not self._reader.ended:
             self._room.check(max(self.head.length - self._size, 0))
             self._invite()
-            await self._wait(pause, max(rate * pause, 1))
+            await self._wait(pause_s, max(rate * pause_s, 1))
         return self.take(limit)
 
-    async def read_apart(self, least: int, limit: int, pause: float, rate: int) -> bytes | HeldBody:
+    async def read_apart(
+        self, least: int, limit: int, pause_s: float, rate: int
+    ) -> bytes | HeldBody:
         """`read`, but a body of ``least`` bytes or more becomes a held body."""
         self._apart = least
-        body = await self.read(limit, pause, rate)
+        body = await self.read(limit, pause_s, rate)
         if self._held is not None:
             held, self._held = self._held, None
             return held
@@ -163,7 +165,7 @@ class ClientRequest:
     async def read_beginning(
         self,
         enough: Callable[[bytes | bytearray], bool],
-        pause: float,
+        pause_s: float,
         rate: int = 0,
     ) -> bytes:
         """As much of the body as ``enough`` asks for, or all of it; ``enough`` gets what has
@@ -171,7 +173,7 @@ class ClientRequest:
         self._limit, self._enough = sys.maxsize, enough
         if not self._is_ready():
             self._invite()
-            await self._wait(pause, max(rate * pause, 1))
+            await self._wait(pause_s, max(rate * pause_s, 1))
         self._limit = self._enough = None
         self._is_held = True
         if self._fault is not None:
@@ -269,12 +271,12 @@ class ClientRequest:
             self.client.write(CONTINUE)
         self.client.listen()
 
-    async def _wait(self, pause: float, least: float) -> None:
+    async def _wait(self, pause_s: float, least: float) -> None:
         loop = asyncio.get_running_loop()
         while not self._is_ready():
             self._waiter = OneShot(loop)
             size = self._size
-            self._timer = loop.call_later(pause, self._come_due)
+            self._timer = loop.call_later(pause_s, self._come_due)
             try:
                 if not await self._waiter and self._size - size < least:
                     raise too_slow()

@@ -27,11 +27,11 @@ __all__ = ["ClientUpload", "UploadLimits"]
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """``size``: most bytes of a body; ``pause``: seconds in which the client must send ``least``
-    bytes."""
+    """``size``: most bytes of a body; the client must send ``least`` bytes every
+    ``pause_s``."""
 
     size: int
-    pause: float
+    pause_s: float
     least: float
 
 
@@ -41,9 +41,8 @@ class ClientUpload:
     is then sent in chunks, as its length is not known. ``stop`` must be called."""
 
     __slots__ = (
-        "_counted", "_error", "_held", "_is_paused", "_limits", "_loop", "_node",
-        "_reader", "_request", "_signal", "_timer", "_within", "editor", "is_begun", "is_done",
-        "received",
+        "_counted", "_error", "_held", "_is_paused", "_limits", "_loop", "_node", "_one_shot",
+        "_reader", "_request", "_timer", "_within_s", "editor", "is_begun", "is_done", "received",
     )  # fmt: skip
 
     def __init__(
@@ -61,10 +60,10 @@ class ClientUpload:
         self._limits = limits
         self.editor: FormEditor | None = None
         self._node: NodeSink | None = None
-        self._within = float("inf")
+        self._within_s = float("inf")
         self._is_paused = False
         self._error: ProxyError | None = None
-        self._signal: OneShot[None] | None = None
+        self._one_shot: OneShot[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._counted = held
         self.received = held
@@ -73,9 +72,9 @@ class ClientUpload:
 
     # Called by the attempt.
 
-    def begin(self, node: NodeSink, within: float) -> None:
+    def begin(self, node: NodeSink, within_s: float) -> None:
         self.is_begun = True
-        self._node, self._within = node, within
+        self._node, self._within_s = node, within_s
         node.upload = self
         self._watch_client()
         self._request.pour(self, self._held)
@@ -83,8 +82,8 @@ class ClientUpload:
 
     async def wait(self) -> None:
         if not self.is_done and self._node is not None:
-            self._signal = OneShot(self._loop)
-            await self._signal
+            self._one_shot = OneShot(self._loop)
+            await self._one_shot
 
     def stop(self) -> None:
         self._stop_timer()
@@ -107,8 +106,8 @@ class ClientUpload:
         self._request.client.listen()
 
     def lose(self) -> None:
-        if self._signal is not None and not self._signal.done:
-            self._signal.set(None)
+        if self._one_shot is not None and not self._one_shot.done:
+            self._one_shot.set(None)
 
     # Called by the request.
 
@@ -140,14 +139,14 @@ class ClientUpload:
             self._node.send_more(LAST_CHUNK)
         self.is_done = True
         self._stop_timer()
-        self._node.expect(self._within)
+        self._node.expect(self._within_s)
 
     def wake(self, fault: ProxyError | None) -> None:
         error = self._error or fault
         if error is not None:
             self._fail(error)
-        elif self.is_done and self._signal is not None and not self._signal.done:
-            self._signal.set(None)
+        elif self.is_done and self._one_shot is not None and not self._one_shot.done:
+            self._one_shot.set(None)
 
     @property
     def _is_chunked(self) -> bool:
@@ -162,7 +161,7 @@ class ClientUpload:
     def _watch_client(self) -> None:
         self._stop_timer()
         self._counted = self.received
-        self._timer = self._loop.call_later(self._limits.pause, self._doubt_client)
+        self._timer = self._loop.call_later(self._limits.pause_s, self._doubt_client)
 
     def _doubt_client(self) -> None:
         # Bytes that it sent in time may still be unread.
@@ -176,8 +175,8 @@ class ClientUpload:
 
     def _watch_node(self) -> None:
         self._stop_timer()
-        if self._within != float("inf"):
-            self._timer = self._loop.call_later(self._within, self._fail, TimeoutError())
+        if self._within_s != float("inf"):
+            self._timer = self._loop.call_later(self._within_s, self._fail, TimeoutError())
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -186,10 +185,10 @@ class ClientUpload:
 
     def _fail(self, error: Exception) -> None:
         """Callers must do this last: see `OneShot.fail`."""
-        node, signal = self._node, self._signal
+        node, one_shot = self._node, self._one_shot
         self.stop()
-        if signal is not None and not signal.done:
-            signal.fail(error)
+        if one_shot is not None and not one_shot.done:
+            one_shot.fail(error)
         elif node is not None:
             node.fail(error)
 

@@ -33,9 +33,9 @@ _RELAYS_PER_TURN = 250
 
 @dataclass(slots=True)
 class _Watched:
-    idle_limit: float
-    stall_limit: float
-    keepalive_after: float
+    idle_limit_s: float
+    stall_limit_s: float
+    keepalive_after_s: float
     events: int
     quiet_since: float
     sent: int
@@ -43,7 +43,7 @@ class _Watched:
 
     @property
     def shortest(self) -> float:
-        return min(self.idle_limit, self.stall_limit, self.keepalive_after)
+        return min(self.idle_limit_s, self.stall_limit_s, self.keepalive_after_s)
 
 
 class Watch:
@@ -92,15 +92,15 @@ class Watch:
     def add(
         self,
         relay: Flow,
-        idle_limit: float,
-        stall_limit: float,
-        keepalive_after: float = float("inf"),
+        idle_limit_s: float,
+        stall_limit_s: float,
+        keepalive_after_s: float = float("inf"),
     ) -> None:
         """Limits in seconds: the node's silence, the client's while bytes wait for it, and the
         silence towards the client after which it gets a keepalive."""
         now = self._loop.time()
         self._watched[relay] = watched = _Watched(
-            idle_limit, stall_limit, keepalive_after, relay.events, now, relay.sent, now
+            idle_limit_s, stall_limit_s, keepalive_after_s, relay.events, now, relay.sent, now
         )
         self._shortest = min(self._shortest, watched.shortest)
         if not self._unseen:
@@ -154,23 +154,23 @@ class Watch:
     def _judge(self, relay: Flow, watched: _Watched, now: float) -> None:
         if relay.paused_at is not None:
             watched.quiet_since = now
-            if now - relay.paused_at >= watched.stall_limit:
+            if now - relay.paused_at >= watched.stall_limit_s:
                 relay.leave(Terminal.CLIENT_STALLED)
         elif relay.events != watched.events:
             watched.events = relay.events
             watched.quiet_since = now
-        elif now - watched.quiet_since >= min(_QUIET_S, watched.idle_limit / _LOOKS_PER_LIMIT):
+        elif now - watched.quiet_since >= min(_QUIET_S, watched.idle_limit_s / _LOOKS_PER_LIMIT):
             self._judge_silence(relay, watched, now)
         if relay.sent != watched.sent:
             watched.sent, watched.spoke_at = relay.sent, now
-        elif now - watched.spoke_at >= watched.keepalive_after:
+        elif now - watched.spoke_at >= watched.keepalive_after_s:
             relay.keep_alive()
             watched.sent, watched.spoke_at = relay.sent, now
 
     def _judge_silence(self, relay: Flow, watched: _Watched, now: float) -> None:
         # A complete answer needs nothing more from its node.
         relay.conclude()
-        if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit:
+        if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit_s:
             relay.cut(
                 Terminal.TIMED_OUT,
                 UpstreamTimeout(

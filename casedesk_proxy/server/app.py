@@ -124,9 +124,9 @@ class Gateway(Observed):
     def _make_public(self, server: Server, turns: Turns) -> PublicServer:
         return PublicServer(
             self._pages.before(self._handler), self._handler.reject,
-            head_timeout=server.header_timeout,
-            idle_timeout=server.keepalive_timeout,
-            handshake_timeout=self._waits.handshake_s if server.tls is not None else 0.0,
+            head_timeout_s=server.header_timeout,
+            idle_timeout_s=server.keepalive_timeout,
+            handshake_timeout_s=self._waits.handshake_s if server.tls is not None else 0.0,
             limits=lambda: self.serving.current.limits, turns=turns,
         )  # fmt: skip
 
@@ -199,16 +199,16 @@ class Gateway(Observed):
         if self.stored_keys is not None:
             await self.stored_keys.take_changes()
 
-    async def drain(self, timeout: float) -> None:
+    async def drain(self, timeout_s: float) -> None:
         """Report not ready, accept no more, close idle connections, let streams run for up to
-        ``timeout`` seconds, then end the rest with an error that the service stops. Inherited
+        ``timeout_s``, then end the rest with an error that the service stops. Inherited
         sockets stay open with their owner, so new connections wait there."""
         self.draining = True
         self._arrivals.stop()
         self.listeners.close()
         self._public.close_idle()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(timeout_s):
                 await self._public.wait_empty()
                 await self._handler.exchanges.wait_quiet()
         await self._cut_streams()
@@ -245,10 +245,10 @@ class Gateway(Observed):
     async def _serve_public(self, sock: socket.socket) -> None:
         tls = None if self._tls is None else self._tls.context
         wait_s = None if tls is None else self._waits.handshake_s
-        await self.listeners.serve(sock, self._public, tls=tls, handshake_timeout=wait_s)
+        await self.listeners.serve(sock, self._public, tls=tls, handshake_timeout_s=wait_s)
 
-    def _observe_lag(self, seconds: float) -> None:
-        self.metrics.observe_lag(seconds)
+    def _observe_lag(self, lag_s: float) -> None:
+        self.metrics.observe_lag(lag_s)
         self._descriptors.look()
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:

@@ -81,7 +81,7 @@ class ClientConnection(asyncio.Protocol):
         """The client has closed, or at least will send no more."""
         if not self._server.turns.defer(partial(self._hear_end, time.perf_counter())):
             self.client.suspend()
-        return not self._server.handshake_timeout and not self.client.has_left  # Not over TLS.
+        return not self._server.handshake_timeout_s and not self.client.has_left  # Not over TLS.
 
     def _hear_end(self, since: float) -> None:
         """The client ended its side; it may still wait for its replies: see `halfclosed`."""

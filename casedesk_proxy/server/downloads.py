@@ -75,10 +75,10 @@ class Download:
 
     async def _wait(self) -> bool:
         """Wait until the client reads more; return whether it does."""
-        self._resumed = signal = OneShot[bool](self._loop)
+        self._resumed = one_shot = OneShot[bool](self._loop)
         self._timer = self._loop.call_later(self._stall_s, self._give_up)
         try:
-            return await signal
+            return await one_shot
         finally:
             self._timer.cancel()
             self._resumed = self._timer = None

@@ -146,10 +146,10 @@ class FileUploads:
         self, request: ClientRequest, exchange: Exchange, upload: OpenUpload, parser: ContentParser
     ) -> None:
         snapshot, ident = self._snapshot(), upload.ident
-        pause = snapshot.body_timeout
+        pause_s = snapshot.body_timeout
         receiver = BodyReceiver(
             self._loop, request, parser, lambda pieces: self._store.append(upload, pieces),
-            pause=pause, least=max(snapshot.min_rate * pause, 1),
+            pause_s=pause_s, least=max(snapshot.min_rate * pause_s, 1),
         )  # fmt: skip
         self._receiving[ident] = receiver
         try:

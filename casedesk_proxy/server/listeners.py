@@ -38,20 +38,20 @@ class _Door:
         sock: socket.socket,
         make: Callable[[], asyncio.BaseProtocol],
         tls: ssl.SSLContext | None,
-        handshake_timeout: float | None,
+        handshake_timeout_s: float | None,
     ) -> None:
         self.sock = sock
         self._make = make
         self._tls = tls
-        self._handshake_timeout = handshake_timeout
+        self._handshake_timeout_s = handshake_timeout_s
         self.server: asyncio.Server | TlsServer | None = None
 
     async def open(self) -> None:
         loop, sock = asyncio.get_running_loop(), self.sock
         if self._tls is not None and is_on(Trick.TLS):
-            assert self._handshake_timeout is not None
+            assert self._handshake_timeout_s is not None
             self.server = TlsServer(
-                sock.dup(), self._make, self._tls, handshake_timeout_s=self._handshake_timeout
+                sock.dup(), self._make, self._tls, handshake_timeout_s=self._handshake_timeout_s
             )
             return
         is_unix = sock.family == socket.AF_UNIX
@@ -61,7 +61,7 @@ class _Door:
             self._make,
             sock=sock.dup(),
             ssl=self._tls,
-            ssl_handshake_timeout=self._handshake_timeout,
+            ssl_handshake_timeout=self._handshake_timeout_s,
             backlog=MAX_PENDING_CONNECTIONS,
             **(_KEEP_FILE if is_unix else {}),
         )
@@ -102,12 +102,12 @@ class Listeners:
         make: Callable[[], asyncio.BaseProtocol],
         *,
         tls: ssl.SSLContext | None = None,
-        handshake_timeout: float | None = None,
+        handshake_timeout_s: float | None = None,
     ) -> None:
-        """Accept clients; ``make`` makes a protocol for each. ``handshake_timeout``: seconds that a
-        TLS handshake may take; only with ``tls``."""
+        """Accept clients; ``make`` makes a protocol for each. ``handshake_timeout_s``: how
+        long a TLS handshake may take; only with ``tls``."""
         prepare(sock)
-        door = _Door(sock, make, tls, handshake_timeout)
+        door = _Door(sock, make, tls, handshake_timeout_s)
         self._doors.append(door)
         await door.open()
         self.urls.append(describe(sock, secure=tls is not None))

@@ -36,9 +36,9 @@ class Owner(Protocol[C]):
     loop: asyncio.AbstractEventLoop
     answer: Answer
     reject: Reject
-    head_timeout: float
-    idle_timeout: float
-    handshake_timeout: float
+    head_timeout_s: float
+    idle_timeout_s: float
+    handshake_timeout_s: float
     heads: HeadCache[RequestHead]
     cork: CorkedWrites
     turns: Turns

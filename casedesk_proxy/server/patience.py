@@ -20,8 +20,8 @@ class _Limits(Protocol):
     """Seconds. Read when a timer is started; while it closes, the server makes them shorter."""
 
     loop: asyncio.AbstractEventLoop
-    head_timeout: float
-    idle_timeout: float
+    head_timeout_s: float
+    idle_timeout_s: float
     closing: bool
 
 
@@ -59,7 +59,7 @@ class Patience:
             self._idle.cancel()
             self._idle = None
         if self._idle is None:
-            self._idle = self._limits.loop.call_later(self._limits.idle_timeout, self._look)
+            self._idle = self._limits.loop.call_later(self._limits.idle_timeout_s, self._look)
 
     def look_again(self) -> None:
         """The timeout has changed."""
@@ -70,7 +70,7 @@ class Patience:
     def wait_for_head(self) -> None:
         """From the first call on, until `have_head`."""
         if self._head is None:
-            timeout = self._limits.head_timeout
+            timeout = self._limits.head_timeout_s
             self._head = self._limits.loop.call_later(timeout, self._doubt)
 
     def have_head(self) -> None:
@@ -100,7 +100,7 @@ class Patience:
         if self._connection is None or not self._connection.is_idle():
             return
         loop = self._limits.loop
-        left = self._since + self._limits.idle_timeout - loop.time()
+        left = self._since + self._limits.idle_timeout_s - loop.time()
         if left > 0:
             self._idle = loop.call_later(left, self._look)
         else:

@@ -33,7 +33,7 @@ _FINISHED_PER_TURN = 100
 
 class PublicServer:
     """Makes a ClientConnection for every client; ``connections`` are the open ones.
-    ``handshake_timeout``: seconds that a TLS handshake may take, 0 without TLS. The other timeouts
+    ``handshake_timeout_s``: how long a TLS handshake may take, 0 without TLS. The other timeouts
     are settings of the configuration's ``server``; ``limits`` are the active ones."""
 
     def __init__(
@@ -41,18 +41,18 @@ class PublicServer:
         answer: Answer,
         reject: Reject,
         *,
-        head_timeout: float,
-        idle_timeout: float,
-        handshake_timeout: float = 0.0,
+        head_timeout_s: float,
+        idle_timeout_s: float,
+        handshake_timeout_s: float = 0.0,
         limits: Callable[[], ServerLimits] = ServerLimits,
         turns: Turns | None = None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.answer = answer
         self.reject = reject
-        self.head_timeout = head_timeout
-        self.idle_timeout = idle_timeout
-        self.handshake_timeout = handshake_timeout
+        self.head_timeout_s = head_timeout_s
+        self.idle_timeout_s = idle_timeout_s
+        self.handshake_timeout_s = handshake_timeout_s
         self.connections: set[ClientConnection] = set()
         self.heads = HeadCache(parse_request_head)
         self.cork = CorkedWrites(self.loop)
@@ -74,10 +74,10 @@ class PublicServer:
 
     def __call__(self) -> ClientConnection:
         connection = ClientConnection(self)
-        if self.handshake_timeout:
+        if self.handshake_timeout_s:
             shaking = weakref.ref(connection, self._end_handshake)
             self._shaking[shaking] = self.loop.call_later(
-                self.handshake_timeout, self._end_handshake, shaking
+                self.handshake_timeout_s, self._end_handshake, shaking
             )
         return connection
 
@@ -94,7 +94,7 @@ class PublicServer:
         """Close connections that carry no request and have not for a while; for others the current
         request is the last, and they close after its answer."""
         self.closing = True
-        self.idle_timeout = min(self.idle_timeout, _LAST_REQUEST_WAIT_S)
+        self.idle_timeout_s = min(self.idle_timeout_s, _LAST_REQUEST_WAIT_S)
         self._finish(deque(self.connections))
 
     def _finish(self, connections: deque[ClientConnection]) -> None:
@@ -135,9 +135,9 @@ class PublicServer:
         if self._rested is not None and not self._rested.done():
             self._rested.set_result(None)
 
-    async def close(self, grace: float) -> None:
-        """Cancel running answers and close everything; ``grace``: seconds for sending what has been
-        written."""
+    async def close(self, grace_s: float) -> None:
+        """Cancel running answers and close everything; ``grace_s``: how long what has been
+        written may still be sent."""
         self.closing = True
         for timer in self._shaking.values():
             timer.cancel()
@@ -154,7 +154,7 @@ class PublicServer:
         for connection in list(self.connections):
             connection.client.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(grace):
+            async with asyncio.timeout(grace_s):
                 await self.wait_empty()
         for connection in list(self.connections):
             connection.client.abort()

@@ -50,13 +50,12 @@ class RawContent:
 
 
 class BodyReceiver:
-    """See `relay.parties.Sink`. ``write`` begins to write pieces and returns when that is done;
-    ``pause``: seconds in which the client must send ``least`` bytes; ``gather``: seconds for which
-    bytes wait for more of them."""
+    """See `relay.parties.Sink`. ``write`` begins to write pieces and returns when that is done. The
+    client must send ``least`` bytes every ``pause_s``; bytes wait ``gather_s`` for more of them."""
 
     __slots__ = (
-        "_counted", "_due", "_error", "_gather", "_held", "_is_due", "_is_writing", "_least",
-        "_loop", "_parser", "_pause", "_request", "_signal", "_timer", "_waiting", "_write",
+        "_counted", "_due", "_error", "_gather_s", "_held", "_is_due", "_is_writing", "_least",
+        "_loop", "_one_shot", "_parser", "_pause_s", "_request", "_timer", "_waiting", "_write",
         "_written", "has_ended", "received",
     )  # fmt: skip
 
@@ -67,24 +66,24 @@ class BodyReceiver:
         parser: ContentParser,
         write: Callable[[list[bytes]], asyncio.Future[None]],
         *,
-        pause: float,
+        pause_s: float,
         least: float,
-        gather: float = _GATHER_S,
+        gather_s: float = _GATHER_S,
     ) -> None:
         self._loop = loop
         self._request = request
         self._parser = parser
         self._write = write
-        self._pause = pause
+        self._pause_s = pause_s
         self._least = least
-        self._gather = gather
+        self._gather_s = gather_s
         self._waiting: list[bytes] = []
         #: Bytes that wait or are being written, and those of them that are being written.
         self._held = self._written = 0
         self._due: asyncio.TimerHandle | None = None
         self._is_due = self._is_writing = False
         self._error: BaseException | None = None
-        self._signal: OneShot[None] | None = None
+        self._one_shot: OneShot[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._counted = 0
         self.received = 0
@@ -92,14 +91,14 @@ class BodyReceiver:
 
     async def run(self) -> None:
         """Until all of the body is on the disk. Raises ProxyError, and what ``write`` raises."""
-        self._signal = signal = OneShot[None](self._loop)
+        self._one_shot = one_shot = OneShot[None](self._loop)
         self._watch()
         try:
             self._request.pour(self, 0)
             self.wake(None)
-            await signal
+            await one_shot
         finally:
-            self._signal = None
+            self._one_shot = None
             self._stop_timers()
             self._request.stop_pouring()
             self._waiting.clear()
@@ -134,14 +133,14 @@ class BodyReceiver:
         self._write_on()
 
     def wake(self, fault: ProxyError | None) -> None:
-        signal, error = self._signal, self._error or fault
-        if signal is None or signal.done:
+        one_shot, error = self._one_shot, self._error or fault
+        if one_shot is None or one_shot.done:
             return
         if error is not None:
             # What is being written is not awaited here: the code that releases the disk does that.
-            signal.fail(error)
+            one_shot.fail(error)
         elif self.has_ended and not self._held:
-            signal.set(None)
+            one_shot.set(None)
 
     # The disk.
 
@@ -150,7 +149,7 @@ class BodyReceiver:
             return
         if not self._is_worth_it():
             if self._due is None:
-                self._due = self._loop.call_later(self._gather, self._come_due)
+                self._due = self._loop.call_later(self._gather_s, self._come_due)
             return
         if self._due is not None:
             self._due.cancel()
@@ -173,7 +172,7 @@ class BodyReceiver:
         self._held -= self._written
         if not done.cancelled() and (error := done.exception()) is not None:
             self._error = self._error or error.with_traceback(None)
-        if self._signal is None:
+        if self._one_shot is None:
             return
         self._write_on()
         self._request.client.listen()
@@ -183,7 +182,7 @@ class BodyReceiver:
 
     def _watch(self) -> None:
         self._counted = self.received
-        self._timer = self._loop.call_later(self._pause, self._doubt)
+        self._timer = self._loop.call_later(self._pause_s, self._doubt)
 
     def _doubt(self) -> None:
         # Bytes that it sent in time may still be unread.

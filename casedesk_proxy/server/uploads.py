@@ -58,10 +58,10 @@ async def forward_form(
     length = head.length if head.body is BodyFraming.LENGTH else None
     if length is not None and length > snapshot.max_upload:
         raise too_large(snapshot.max_upload)
-    pause, rate = snapshot.body_timeout, snapshot.min_rate
+    pause_s, rate = snapshot.body_timeout, snapshot.min_rate
     scan = _Scan(reader, length, snapshot.max_body)
     timing.pause()
-    pending.raw = raw = await request.read_beginning(scan.has_enough, pause, rate)
+    pending.raw = raw = await request.read_beginning(scan.has_enough, pause_s, rate)
     timing.resume()
     scan.has_enough(raw)
     exchange.received = len(raw)
@@ -72,7 +72,7 @@ async def forward_form(
     pending.form = FormBeginning.of(boundary, reader, is_whole=request.complete, length=length)
     if pending.form.is_whole:
         return await forwarder.forward(pending)
-    limits = UploadLimits(snapshot.max_upload, pause, max(rate * pause, 1))
+    limits = UploadLimits(snapshot.max_upload, pause_s, max(rate * pause_s, 1))
     pending.upload = upload = ClientUpload(
         asyncio.get_running_loop(), request, reader, len(raw), limits
     )

@@ -13,12 +13,12 @@ __all__ = ["error_pause", "whole_seconds"]
 _MAX_RETRY_AFTER_S = 60
 
 
-def whole_seconds(pause: float) -> int:
+def whole_seconds(pause_s: float) -> int:
     """A pause in seconds in the form of Retry-After: whole, 1 to 60."""
-    return math.ceil(max(1, pause)) if pause <= _MAX_RETRY_AFTER_S else _MAX_RETRY_AFTER_S
+    return math.ceil(max(1, pause_s)) if pause_s <= _MAX_RETRY_AFTER_S else _MAX_RETRY_AFTER_S
 
 
 def error_pause(error: ProxyError) -> int:
     """Seconds. For an error that programs must not repeat, the real time: it is for people."""
-    pause = error.retry_after or 0.0
-    return whole_seconds(pause) if error.repeatable else math.ceil(max(1, pause))
+    pause_s = error.retry_after or 0.0
+    return whole_seconds(pause_s) if error.repeatable else math.ceil(max(1, pause_s))

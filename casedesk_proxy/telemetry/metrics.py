@@ -201,8 +201,8 @@ class Metrics(Collector):
     def count_exhaustion(self) -> None:
         self._exhausted.labels().value += 1
 
-    def observe_lag(self, seconds: float) -> None:
-        self._lag.labels().observe(seconds)
+    def observe_lag(self, lag_s: float) -> None:
+        self._lag.labels().observe(lag_s)
 
     def cached_ratios(self) -> dict[tuple[str, str], float]:
         """The share of prompt tokens that came from a node's cache, by deployment and node."""

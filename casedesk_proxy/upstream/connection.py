@@ -96,7 +96,7 @@ class NodeConnection(asyncio.Protocol):
         self.uses = 0
 
     def send_request(
-        self, request: bytes, within: float = float("inf"), *, upgrades: bool = False,
+        self, request: bytes, within_s: float = float("inf"), *, upgrades: bool = False,
         at_once: bool = False,
     ) -> OneShot[ResponseHead]:  # fmt: skip
         """Send a request; awaiting the result gives the reply's head. Up to MAX_INTERIM_REPLIES
@@ -104,7 +104,7 @@ class NodeConnection(asyncio.Protocol):
         that 101 is a reply to it; ``at_once``: send it without waiting for other writes of this
         round.
 
-        The result raises ConnectionBroken, or TimeoutError after ``within`` seconds, when it is
+        The result raises ConnectionBroken, or TimeoutError after ``within_s``, when it is
         awaited. A caller that is cancelled or gets TimeoutError must `abort` the connection.
         """
         waiter: OneShot[ResponseHead] = OneShot(self._loop)
@@ -115,7 +115,7 @@ class NodeConnection(asyncio.Protocol):
         self._interim = 0
         self._upgrades = upgrades
         self._waiter = waiter
-        self._deadlines.add(waiter, within)
+        self._deadlines.add(waiter, within_s)
         self._cork.write(self.transport, request)
         if at_once:
             self._cork.flush(self.transport)
@@ -127,10 +127,10 @@ class NodeConnection(asyncio.Protocol):
             self._cork.flush(self.transport)
             self.transport.write(data)
 
-    def expect(self, within: float) -> None:
-        """The request has been sent whole: expect the reply's head ``within`` seconds."""
+    def expect(self, within_s: float) -> None:
+        """The request has been sent whole: expect the reply's head ``within_s``."""
         if self._waiter is not None:
-            self._deadlines.add(self._waiter, within)
+            self._deadlines.add(self._waiter, within_s)
 
     def fail(self, error: Exception) -> None:
         """The request cannot be sent whole: raise ``error`` in the task that waits for the

@@ -31,16 +31,16 @@ class Deadlines:
         self._when = float("inf")
         self._late = False
 
-    def add(self, signal: OneShot[Any], seconds: float) -> None:
+    def add(self, one_shot: OneShot[Any], timeout_s: float) -> None:
         """Infinity: no deadline."""
-        if seconds == float("inf"):
+        if timeout_s == float("inf"):
             return
-        self._due[signal] = when = self._loop.time() + seconds
+        self._due[one_shot] = when = self._loop.time() + timeout_s
         if self._timer is None or when < self._when:
             self._arm(when)
 
-    def discard(self, signal: OneShot[Any]) -> None:
-        self._due.pop(signal, None)
+    def discard(self, one_shot: OneShot[Any]) -> None:
+        self._due.pop(one_shot, None)
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -55,8 +55,8 @@ class Deadlines:
         if self._late:
             self._arm(now + LATE_TIMER_GRACE_S)
             return
-        for signal in [signal for signal, when in self._due.items() if when <= now]:
-            if self._due.pop(signal, None) is not None and not signal.done:
-                signal.fail(TimeoutError())
+        for one_shot in [due for due, when in self._due.items() if when <= now]:
+            if self._due.pop(one_shot, None) is not None and not one_shot.done:
+                one_shot.fail(TimeoutError())
         if self._due and self._timer is None:
             self._arm(min(self._due.values()))

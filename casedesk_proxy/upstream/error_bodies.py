@@ -20,11 +20,10 @@ async def read_words(
     loop: asyncio.AbstractEventLoop,
     connection: NodeConnection,
     head: ResponseHead,
-    within: float = REMAINDER_WAIT_S,
+    within_s: float = REMAINDER_WAIT_S,
 ) -> bytes:
-    """The body's content, as much as arrives ``within`` so many seconds, up to MAX_ERROR_BYTES. The
-    raw bytes remain in ``connection.buffered_body``. A caller that is cancelled must abort the
-    connection."""
+    """The content of the body that arrives ``within_s``, up to MAX_ERROR_BYTES. The raw bytes
+    remain in ``connection.buffered_body``. A caller that is cancelled must abort the connection."""
     words = _Words(loop, body_reader(head))
     words.data_received(connection.buffered_body)
     if words.whole.done():
@@ -32,7 +31,7 @@ async def read_words(
     connection.buffered_body = b""
     if connection.attach(words) is None:
         words.connection_lost(connection.lost_by)
-    timer = loop.call_later(within, words.stop)
+    timer = loop.call_later(within_s, words.stop)
     try:
         await words.whole
     finally:

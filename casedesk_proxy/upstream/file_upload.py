@@ -52,8 +52,8 @@ class FileUpload(StayingUpload):
         self._may_send.set()
         self._sending: asyncio.Task[None] | None = None
 
-    def begin(self, node: NodeSink, within: float) -> None:
-        super().begin(node, within)
+    def begin(self, node: NodeSink, within_s: float) -> None:
+        super().begin(node, within_s)
         self._sending = self._loop.create_task(self._send(node))
 
     async def wait(self) -> None:
@@ -86,7 +86,7 @@ class FileUpload(StayingUpload):
             node.fail(error.with_traceback(None))
         else:
             self.is_done = True
-            node.expect(self._within)
+            node.expect(self._within_s)
 
     async def _send_file(self, node: NodeSink, part: ContentPart) -> None:
         encode = _encode if part.in_base64 else bytes

@@ -25,8 +25,8 @@ class HeldUpload(StayingUpload):
         self._next: asyncio.Handle | None = None
         self._ended: asyncio.Future[None] = loop.create_future()
 
-    def begin(self, node: NodeSink, within: float) -> None:
-        super().begin(node, within)
+    def begin(self, node: NodeSink, within_s: float) -> None:
+        super().begin(node, within_s)
         self._next = self._loop.call_soon(self._send)
 
     async def wait(self) -> None:
@@ -72,4 +72,4 @@ class HeldUpload(StayingUpload):
         self.is_done = True
         if not self._ended.done():
             self._ended.set_result(None)
-        node.expect(self._within)
+        node.expect(self._within_s)

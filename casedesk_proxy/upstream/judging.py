@@ -35,10 +35,10 @@ async def judge_refusal(
     state: NodeState,
     reply: LeasedReply,
     plan: Plan,
-    within: float,
+    within_s: float,
 ) -> Verdict:
-    """The verdict on a reply that is a refusal, recorded for the node. ``within``: seconds to wait
-    for the rest of an error. If the caller is cancelled meanwhile, the lease is ended."""
+    """The verdict on a reply that is a refusal, recorded for the node. The rest of an error must
+    arrive ``within_s``. If the caller is cancelled meanwhile, the lease is ended."""
     status, body = reply.head.status, b""
     if status == 404 and plan.demand.is_about:
         # The missing thing is what the request named, whatever the error's text is.
@@ -46,7 +46,7 @@ async def judge_refusal(
         return Verdict.REQUEST
     if status in NEEDS_WORDS:
         try:
-            body = await read_words(loop, reply.lease.connection, reply.head, within)
+            body = await read_words(loop, reply.lease.connection, reply.head, within_s)
         except BaseException:
             reply.lease.end(clean=False)
             raise

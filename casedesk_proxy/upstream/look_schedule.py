@@ -32,9 +32,9 @@ class LookSchedule:
     def forget(self, name: str) -> None:
         self._looked_at.pop(name, None)
 
-    def put(self, name: str, pause: float) -> None:
-        """Schedule the node once, ``pause`` seconds after it was last asked, or now."""
-        when = max(self._loop.time(), self._looked_at.get(name, 0.0) + pause)
+    def put(self, name: str, pause_s: float) -> None:
+        """Schedule the node once, ``pause_s`` after it was last asked, or now."""
+        when = max(self._loop.time(), self._looked_at.get(name, 0.0) + pause_s)
         known = self._due.get(name)
         if known is not None:
             if known[0] <= when:

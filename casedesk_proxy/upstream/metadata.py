@@ -108,23 +108,23 @@ class Metadata:
         self.reported = known
         self._update_nodes()
 
-    async def refresh(self, within: float | None = None) -> None:
+    async def refresh(self, within_s: float | None = None) -> None:
         """One round over all nodes; joins a round that is running. A round within ``min_pause_s``
-        of the last is skipped, so that many unknown names cannot cause many requests. ``within``:
+        of the last is skipped, so that many unknown names cannot cause many requests. ``within_s``:
         seconds after which this returns; the round continues."""
         if self._round is None or self._round.done():
             if self._loop.time() - self._asked_at < self._min_pause_s:
                 return
             self._asked_at = self._loop.time()
             self._round = self._loop.create_task(self._ask_all(), name="metadata round")
-        await asyncio.wait({self._round}, timeout=within)
+        await asyncio.wait({self._round}, timeout=within_s)
 
-    async def first_look(self, names: Iterable[str], within: float) -> None:
+    async def first_look(self, names: Iterable[str], within_s: float) -> None:
         """Wait until each of these nodes has been asked once, whatever the result; at most so many
         seconds."""
         if all(self._agenda.was_looked_at(name) or name in self.reported for name in names):
             return
-        await self.refresh(within)
+        await self.refresh(within_s)
 
     def failed(self, name: str) -> None:
         """A request found that the node does not have a model that it reported."""

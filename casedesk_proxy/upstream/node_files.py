@@ -145,13 +145,13 @@ class _Upload:
     async def _send(
         self, route: FilledRoute, contents: FileContents | None = None
     ) -> Mapping[str, Any]:
-        within = self._node.config.first_byte_timeout
+        within_s = self._node.config.first_byte_timeout
         connection = await self._pool.open()
         upload = None if contents is None else FileUpload(self._loop, route.parts[1:], contents)
         try:
-            waiter = connection.send_request(route.request_for(self._node), within)
+            waiter = connection.send_request(route.request_for(self._node), within_s)
             if upload is not None:
-                upload.begin(connection, within)
+                upload.begin(connection, within_s)
             head = await waiter
             answer = loads(await read_answer(connection, head)) if head.status == 200 else None
         except JSONError:

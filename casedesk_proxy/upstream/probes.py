@@ -140,13 +140,13 @@ class Prober:
     def _pause(self, node: NodeSpec, state: NodeState, now: float) -> float:
         """The longest pause in seconds before the next probe; shorter if there is a reason for an
         early one."""
-        interval, limit = node.config.probe_interval, node.config.hung_after
+        interval, hung_after_s = node.config.probe_interval, node.config.hung_after
         if state.hung or not state.breaker.is_closed():
             # A node that is down is probed more often, so that it is back soon.
             return min(self._first_cooldown_s, interval)
-        if limit and state.in_flight:
+        if hung_after_s and state.in_flight:
             # A request waits there, perhaps in vain.
-            return max(state.last_heard_at + limit * _HUSH_SHARE - now, 0.0)
+            return max(state.last_heard_at + hung_after_s * _HUSH_SHARE - now, 0.0)
         return interval
 
     def _ask_who_is_back(self, state: NodeState) -> None:
@@ -173,15 +173,15 @@ class Prober:
         path = self._metadata.nodes.get(node.name, node).engine.probe
         if path is None:
             return
-        began, limit = self._loop.time(), node.config.hung_after
+        began, hung_after_s = self._loop.time(), node.config.hung_after
         asking = self._loop.create_task(self._fetch(session, node, path), name=f"probe {node.name}")
         try:
-            wait = limit
-            while limit and not (await asyncio.wait({asking}, timeout=wait))[0]:
-                wait = await self._doubt_anew(state, began, limit)
+            wait = hung_after_s
+            while hung_after_s and not (await asyncio.wait({asking}, timeout=wait))[0]:
+                wait = await self._doubt_anew(state, began, hung_after_s)
             self._judge(state, await asking)
         except TimeoutError:
-            if not limit:
+            if not hung_after_s:
                 self._doubt(state)
         except (aiohttp.ClientError, OSError) as error:
             if are_used_up(error):
@@ -210,25 +210,26 @@ class Prober:
         headers = {"Accept-Encoding": "identity"}
         if node.key is not None:
             headers["Authorization"] = f"Bearer {node.key}"
-        limit = node.config.hung_after
+        hung_after_s = node.config.hung_after
+        limit_s = hung_after_s + _LINGER_S if hung_after_s else self._timeout_s
         async with session.get(
             URL(node_url(node) + path, encoded=True),
             headers=headers,
             ssl=context_of(node) or True,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=limit + _LINGER_S if limit else self._timeout_s),
+            timeout=aiohttp.ClientTimeout(total=limit_s),
         ) as reply:
             return reply.status
 
-    async def _doubt_anew(self, state: NodeState, began: float, limit: float) -> float:
+    async def _doubt_anew(self, state: NodeState, began: float, hung_after_s: float) -> float:
         """The probe that ``began`` then is still unanswered; returns when to check again."""
         now = self._loop.time()
         await _look_at_streams(state, now)
         quiet = now - max(began, state.last_heard_at)
-        if quiet < limit:
-            return limit - quiet
+        if quiet < hung_after_s:
+            return hung_after_s - quiet
         self._slots.mark_hung(state, quiet)
-        return limit
+        return hung_after_s
 
     def _judge(self, state: NodeState, status: int) -> None:
         outcome = f"health check answered with status {status}"

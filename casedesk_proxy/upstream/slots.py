@@ -88,11 +88,11 @@ class Slots:
             self._shared.look(ticket, now)
         self._commit(self.admission.enqueue(ticket, now, max_waiting), now)
 
-    async def wait(self, ticket: Ticket, limit: float) -> Slot:
-        """Wait up to ``limit`` seconds for the ticket's slot. Raises Busy, LimitReached or
+    async def wait(self, ticket: Ticket, limit_s: float) -> Slot:
+        """Wait up to ``limit_s`` for the ticket's slot. Raises Busy, LimitReached or
         NoNode."""
         if not ticket.is_decided:
-            await self._wait(ticket, limit)
+            await self._wait(ticket, limit_s)
         if ticket.slot is not None:
             return ticket.slot
         if ticket.rejection is Rejection.NO_NODE:
@@ -148,12 +148,12 @@ class Slots:
         state.breaker.note_error(self._loop.time(), error)
         self.serve_waiting()
 
-    def mark_hung(self, state: NodeState, seconds: float) -> None:
+    def mark_hung(self, state: NodeState, silent_s: float) -> None:
         """The node has been silent for so long, and answered no probe."""
         if state.hung:
             return
         state.hung_at = self._loop.time()
-        reason = f"it has sent nothing and answered no health check for {seconds:.1f} s"
+        reason = f"it has sent nothing and answered no health check for {silent_s:.1f} s"
         state.breaker.note_error(state.hung_at, reason)
         log.warning(
             "node %s is hung: %s; it gets no new requests while another node can serve them; its"
@@ -215,11 +215,11 @@ class Slots:
         if self.admission.has_waiting and self._shared is not None and self._shared.has_others:
             self._shared.look_all(now)
 
-    async def _wait(self, ticket: Ticket, limit: float) -> None:
-        """Wait for a decision, at most ``limit`` seconds. A client that leaves meanwhile is removed
+    async def _wait(self, ticket: Ticket, limit_s: float) -> None:
+        """Wait for a decision, at most ``limit_s``. A client that leaves meanwhile is removed
         from the queue at once, and a slot that it was just given goes to the next."""
         waiter = self._waiters[ticket] = self._loop.create_future()
-        timer = self._loop.call_later(limit, _resolve, waiter, False)
+        timer = self._loop.call_later(limit_s, _resolve, waiter, False)
         try:
             decided = await waiter
         except BaseException:

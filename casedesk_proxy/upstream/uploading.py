@@ -19,7 +19,7 @@ class NodeSink(Protocol):
 
     def send_more(self, data: bytes) -> None: ...
 
-    def expect(self, within: float) -> None: ...
+    def expect(self, within_s: float) -> None: ...
 
     def fail(self, error: Exception) -> None: ...
 
@@ -31,9 +31,9 @@ class Upload(Protocol):
     is_begun: bool
     is_done: bool
 
-    def begin(self, node: NodeSink, within: float) -> None:
-        """Send the body after its beginning. ``within``: seconds in which the node must accept the
-        next bytes and, after the last, must answer."""
+    def begin(self, node: NodeSink, within_s: float) -> None:
+        """Send the body after its beginning. The node must accept the next bytes ``within_s`` and,
+        after the last, answer in the same time."""
 
     async def wait(self) -> None:
         """Wait until the node has the whole body, or has gone. Raises the error that keeps the
@@ -53,20 +53,20 @@ class Upload(Protocol):
 
 class StayingUpload(Upload):
     """The common part of all uploads whose body remains here, so that another node can get it too.
-    A node that accepts nothing for ``within`` seconds is given up. Serves one attempt at one
+    A node that accepts nothing for ``within_s`` is given up. Serves one attempt at one
     node."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._node: NodeSink | None = None
-        self._within = float("inf")
+        self._within_s = float("inf")
         self._patience: asyncio.TimerHandle | None = None
         self.is_begun = False
         self.is_done = False
 
-    def begin(self, node: NodeSink, within: float) -> None:
+    def begin(self, node: NodeSink, within_s: float) -> None:
         self.is_begun = True
-        self._node, self._within = node, within
+        self._node, self._within_s = node, within_s
         node.upload = self
 
     def stop(self) -> None:
@@ -76,8 +76,8 @@ class StayingUpload(Upload):
             node.upload = None
 
     def pause(self) -> None:
-        if self._within != float("inf") and self._node is not None and self._patience is None:
-            self._patience = self._loop.call_later(self._within, self._give_up, self._node)
+        if self._within_s != float("inf") and self._node is not None and self._patience is None:
+            self._patience = self._loop.call_later(self._within_s, self._give_up, self._node)
 
     def resume(self) -> None:
         self._end_patience()

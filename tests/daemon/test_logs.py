@@ -20,7 +20,7 @@ def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:
 
 
 def test_repetition_is_held_back_and_told() -> None:
-    repetition = RepetitionFilter(burst=2, window=10)
+    repetition = RepetitionFilter(burst=2, window_s=10)
     passed = [repetition.filter(record("node %s", n, at=n / 10)) for n in range(50)]
     assert passed == [True, True] + [False] * 48
     assert repetition.filter(record("other", at=1))
@@ -31,12 +31,12 @@ def test_repetition_is_held_back_and_told() -> None:
 
 
 def test_what_comes_now_and_then_is_never_held_back() -> None:
-    repetition = RepetitionFilter(burst=2, window=10)
+    repetition = RepetitionFilter(burst=2, window_s=10)
     assert all(repetition.filter(record("x", at=6.0 * n)) for n in range(100))
 
 
 def test_levels_are_kinds_of_their_own_and_few_are_remembered() -> None:
-    repetition = RepetitionFilter(burst=1, window=10)
+    repetition = RepetitionFilter(burst=1, window_s=10)
     assert all(repetition.filter(record(f"kind {n}")) for n in range(10_000))
     assert len(repetition._kinds) <= 256
 

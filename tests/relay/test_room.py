@@ -88,7 +88,7 @@ async def test_a_reply_that_nobody_reads_is_given_up(extra: str) -> None:
 
 @pytest.mark.parametrize("how", ["half-close", "idle", "server"])
 async def test_a_close_waits_for_no_reader_without_end(how: str) -> None:
-    async with serving("large", send_timeout=0.1, idle_timeout=0.1) as (served, connect):
+    async with serving("large", send_timeout=0.1, idle_timeout_s=0.1) as (served, connect):
         client = await connect()
         client.stop_reading()
         client.write(post(b""))
@@ -146,7 +146,7 @@ async def test_a_drip_is_a_stall() -> None:
 async def test_a_stall_of_ours_is_no_slowness_of_the_client(first: int) -> None:
     """Timers run before reads: what came in time is read before the verdict."""
     wire = post(b"hello")
-    async with serving(head_timeout=0.2) as (served, connect):
+    async with serving(head_timeout_s=0.2) as (served, connect):
         client = await connect()
         client.write(wire[:first])
         await asyncio.sleep(0.05)
@@ -157,7 +157,7 @@ async def test_a_stall_of_ours_is_no_slowness_of_the_client(first: int) -> None:
 
 
 async def test_a_stall_of_ours_closes_no_connection_that_is_asked_on() -> None:
-    async with serving(idle_timeout=0.2) as (_, connect):
+    async with serving(idle_timeout_s=0.2) as (_, connect):
         client = await connect()
         await asyncio.sleep(0.05)
         await stall(0.5, lambda: client.send_behind_the_loop(post(b"x")))

@@ -25,14 +25,14 @@ class Node:
 
     upload: Upload | None = None
     sent: list[bytes] = field(default_factory=list)
-    within: float | None = None
+    within_s: float | None = None
     error: Exception | None = None
 
     def send_more(self, data: bytes) -> None:
         self.sent.append(data)
 
-    def expect(self, within: float) -> None:
-        self.within = within
+    def expect(self, within_s: float) -> None:
+        self.within_s = within_s
 
     def fail(self, error: Exception) -> None:
         self.error = error
@@ -71,9 +71,9 @@ async def test_what_comes_is_written_at_once_and_the_end_starts_the_wait_for_a_h
     scene.send(PART)
     scene.send(b"a" * 999)
     assert scene.node.sent == [PART, b"a" * 999]
-    assert (scene.node.within, scene.upload.is_done) == (None, False)
+    assert (scene.node.within_s, scene.upload.is_done) == (None, False)
     scene.send(b"b")
-    assert (scene.node.within, scene.upload.is_done) == (9.0, True)
+    assert (scene.node.within_s, scene.upload.is_done) == (9.0, True)
     assert scene.upload.received == scene.size
     await scene.upload.wait()
     scene.upload.stop()

@@ -37,7 +37,7 @@ class SilentFlow:
 def watched(watch: Watch, count: int, **more: Any) -> list[SilentFlow]:
     flows = [SilentFlow(**more) for _ in range(count)]
     for flow in flows:
-        watch.add(cast(Flow, flow), 60.0, 60.0, keepalive_after=0.001)
+        watch.add(cast(Flow, flow), 60.0, 60.0, keepalive_after_s=0.001)
     return flows
 
 

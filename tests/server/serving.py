@@ -117,9 +117,9 @@ class Served:
 async def serving(
     how: str = "echo",
     *,
-    head_timeout: float = 5.0,
-    idle_timeout: float = 5.0,
-    handshake_timeout: float = 0.0,
+    head_timeout_s: float = 5.0,
+    idle_timeout_s: float = 5.0,
+    handshake_timeout_s: float = 0.0,
     path: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[RawClient]]]]:
@@ -127,8 +127,8 @@ async def serving(
     served.rate = settings.get("min_rate", 0)
     factory = PublicServer(
         getattr(served, how), served.reject,
-        head_timeout=head_timeout, idle_timeout=idle_timeout,
-        handshake_timeout=handshake_timeout, limits=lambda: ServerLimits(**settings),
+        head_timeout_s=head_timeout_s, idle_timeout_s=idle_timeout_s,
+        handshake_timeout_s=handshake_timeout_s, limits=lambda: ServerLimits(**settings),
     )  # fmt: skip
     served.server = factory
     loop = asyncio.get_running_loop()

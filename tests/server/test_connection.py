@@ -154,7 +154,7 @@ async def test_an_upgrade_nobody_offers_is_ignored() -> None:
 
 
 async def test_a_slow_head_is_given_up() -> None:
-    async with serving(head_timeout=0.05) as (served, connect):
+    async with serving(head_timeout_s=0.05) as (served, connect):
         client = await connect()
         client.write(b"POST / HT")
         assert (await read_reply(client))[0] == 408
@@ -163,7 +163,7 @@ async def test_a_slow_head_is_given_up() -> None:
 
 
 async def test_a_client_that_speaks_tls_is_not_left_waiting() -> None:
-    async with serving(head_timeout=60) as (served, _):
+    async with serving(head_timeout_s=60) as (served, _):
         url = f"https://127.0.0.1:{served.port}"
         with pytest.raises(ssl.SSLError):
             await asyncio.wait_for(open_client(url, ssl.create_default_context()), PATIENCE_S)
@@ -171,7 +171,7 @@ async def test_a_client_that_speaks_tls_is_not_left_waiting() -> None:
 
 
 async def test_an_idle_connection_is_closed_without_a_word() -> None:
-    async with serving(idle_timeout=0.05) as (served, connect):
+    async with serving(idle_timeout_s=0.05) as (served, connect):
         client = await connect()
         client.write(post(b"x"))
         assert await read_reply(client) == (200, b"x")

@@ -13,7 +13,7 @@ async def test_a_server_is_the_owner_of_its_connections() -> None:
         return False
 
     owner: Owner[ClientConnection] = PublicServer(
-        answer, lambda client, data, error: None, head_timeout=1.0, idle_timeout=1.0
+        answer, lambda client, data, error: None, head_timeout_s=1.0, idle_timeout_s=1.0
     )
     for name in Owner.__annotations__:
         assert hasattr(owner, name), name

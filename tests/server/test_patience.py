@@ -50,8 +50,8 @@ class Clock:
 
 
 class Server:
-    head_timeout = 2.0
-    idle_timeout = 10.0
+    head_timeout_s = 2.0
+    idle_timeout_s = 10.0
     closing = False
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ async def test_one_that_is_answered_is_not_idle(made: Made) -> None:
 async def test_closing_shortens_the_wait(made: Made) -> None:
     patience, connection, server = made
     patience.begin_idleness()
-    server.closing, server.idle_timeout = True, 1.0
+    server.closing, server.idle_timeout_s = True, 1.0
     patience.look_again()
     server.clock.advance(1.0 + TIMEOUT_GRACE_S)
     assert connection.closed == 1

@@ -52,7 +52,7 @@ class Node:
         self.upload: Upload | None = None
         self.room = room
         self.pieces: list[bytes] = []
-        self.within: float | None = None
+        self.within_s: float | None = None
         self.error: Exception | None = None
 
     def send_more(self, data: bytes) -> None:
@@ -60,19 +60,19 @@ class Node:
         if len(self.pieces) == self.room and self.upload is not None:
             self.upload.pause()
 
-    def expect(self, within: float) -> None:
-        self.within = within
+    def expect(self, within_s: float) -> None:
+        self.within_s = within_s
 
     def fail(self, error: Exception) -> None:
         self.error = error
 
 
 def begin(
-    node: Node, contents: Contents, parts: Sequence[Part] | None = None, within: float = 60.0
+    node: Node, contents: Contents, parts: Sequence[Part] | None = None, within_s: float = 60.0
 ) -> FileUpload:
     body = (ContentPart(stored(len(CONTENT))), b'"}') if parts is None else parts
     upload = FileUpload(asyncio.get_running_loop(), body, contents)
-    upload.begin(node, within)
+    upload.begin(node, within_s)
     return upload
 
 
@@ -88,7 +88,7 @@ async def test_a_file_is_sent_in_pieces() -> None:
     upload.stop()
     assert b"".join(node.pieces) == base64.b64encode(CONTENT) + b'"}'
     assert max(map(len, node.pieces)) == 2**18
-    assert (upload.is_done, node.within, node.upload, contents.closed) == (True, 60.0, None, 1)
+    assert (upload.is_done, node.within_s, node.upload, contents.closed) == (True, 60.0, None, 1)
 
 
 async def test_raw_content_is_sent_as_it_is() -> None:
@@ -110,7 +110,7 @@ async def test_a_node_that_takes_no_more_is_waited_for() -> None:
 
 async def test_a_node_that_takes_nothing_in_time_is_left() -> None:
     node, contents = Node(room=1), Contents()
-    begin(node, contents, within=0.001)
+    begin(node, contents, within_s=0.001)
     while node.error is None:
         await asyncio.sleep(0.001)
     assert isinstance(node.error, TimeoutError)

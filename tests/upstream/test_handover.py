@@ -150,7 +150,7 @@ async def test_a_connection_with_a_request_held_back_is_not_handed_on() -> None:
 
 async def test_a_connection_that_waits_for_a_reply_is_not_handed_on() -> None:
     async with used() as (pool, connection, side):
-        connection.send_request(REQUEST, within=60)
+        connection.send_request(REQUEST, within_s=60)
         await side.request()
         pool.give_back(connection, keep_alive=True)
         assert pool.reuse() is None
@@ -160,7 +160,7 @@ async def test_a_connection_that_waits_for_a_reply_is_not_handed_on() -> None:
 
 async def test_no_deadline_outlives_its_exchange() -> None:
     async with used() as (_, connection, side):
-        waiter = connection.send_request(REQUEST, within=60)
+        waiter = connection.send_request(REQUEST, within_s=60)
         await side.request()
         side.write(REPLY)
         assert (await waiter).status == 200

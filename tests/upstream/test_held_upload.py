@@ -20,7 +20,7 @@ class Node:
         self.most = most
         self.sent = b""
         self.pieces = 0
-        self.within: list[float] = []
+        self.within_s: list[float] = []
         self.errors: list[Exception] = []
 
     def send_more(self, data: bytes) -> None:
@@ -29,17 +29,17 @@ class Node:
         if len(self.sent) >= self.most and self.upload is not None:
             self.upload.pause()
 
-    def expect(self, within: float) -> None:
-        self.within.append(within)
+    def expect(self, within_s: float) -> None:
+        self.within_s.append(within_s)
 
     def fail(self, error: Exception) -> None:
         self.errors.append(error)
 
 
-def begun(node: Node, within: float = 5.0, body: HeldBody | None = None) -> HeldUpload:
+def begun(node: Node, within_s: float = 5.0, body: HeldBody | None = None) -> HeldUpload:
     content = HeldBody.create(BODY) if body is None else body
     upload = HeldUpload(asyncio.get_running_loop(), content)
-    upload.begin(node, within)
+    upload.begin(node, within_s)
     return upload
 
 
@@ -49,7 +49,7 @@ async def test_all_of_it_in_turns() -> None:
     await upload.wait()
     assert node.sent == BODY
     assert node.pieces == 4
-    assert (upload.is_done, node.within) == (True, [5.0])
+    assert (upload.is_done, node.within_s) == (True, [5.0])
     upload.stop()
     assert node.upload is None
 
@@ -69,7 +69,7 @@ async def test_waits_for_its_node() -> None:
 
 async def test_a_node_that_takes_nothing_fails() -> None:
     node = Node(most=1)
-    await begun(node, within=0.001).wait()
+    await begun(node, within_s=0.001).wait()
     assert isinstance(node.errors[0], TimeoutError)
     assert node.upload is None
 
@@ -89,4 +89,4 @@ async def test_lost_or_unreadable() -> None:
 async def test_nothing_is_done_at_once() -> None:
     node = Node()
     await begun(node, body=HeldBody.create()).wait()
-    assert (node.pieces, node.within) == (0, [5.0])
+    assert (node.pieces, node.within_s) == (0, [5.0])
