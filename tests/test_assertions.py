@@ -75,7 +75,7 @@ def _tree(path: Path) -> ast.Module:
 
 @cache
 def _functions(path: Path) -> dict[str, _Function]:
-    """Those of the module and the methods of its classes."""
+    """The functions of the module, and the methods of its classes."""
     body = _tree(path).body
     classes = [one for one in body if isinstance(one, ast.ClassDef)]
     found = [*body, *(one for each in classes for one in each.body)]
@@ -84,7 +84,7 @@ def _functions(path: Path) -> dict[str, _Function]:
 
 @cache
 def _imported(path: Path) -> dict[str, Path]:
-    """Names that come from another module of the tests, and where from."""
+    """The names that come from another module of the tests, and that module."""
     found = {}
     for node in _tree(path).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):

@@ -48,7 +48,8 @@ def test_what_a_document_names_is_there(document: str) -> None:
 
 
 def headings(path: Path) -> set[str]:
-    """As links name them: small letters, hyphens for spaces, no other signs."""
+    """The anchors of the headings, as links name them: lower case, hyphens instead of spaces, no
+    other characters."""
     found = _HEADING.findall(_BLOCK.sub("", path.read_text()))
     return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in found}
 
@@ -73,7 +74,7 @@ def test_the_index_lists_every_page() -> None:
 
 def codes_in(source: str) -> set[str]:
     """The codes of errors that a module makes: ``code="…"`` and ``feature_code="…"`` of a call, and
-    what is given to ``code``."""
+    the argument of ``code``."""
     found = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.keyword) and node.arg in ("code", "feature_code"):

@@ -40,7 +40,7 @@ for names in json.load(sys.stdin):
 
 
 def layers() -> list[list[str]]:
-    """The modules' names, lowest layer first."""
+    """The names of the modules, the lowest layer first."""
     found: dict[int, list[str]] = {}
     for path in MODULES:
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts

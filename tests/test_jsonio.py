@@ -69,7 +69,7 @@ def test_the_way_for_usual_numbers_is_the_fast_one() -> None:
 
 
 def test_a_big_number_in_too_deep_a_value_stays_inexact() -> None:
-    """What is so deep cannot be written, either."""
+    """Such a deep value cannot be written, either."""
     text = b"[" * 1000 + b"%d" % BIG + b"]" * 1000
     with pytest.raises(TooDeep):
         dumps(loads_exact(text))

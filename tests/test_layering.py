@@ -38,12 +38,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def place(path: Path) -> str:
-    """The name by which LAYERS knows a module, see `on_map`."""
+    """The name of a module in LAYERS, see `on_map`."""
     return on_map(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
 
 
 def on_map(module: str) -> str:
-    """``package.module`` where LAYERS has it apart from its package, else the package, or the
+    """``package.module`` if LAYERS has it besides its package, otherwise the package, or the
     module's own name at the top."""
     parts = module.split(".")
     apart = ".".join(parts[:2])
@@ -129,7 +129,8 @@ FLOORS = {
 
 
 def dialects_room(module: str) -> str | None:
-    """A sub-package of dialects, or one pair, such as ``pairs.gemini_openai``; None elsewhere."""
+    """A sub-package of dialects, or one pair, such as ``pairs.gemini_openai``; None for other
+    modules."""
     head, _, rest = module.removeprefix("casedesk_proxy.").partition(".")
     if head != "dialects" or not rest:
         return None
@@ -191,7 +192,7 @@ def test_the_map_for_people_names_every_package() -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    """Directly or by way of others, for the type checker alone included."""
+    """Neither directly nor by way of other modules, nor only for the type checker."""
     known = {
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in MODULES
     }
@@ -206,7 +207,7 @@ def test_no_modules_import_each_other() -> None:
 
 
 def test_every_line_below_the_line_is_covered() -> None:
-    """By the tests that the Makefile lists, in the files that coverage's settings list."""
+    """The Makefile lists the tests, and coverage's settings list the files."""
     root = PACKAGE.parent
     makefile = (root / "Makefile").read_text().replace("\\\n", "")
     listed = {

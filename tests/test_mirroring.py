@@ -81,8 +81,8 @@ PLACED = [(module, test) for test, modules in ELSEWHERE.items() for module in mo
 
 
 def says_nothing(module: str) -> bool:
-    """Whether it is the ``__init__`` of a package, or only has names and fields, and nothing to
-    run that a test of its own could be about."""
+    """Whether the module is the ``__init__`` of a package, or has only names and fields, and no
+    code that a test of its own could run."""
     tree = ast.parse((PACKAGE / f"{module}.py").read_text())
     return not any(isinstance(one, CODE) for one in ast.walk(tree))
 
@@ -94,9 +94,8 @@ def mirror(module: str) -> Path:
 
 @cache
 def imported(path: Path) -> frozenset[Path]:
-    """The files of the package and of the tests that a file imports, wherever in it, or names in a
-    string, those beside a package's ``__init__`` by their own name: commands are imported when they
-    are asked for."""
+    """The files of the package and of the tests that a file imports anywhere or names in a string.
+    Commands are imported on demand, so an ``__init__`` names the modules of its own package."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         names: list[str] = []
@@ -117,7 +116,7 @@ def imported(path: Path) -> frozenset[Path]:
 
 
 def reaches(test: Path, module: Path) -> bool:
-    """Whether the test imports the module, or what it imports does."""
+    """Whether the test imports the module, directly or by way of other modules."""
     seen: set[Path] = set()
     new = {test}
     while new:

@@ -69,7 +69,7 @@ def is_number(node: ast.expr | None) -> bool:
 
 
 def numbers(tree: ast.Module) -> Iterator[str]:
-    """The names that a module gives to numbers."""
+    """The names of a module's numbers."""
     for node in tree.body:
         if isinstance(node, ast.AnnAssign):
             pairs = [(node.target, node.value)]
@@ -181,7 +181,7 @@ def test_the_rule_for_words() -> None:
 
 
 def test_the_glossary_names_what_exists() -> None:
-    """Its third column holds paths of modules and packages."""
+    """The third column has the paths of modules and packages."""
     rows = [line for line in GLOSSARY.read_text().splitlines() if line.startswith("| ")][1:]
     assert rows
     for row in rows:

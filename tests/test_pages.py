@@ -106,7 +106,7 @@ def test_every_message_of_the_catalogue_says_what_to_do() -> None:
 
 
 def test_a_node_is_named_once() -> None:
-    """`AboutNode` begins with it; its text must not."""
+    """`AboutNode` adds the name, so the text must not begin with it."""
     texts = {message for found in find_error_messages().values() for message in found}
     twice = {one for one in texts if re.match(r"node …(?:'s \w+)? (?:the )?node\b", one)}
     assert twice == set()

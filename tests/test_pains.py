@@ -123,7 +123,8 @@ def test_every_row_is_answered() -> None:
 
 
 async def test_21_more_than_a_hundred_streams_at_one_node() -> None:
-    """The default of the usual client library, at which a router chokes."""
+    """The usual client libraries open at most a hundred connections by default, and routers built
+    on them stop there."""
     together = asyncio.Barrier(150)
 
     async def play(connection: NodeConnection) -> None:
@@ -143,7 +144,7 @@ async def test_21_more_than_a_hundred_streams_at_one_node() -> None:
 
 
 def test_35_few_packages_are_needed() -> None:
-    """Each more is somebody else who can break in: a reason belongs into the commit."""
+    """Each further package is a further way to break in: its reason belongs in the commit."""
     setup = ConfigParser()
     setup.read(Path(__file__).parent.parent / "setup.cfg")
     needed = setup["options"]["install_requires"].split("\n")

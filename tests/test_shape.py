@@ -15,7 +15,7 @@ MAX_MEDIAN_FUNCTION_LINES = 10
 
 
 def function_lengths(source: str) -> dict[str, int]:
-    """Lines of each function, its decorators and docstring apart."""
+    """The lines of each function, without its decorators and its docstring."""
     found = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -41,7 +41,7 @@ DOCUMENTS = (
 
 
 def snippets(*languages: str, below: str = "") -> list[ParameterSet]:
-    """``below``: of this document alone."""
+    """``below``: the part of the document that follows this heading."""
     shown = []
     for path in DOCUMENTS:
         if below not in path.name:
@@ -71,7 +71,7 @@ def test_a_configuration_loads(text: str) -> None:
 
 
 def commands(text: str) -> Iterator[tuple[click.Command, list[str]]]:
-    """The program's, and those of the scripts in bench/, each with its words."""
+    """The program's commands, and those of the scripts in bench/, each with its arguments."""
     for line in text.replace("\\\n", " ").splitlines():
         words = shlex.split(line, comments=True)
         names = [n for n, word in enumerate(words) if word.rpartition("/")[2] == "casedesk-proxy"]
@@ -85,7 +85,7 @@ def commands(text: str) -> Iterator[tuple[click.Command, list[str]]]:
 
 
 def parse(command: click.Command, words: list[str]) -> None:
-    """Raises click's errors. A group's name alone stands for what it has."""
+    """Raises click's errors. The name of a group alone stands for its commands."""
     context = click.Context(command)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
         found = command.get_command(context, words[0])
@@ -139,7 +139,7 @@ def test_what_a_command_names_is_there(text: str) -> None:
 
 
 def test_the_engine_that_is_added_passes_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test is the page's own."""
+    """The test is the one on the page."""
     engine, test = (str(one.values[0]) for one in snippets("python", below="adding-an-engine.md"))
     module = ModuleType("casedesk_proxy.engines.example")
     monkeypatch.setitem(sys.modules, module.__name__, module)

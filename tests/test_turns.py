@@ -10,7 +10,7 @@ from tests.fixtures.loop_turns import most_per_turn
 
 
 class Bench:
-    """Turns of a running loop, and what was done in them."""
+    """Turns in a running loop, and the work that was done in them."""
 
     def __init__(self, budget_s: float) -> None:
         self.turns = Turns(asyncio.get_running_loop(), budget_s=budget_s)

@@ -42,13 +42,13 @@ def event(delta: dict[str, object], finish: str | None = None) -> bytes:
 
 
 def section(title: str) -> str:
-    """What stands below a heading, or behind a sentence, up to the next heading."""
+    """The text below a heading, or after a sentence, up to the next heading."""
     begin = TEXT.index(title) + len(title)
     return re.split(r"^#+ ", TEXT[begin:], maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def rows(text: str) -> list[list[str]]:
-    """Of the first table there, its cells; without the head."""
+    """The cells of the first table in a text, without its head."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line[1:-1].split("|")] for line in lines[2:]]
 
@@ -59,7 +59,7 @@ def names(cell: str) -> list[str]:
 
 @contextmanager
 def heard() -> Iterator[list[str]]:
-    """The functions of the package that are called meanwhile, with their modules, in order."""
+    """The package's functions that are called meanwhile, with their modules, in order."""
     called: list[str] = []
     base = len(str(PACKAGE)) + 1
 
@@ -84,7 +84,7 @@ def find(called: list[str], wanted: str, start: int = 0) -> int | None:
 
 
 def lost(called: list[str], walk: Iterable[str]) -> list[str]:
-    """What of a walk was not called, or not behind what goes before it."""
+    """The functions of a walk that were not called, or not after those before them."""
     at, missing = 0, []
     for name in walk:
         found = find(called, name, at)
@@ -96,7 +96,7 @@ def lost(called: list[str], walk: Iterable[str]) -> list[str]:
 
 
 async def listen(config: dict[str, object], wire: bytes, *steps: bytes) -> list[str]:
-    """What is called while one request is answered."""
+    """The functions that are called while one request is answered."""
     async with raw_node(*steps) as node:
         nodes = {"n": {"url": node.url, "engine": "openai", "models": ["m"]}}
         async with proxy_here({"nodes": nodes, **config}) as gateway:
@@ -179,7 +179,7 @@ async def test_a_chunk_of_a_relayed_stream() -> None:
 
 
 async def stream(surface: str, events: list[bytes]) -> list[str]:
-    """What is called for a stream, each piece of which comes by itself."""
+    """The functions that are called for a stream, each piece of which arrives separately."""
     speaks = ["openai"] if surface != "openai" else ["openai", "anthropic", "gemini"]
     path, body = STREAMS[surface]
     if surface == "gemini":

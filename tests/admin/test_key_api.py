@@ -139,7 +139,7 @@ async def test_a_change_counts_at_once_and_the_rest_stays(ask: Ask, gateway: Gat
 async def test_what_a_new_key_with_limits_has_used_is_known_before_it_asks(
     ask: Ask, gateway: Gateway
 ) -> None:
-    """Another instance may have served it."""
+    """Another instance may have served the key before, so its use is read from the ledger."""
     limits = {"tokens_per_day": 9}
     await ask("POST", "/keys", {"name": "carol", "deployments": ["d"]})
     await ask("POST", "/keys", {"name": "bob", "deployments": ["d"], "limits": limits})

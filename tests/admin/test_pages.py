@@ -235,7 +235,7 @@ async def test_what_was_cached_is_told_with_the_policy() -> None:
 
 
 async def test_every_route_is_in_its_document_and_no_other() -> None:
-    """Pages for people, and the documents themselves, are not among them."""
+    """Pages for people and the documents themselves are not in the document."""
     async with serving() as gateway:
         app = ServedConsole(gateway.serving, None, None).make_admin(gateway, NOBODY)
         routes = {

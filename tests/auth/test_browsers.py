@@ -144,7 +144,7 @@ def test_foreign_names(host: str) -> None:
 
 @table("host", FOREIGN)
 def test_foreign_names_where_others_reach_us(host: str) -> None:
-    """Programs may call a machine on their network what they like; browsers may not."""
+    """Programs may use any host name of their network; browsers may not."""
     assert not is_foreign(host, OPEN)
     assert not is_foreign(host, OPEN, "GET")
     node = {"accept_language": "*", "sec_fetch_mode": "cors"}

@@ -50,7 +50,7 @@ def test_no_limit_still_sums_up() -> None:
 
 
 def test_many_addresses_are_no_way_around_it() -> None:
-    """Neither in memory, nor in lines, nor in what a summary names."""
+    """Refusals from many addresses fill neither the memory, nor the log, nor a summary."""
     refusals = Refusals()
     verdicts = [refusals.note(f"2001:db8:0:{n:x}::/64", 0.0, 60) for n in range(50_000)]
     assert verdicts.count(RefusalVerdict.LOGGED) <= 200

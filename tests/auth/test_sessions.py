@@ -20,7 +20,7 @@ HOST = "proxy.test:8080"
 
 
 class OneSession:
-    """Alice's."""
+    """A book with a single session: Alice's."""
 
     def __init__(self, *, secure: bool = False, empty: bool = False) -> None:
         self.secure = secure

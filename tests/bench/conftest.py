@@ -21,7 +21,7 @@ Load = Callable[..., Snapshot]
 
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Engines:
-    """Compiled anew: without a C compiler this fails and says so."""
+    """The engines, compiled for this run. Without a C compiler this fails and says so."""
     return build(tmp_path_factory.mktemp("engines"))
 
 
@@ -33,7 +33,7 @@ def stack() -> Iterator[ExitStack]:
 
 @pytest.fixture
 def start_node(engines: Engines, stack: ExitStack) -> StartNode:
-    """Starts a node with these flags and returns its port."""
+    """Start a node with these flags; returns its port."""
 
     def start(*flags: str) -> int:
         return read_port(
@@ -55,7 +55,7 @@ def start_floor(engines: Engines, stack: ExitStack) -> Callable[[int], int]:
 
 @pytest.fixture
 def load(engines: Engines, tmp_path: Path) -> Load:
-    """Runs the load engine to its end and returns what it saw."""
+    """Run the load engine to its end; returns its findings."""
 
     def run(port: int, *flags: str, path: str = "/v1/chat/completions") -> Snapshot:
         body = json.dumps({"model": "bench", "stream": "--unary" not in flags}).encode()

@@ -36,7 +36,8 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_little_abuse_is_measured_and_told_in_every_form(tmp_path: Path) -> None:
-    """How long the gaps are is for quiet machines, and so is whether they miss their bounds."""
+    """The length of the gaps depends on the machine, so neither it nor the verdict on it is
+    checked."""
     output = tmp_path / "out" / "abuse"
     done = run(*LITTLE, "--only", "pipeline", "--output", str(output))
     assert done.returncode == 0, done.stdout + done.stderr

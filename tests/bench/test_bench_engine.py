@@ -232,7 +232,7 @@ REPLIES: dict[str, tuple[bytes, dict[str, Any]]] = {
 
 @pytest.fixture
 def play() -> Iterable[Callable[[bytes, int], int]]:
-    """Answers one connection with these bytes, in pieces of a size, and closes."""
+    """Answer one connection with these bytes, in pieces of ``size``, and close it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads = []
 

@@ -186,7 +186,8 @@ def test_waiting_for_a_port_ends_when_its_process_does(engines: Any, tmp_path: P
 
 
 def test_children_end_with_a_bench_that_is_killed(engines: Any) -> None:
-    """Also those that are not ours and would run on: here a sleep for the relay."""
+    """Processes of other programs, which would continue, are killed too: here a sleep instead of
+    the relay."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"

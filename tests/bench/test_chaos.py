@@ -84,7 +84,7 @@ def test_whatever_is_left_over_is_a_fault() -> None:
 
 
 class Grows:
-    """A process whose memory follows a plan."""
+    """A process whose memory grows by a plan."""
 
     def __init__(self, *memory: int) -> None:
         self._memory = iter(memory)

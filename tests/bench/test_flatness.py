@@ -12,7 +12,7 @@ TIMES = [float(number) for number in range(200)]
 
 
 def wander(seed: int, drift: float) -> list[float]:
-    """Noise whose neighbours are alike, as memory's are, around a line."""
+    """Noise around a line. Neighbouring values are similar, as they are for memory."""
     chance, level, values = Random(seed), 0.0, []
     for time in TIMES:
         level = 0.8 * level + chance.gauss(0, 10)

@@ -19,7 +19,8 @@ SOON = {number: at + 0.001 for number, (_, at) in LEFT.items()}
 
 
 def test_every_node_is_freed() -> None:
-    """How soon is for quiet machines, and so is the exit code."""
+    """The time that it takes depends on the machine, and the exit code on the time; neither is
+    checked."""
     done = subprocess.run(
         [sys.executable, str(BENCH / "leaving.py"), "-n", "6", "-n", "3", "--leaving", "4"],
         capture_output=True, text=True, timeout=PATIENCE_S,

@@ -45,7 +45,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def attributes() -> dict[str, object]:
-    """The classes and functions of the program's modules, and what its classes define."""
+    """The classes and functions of the program's modules, and the attributes of the classes."""
     found: dict[str, object] = {}
     for module in [one for name, one in sys.modules.items() if name.startswith("casedesk_proxy")]:
         for name, value in vars(module).items():

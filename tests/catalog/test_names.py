@@ -212,7 +212,7 @@ def test_what_is_shown_can_be_asked_for(
 
 
 def test_configured_models_are_shown_while_their_nodes_have_told_nothing() -> None:
-    """Once every node has told that it does not have one, nobody is promised it."""
+    """As soon as every node has reported that it lacks the model, it is no longer listed."""
     named = rules(models=("m", "n"), prefix="p-", aliases={"fast": "m"})
 
     def names(reported: dict[str, tuple[ModelInfo, ...]]) -> list[str]:

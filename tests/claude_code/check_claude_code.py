@@ -29,7 +29,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def ask(desk: Desk, text: str) -> dict[str, Any]:
-    """What it prints at the end of a page's lines. It runs as root, and on its first day."""
+    """The output of the page's lines with this prompt. Claude Code runs as root, for the first
+    time."""
     assert text.rstrip().endswith("claude")
     typed = desk.fill(text).rstrip().removesuffix("claude") + ASKING
     environment = {

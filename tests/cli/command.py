@@ -41,7 +41,7 @@ def run(
 def invoke(
     *arguments: str | Path, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """The same, in this process; an exception that the command does not handle is raised."""
+    """The same as `run`, in this process; raises exceptions that the command does not handle."""
     hidden = dict.fromkeys(_HIDDEN)
     with contextlib.chdir(cwd or Path.cwd()):
         result = CliRunner().invoke(

@@ -11,7 +11,8 @@ from typing import Any
 
 
 class FakeAdmin:
-    """``replies`` by method and path; ``asked`` are those of the requests, with their keys."""
+    """``replies`` by method and path; ``asked`` are the method and path of each request, with its
+    key."""
 
     def __init__(self, replies: dict[str, tuple[int, Any]]) -> None:
         self.replies = replies
@@ -54,7 +55,7 @@ def fake_admin(replies: dict[str, tuple[int, Any]]) -> Iterator[FakeAdmin]:
 
 
 def stream(number: int, **changes: Any) -> dict[str, Any]:
-    """A row of the console's status."""
+    """One row of the console's status."""
     return {
         "id": f"r{number}", "key": f"key{number}", "deployment": "main", "surface": "openai",
         "model": "gemma2:9b", "node": "gpu0", "state": "streaming", "started": 1.0,

@@ -16,7 +16,7 @@ REMEDY = "OLLAMA_CONTEXT_LENGTH=32768"
 
 
 async def run(*arguments: str | Path) -> tuple[int, str, str]:
-    """The command in its own thread, while this one runs the nodes."""
+    """Run the command in a thread of its own, so that this one can run the nodes."""
     done = await asyncio.to_thread(invoke, *arguments)
     return done.returncode, done.stdout, done.stderr
 

@@ -30,7 +30,7 @@ def unused_port() -> int:
 
 
 async def init(*arguments: str | Path) -> tuple[int, str, str]:
-    """The command in a thread, while this one runs the nodes."""
+    """Run the command in a thread, so that this one can run the nodes."""
     done = await asyncio.to_thread(invoke, "init", *arguments)
     return done.returncode, done.stdout, done.stderr
 
@@ -167,7 +167,7 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 async def test_a_node_on_the_proxy_s_port(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where it is both an engine's and the proxy's usual one."""
+    """An engine's usual port can also be the proxy's."""
     port, path = unused_port(), tmp_path / "c.yaml"
     ports = Ports(((port, "llama-server"),), listen=port)
     async with running(recorded_nodes.LLAMA, recorded_nodes.LLAMA_MISSING, port=port):

@@ -23,7 +23,7 @@ UNITS = "/usr/local/lib/systemd/system"
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel alone."""
+    """A virtual environment that contains only the wheel."""
     folder = tmp_path_factory.mktemp("environment")
     tree = tmp_path_factory.mktemp("tree")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]

@@ -103,7 +103,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def opened(config: Path, secret: str) -> set[str] | None:
-    """What a key opens now; None: it is not valid."""
+    """What a key gives access to now; None if it is not valid."""
     with open_reader(config.parent / "state" / FILE_NAME) as connection:
         found = make_table(read_keys(connection), time.time()).match(secret.strip())
     return None if found is None or found.deployments is None else set(found.deployments)

@@ -20,7 +20,7 @@ sys.stdin.read()
 
 
 def make_proc(root: Path, cmdline: str, state: str = "0A") -> Path:
-    """A process that has the socket 77 at port 9000."""
+    """A ``/proc`` with a process that has the socket 77 at port 9000."""
     fd = root / "12" / "fd"
     fd.mkdir(parents=True)
     (root / "net").mkdir()

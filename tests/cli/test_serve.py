@@ -31,7 +31,7 @@ def assert_one_line(stderr: str, *words: str) -> None:
 
 
 def serve(*arguments: str | Path, **environment: str) -> tuple[int, str]:
-    """The exit code, and what it said: for what it does not come to serve."""
+    """The exit code and the output of a ``serve`` that fails before it serves."""
     process = PreparedProcess(["serve", *map(str, arguments)], {**ENVIRONMENT, **environment})
     assert process.stderr is not None
     with process.stderr:

@@ -107,7 +107,8 @@ def test_cancelling_says_what_came_of_it() -> None:
 
 
 def test_of_a_proxy_that_runs(tmp_path: Path) -> None:
-    """The rows have what the columns show; a stream that is cancelled ends at its client."""
+    """The rows have the values of the columns; a stream that is cancelled also ends at its
+    client."""
     key = mint().key
     hanging = Script(ending=Ending.HANG, after_events=3)
     with simulator_thread(m=hanging) as node:
@@ -149,7 +150,7 @@ def ask_for_stream(url: str, key: str) -> http.client.HTTPConnection:
 
 
 def test_at_a_terminal(tmp_path: Path) -> None:
-    """200 streams in tmux."""
+    """Two hundred streams are shown in tmux."""
     replies = {STATUS: (200, MANY), CANCEL: (202, {"cancelled": "r199"})}
     environment = {**ENVIRONMENT, "CASEDESK_PROXY_KEY": "secret"}
     with fake_admin(replies) as admin:

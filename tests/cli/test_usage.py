@@ -17,7 +17,7 @@ from tests.ledger.book import at, enter
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """A directory whose file is open, as it is beside a running proxy."""
+    """A directory whose state file is open, as if a proxy were running."""
     connection = open_writer(tmp_path / FILE_NAME)
     enter(
         connection, at("2026-01-01 10:00"), key="alice", model="m", prompt=1200, output=30,

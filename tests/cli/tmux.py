@@ -18,7 +18,7 @@ _ENDED = "ended with "
 
 
 class Terminal:
-    """What a program draws there, and the keys that are pressed. ``folder`` has tmux's socket."""
+    """A program's screen in tmux, and a keyboard for it. ``folder`` has tmux's socket."""
 
     def __init__(
         self, folder: Path, command: Sequence[str], environment: Mapping[str, str]
@@ -32,14 +32,14 @@ class Terminal:
         )  # fmt: skip
 
     def press(self, *keys: str) -> None:
-        """Letters, or names as tmux has them, such as Down."""
+        """Press keys: letters, or tmux's names, such as Down."""
         self._run("send-keys", *keys)
 
     def screen(self) -> list[str]:
         return self._run("capture-pane", "-p").splitlines()
 
     def ask(self, variable: str) -> str:
-        """One of tmux's own."""
+        """Run one of tmux's commands."""
         return self._run("display-message", "-p", f"#{{{variable}}}").strip()
 
     def wait_for(self, words: str) -> list[str]:
@@ -50,7 +50,7 @@ class Terminal:
         return shown
 
     def wait_for_end(self) -> list[str]:
-        """The last screen, with the program's exit code."""
+        """The last screen, which contains the program's exit code."""
         return self.wait_for(_ENDED)
 
     def close(self) -> None:

@@ -42,21 +42,21 @@ _CONFIG = {
 
 @dataclass(frozen=True)
 class Desk:
-    """``home``: an empty folder for a client's files."""
+    """``home`` is an empty folder for a client's files."""
 
     enter: list[str]
     proxy: Process
     home: Path
 
     def fill(self, text: str) -> str:
-        """A page's block, with this host and this key."""
+        """A block of the page, with this host and this key."""
         return re.sub(r"\bHOST\b", "127.0.0.1", re.sub(r"\bKEY\b", _KEY, text))
 
     def run(
         self, *command: str | Path, text: str = "", cwd: Path | None = None,
         environment: Mapping[str, str],
     ) -> subprocess.CompletedProcess[str]:  # fmt: skip
-        """``text`` is its input; it has this environment alone."""
+        """Run a command with the input ``text``, in this environment alone."""
         return subprocess.run(
             [*self.enter, "env", "-i", *(f"{key}={value}" for key, value in environment.items()),
              *map(str, command)],

@@ -55,7 +55,7 @@ args = ["{server}"]
 
 @dataclass
 class Told:
-    """What one run came to: the events that it printed."""
+    """The events that one run printed."""
 
     status: int
     events: list[dict[str, Any]] = field(repr=False)
@@ -180,7 +180,8 @@ async def test_an_unknown_model(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def desk_with_llama(home: Path) -> AsyncIterator[tuple[Desk, RunningGateway, LlamaNode]]:
-    """Codex's own instructions are left out: 20 000 of 40 000 tokens of one letter each."""
+    """Codex's own instructions are left out: they are 20 000 of 40 000 tokens of one letter
+    each."""
     write_model(home / "tiny.gguf", tool="mcp__sights__look", city="Rome", context=WIDE_TOKENS)
     (home / "short.md").write_text("Be brief.")
     with llama_server(home / "tiny.gguf", wide=True) as node:
@@ -197,8 +198,8 @@ async def desk_with_llama(home: Path) -> AsyncIterator[tuple[Desk, RunningGatewa
 
 @pytest.mark.timeout(900)
 async def test_a_real_llama_server(tmp_path: Path) -> None:
-    """The tool is called and its result answered, the conversation is resumed, and the node is
-    killed while it speaks: in one test, as its first prompt takes long."""
+    """One test for several things, because the first prompt takes long: the tool is called and its
+    result answered, the conversation is resumed, and the node is killed during an answer."""
     async with desk_with_llama(tmp_path) as (here, proxy, node):
         told = await here.codex("tiny", "Look at Rome")
         (call,) = told.calls
@@ -222,7 +223,8 @@ async def test_a_real_llama_server(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 async def test_the_pages_lines(tmp_path: Path) -> None:
-    """docs/clients.md as it is; what follows `codex` stands in for a person who types to it."""
+    """The lines of docs/clients.md are run as they are; the arguments of `codex` replace a person's
+    typing."""
     page = "docs/clients.md"
     typed = find_block(page, "export DESK_KEY").rstrip()
     asking = "codex exec --json --skip-git-repo-check Hello"

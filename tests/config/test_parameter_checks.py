@@ -18,7 +18,7 @@ START = 'nodes: {a: {url: "http://127.0.0.1:1"}}\ndeployments: {d: {auth: none, 
 
 
 def told(alias: str) -> list[str]:
-    """The complaints, else the warnings, about an alias of this text."""
+    """The complaints about an alias of this text; without complaints, its warnings."""
     try:
         found = load_config(f"{START}aliases: {{x: {alias}}}}}}}", "f").warnings
     except ConfigError as error:

@@ -14,7 +14,7 @@ GOOD = {
 
 
 def found(**changed: object) -> list[tuple[tuple[str | int, ...], str]]:
-    """What is wrong (not merely odd) when GOOD is changed so."""
+    """The errors, without the warnings, of GOOD with this change."""
     findings = cross_check({**GOOD, **changed})
     return [(one.path, f"{one.message}; {one.remedy}") for one in findings if not one.warns]
 

@@ -97,7 +97,8 @@ SECRETS = (
 
 @table("secret", SECRETS)
 def test_what_looks_like_a_secret_is_not_repeated(secret: str) -> None:
-    """Wherever it was put: as a key, as a name, as a value of the wrong type."""
+    """A secret is not repeated, whether it was written as a key, as a name, or as a value of the
+    wrong type."""
     assert secret not in spell(("nodes", "a", secret))
     places = (
         "{{s}: 1}", "{nodes: {a: {{s}: 1}}}", "{nodes: {a: {api_key: {{s}: 1}}}}",

@@ -12,7 +12,7 @@ from tests.fixtures.table import table
 
 
 def told(section: str, line: str) -> str:
-    """The complaint about one line in an otherwise good file, without its place."""
+    """The complaint, without its place, about one line in a file that is otherwise good."""
     sections = {
         "server": {},
         "nodes": {"a": {"url": "http://127.0.0.1:1"}},

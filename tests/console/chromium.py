@@ -44,7 +44,7 @@ def _program() -> str:
 
 @asynccontextmanager
 async def chromium(folder: Path) -> AsyncIterator[Browser]:
-    """One browser, which writes down each of its connections in ``folder``."""
+    """One browser, which records each of its connections in ``folder``."""
     log = f"--log-net-log={folder / _LOG}"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_program(), args=[log, *_QUIET])
@@ -53,9 +53,8 @@ async def chromium(folder: Path) -> AsyncIterator[Browser]:
 
 
 def read_addresses(folder: Path) -> set[str]:
-    """``host:port`` of all that it connected to, or tried to, and of all that it sent datagrams
-    to: a socket that is given an address and never used is how it finds out whether there is a
-    route."""
+    """``host:port`` of all connections and of all attempts at one, and of all datagrams. A socket
+    that gets an address and is never used is not counted: the browser looks for a route so."""
     log: dict[str, Any] = json.loads((folder / _LOG).read_text())
     numbers = {number: name for name, number in log["constants"]["logEventTypes"].items()}
     found: set[str] = set()

@@ -29,7 +29,8 @@ USER = {"name": "dora", "password": PASSWORD_HASH, "deployments": ["desk"], "adm
 
 
 class Browser:
-    """One person's: it keeps cookies, and says of each request that a page of ours sends it."""
+    """One person's browser. It keeps cookies, and each request says that a page of this origin sent
+    it."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -39,7 +40,7 @@ class Browser:
         )  # fmt: skip
 
     async def ask(self, method: str, path: str, body: object = None, **more: Any) -> Any:
-        """Status and JSON; None where there is no body."""
+        """The status and the JSON of a reply; None if it has no body."""
         given = {} if body is None else {"json": body}
         async with self.session.request(method, path, **given, **more) as reply:
             data = await reply.read()
@@ -68,8 +69,8 @@ class Room:
 
 @asynccontextmanager
 async def room(folder: Path, **settings: Any) -> AsyncIterator[Room]:
-    """Keys alice (desk) and root (an admin), the user dora. ``settings`` go over the
-    configuration's sections."""
+    """A console with the keys alice (desk) and root (an admin), and the user dora. ``settings``
+    replace parts of the configuration."""
     store = StoreWriter(folder / FILE_NAME, gather_s=0.001)
     await asyncio.to_thread(store.start)
     slow = Script(ending=Ending.HANG, after_events=3, words_per_second=0)

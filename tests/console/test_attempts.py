@@ -29,13 +29,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def attempts(clock: Clock) -> Iterator[SignInAttempts]:
-    """Counted without a state file."""
+    """Attempts that are counted without a state file."""
     with closing(SignInAttempts(None, clock)) as own:
         yield own
 
 
 async def fail(attempts: SignInAttempts, clock: Clock, times: int, *who: str) -> list[float]:
-    """As soon as it is allowed; how long each had to wait."""
+    """Fail as soon as an attempt is allowed; returns how long each had to wait."""
     waits = []
     for _ in range(times):
         wait_s = await attempts.begin(who)

@@ -138,7 +138,7 @@ async def test_it_reads_again_once_it_hears_of_news(tmp_path: Path) -> None:
 
 
 async def test_it_reads_again_now_and_then_and_after_a_failure(tmp_path: Path) -> None:
-    """When others used a session is no news."""
+    """The times at which other processes used a session are not a change."""
     clock, looks = Clock(), asyncio.Queue[None]()
 
     class Counted(SessionBook):

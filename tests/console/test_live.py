@@ -13,7 +13,7 @@ from tests.console.test_status import stream
 
 
 async def next_event(reply: aiohttp.ClientResponse, wanted: str) -> Any:
-    """The data of the next event of that name."""
+    """The data of the next event with that name."""
     while True:
         block = (await reply.content.readuntil(b"\n\n")).decode()
         name, _, data = block.partition("\ndata: ")

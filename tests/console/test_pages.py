@@ -82,7 +82,7 @@ async def browser(folder: Path) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, gateway: Gateway) -> AsyncIterator[Page]:
-    """At the sign-in. What the pages say on the browser's console is a failure."""
+    """A page at the sign-in. The test fails if a page writes to the browser's console."""
     context = await browser.new_context(
         base_url=gateway.urls[0], viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
     )
@@ -103,7 +103,7 @@ async def page(browser: Browser, gateway: Gateway) -> AsyncIterator[Page]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def shown(browser: Browser, gateway: Gateway) -> AsyncIterator[Page]:
-    """Of the console's origin, for its modules alone."""
+    """The requests to the console's origin for its own modules."""
     page = await browser.new_page(base_url=gateway.urls[0])
     await page.goto("/console/")
     yield page
@@ -128,7 +128,7 @@ async def send(page: Page, ending: str) -> None:
 
 
 async def begin_stream(page: Page) -> None:
-    """One of a minute, as the page's own request."""
+    """Begin a stream of one minute by the page's own request."""
     await page.evaluate(
         """() => void fetch("/proxy/desk/openai/v1/chat/completions", {
             method: "POST", body: JSON.stringify({
@@ -138,7 +138,7 @@ async def begin_stream(page: Page) -> None:
 
 
 async def find_faults(page: Page, *, only: str = "") -> list[str]:
-    """What axe-core thinks serious or worse, by one rule or by all."""
+    """Faults that axe-core calls serious or worse, by one rule or by all."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE.read_text())
     rules = {"runOnly": [only]} if only else {}
@@ -167,7 +167,7 @@ async def test_signing_in_and_out(page: Page) -> None:
 
 
 async def test_a_session_that_ends_is_said_so(page: Page) -> None:
-    """And whoever signs in again is where he was."""
+    """A user who signs in again returns to the same page."""
     await sign_in(page)
     await page.goto("/console/#usage")
     await page.context.clear_cookies()
@@ -183,7 +183,8 @@ async def test_a_session_that_ends_is_said_so(page: Page) -> None:
 
 
 async def test_the_status_comes_back_after_an_error_of_a_reverse_proxy(page: Page) -> None:
-    """Behind which a browser does not try again by itself."""
+    """A browser does not repeat a request on its own that a reverse proxy has answered with an
+    error."""
     await sign_in(page)
     await page.route("**/console/api/events", lambda route: route.fulfill(status=502))
     await page.reload()
@@ -278,7 +279,8 @@ async def test_a_file_is_sent_and_a_refusal_is_shown(page: Page, node: Simulator
 async def test_what_becomes_of_other_files(
     shown: Page, surface: str, name: str, kind: str, part: Any
 ) -> None:
-    """Of what the page would send: which nodes take it is another question."""
+    """The test is about the request that the page would send, not about the nodes that accept
+    it."""
     outcome = await shown.evaluate(
         """async ([surface, file]) => {
             const { makeRequest } = await import("/console/surfaces.js");
@@ -297,7 +299,8 @@ async def test_what_becomes_of_other_files(
 async def test_what_the_playground_writes_as_code_runs(
     page: Page, gateway: Gateway, node: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Against the proxy. In Python with a file alone: the libraries take long."""
+    """The code runs against the proxy. Only Python's is run with a file, since its libraries take
+    long to import."""
     monkeypatch.setenv("CASEDESK_KEY", KEY)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "it's a dot.png").write_bytes(FILE)
@@ -343,7 +346,7 @@ async def run(*command: str) -> str:
 
 
 def run_python(code: str) -> str:
-    """Here, as the libraries take longer to import than to answer."""
+    """Run the code in this process, as importing the libraries takes longer than an answer."""
     with redirect_stdout(io.StringIO()) as out:
         exec(compile(code, "playground", "exec"), {})
     return out.getvalue()
@@ -436,8 +439,8 @@ async def test_a_key_that_cannot_be_made_says_why(page: Page) -> None:
 async def test_no_serious_fault_and_nothing_wider_than_the_screen(
     page: Page, size: str, scheme: Any, other: Any, width: int, height: int, tmp_path: Path
 ) -> None:
-    """In both schemes, of which the other differs in its colours alone. Makes the documentation's
-    pictures, too, where ``make pictures`` runs it."""
+    """Both colour schemes are checked; they differ only in colours. ``make pictures`` uses this
+    test to take the documentation's pictures."""
     pictures = Path(os.environ.get("CASEDESK_PICTURES", tmp_path))
     await page.set_viewport_size({"width": width, "height": height})
     faults: dict[str, list[str]] = {}
@@ -471,7 +474,7 @@ async def test_no_serious_fault_and_nothing_wider_than_the_screen(
 
 
 async def test_an_operation_is_tried_out_in_swagger_ui(page: Page) -> None:
-    """By the session's cookie alone."""
+    """The session's cookie is the only credential."""
     await sign_in(page)
     await page.goto("/swagger-ui?urls.primaryName=OpenAI API, chat and Responses")
     operation = page.locator(".opblock").filter(has=page.locator('[data-path="/v1/models"]'))
@@ -504,7 +507,7 @@ async def test_everything_by_keyboard(page: Page) -> None:
 
 
 async def test_no_request_leaves_the_machine(browser: Browser, folder: Path) -> None:
-    """The last test: the log is whole when the browser is closed."""
+    """This is the last test, since the log is complete only when the browser has been closed."""
     await browser.close()
     found = read_addresses(folder)
     assert found

@@ -29,7 +29,7 @@ async def stream(one: Room, key: str = "t0ken", model: str = "slow") -> aiohttp.
 
 
 async def rest_of(reply: aiohttp.ClientResponse) -> str:
-    """Up to its end, which is none of a whole reply."""
+    """The rest of a reply, up to the end of the connection."""
     pieces = [b""]
     with pytest.raises(aiohttp.ClientPayloadError):
         while True:
@@ -39,7 +39,7 @@ async def rest_of(reply: aiohttp.ClientResponse) -> str:
 
 
 async def count_rounds(future: asyncio.Future[Any]) -> int:
-    """Of the loop, until it is done."""
+    """Count the rounds of the loop until it is done."""
     rounds = 0
     while not future.done():
         await asyncio.sleep(0)

@@ -29,13 +29,13 @@ deployments:
 
 @dataclass
 class Manager:
-    """What a service manager would hear."""
+    """The messages that a service manager would get."""
 
     socket: socket.socket
     heard: list[str] = field(default_factory=list)
 
     def wait_for(self, line: str, seconds: float = PATIENCE_S) -> str:
-        """The first message from now on that holds ``line``."""
+        """The first message from now on that contains ``line``."""
         deadline = time.monotonic() + seconds
         while True:
             self.socket.settimeout(max(deadline - time.monotonic(), 0.01))
@@ -50,7 +50,7 @@ class Manager:
 
 @dataclass
 class Process:
-    """``public`` and ``admin`` are ports; ``lines`` what it has logged so far."""
+    """``public`` and ``admin`` are ports; ``lines`` are the lines logged so far."""
 
     popen: subprocess.Popen[str] | PreparedProcess
     manager: Manager
@@ -60,7 +60,7 @@ class Process:
     lines: list[str] = field(default_factory=list)
 
     def read_until(self, *words: str) -> str:
-        """The next line on stderr that holds all the words."""
+        """The next line of stderr that contains all the words."""
         assert self.popen.stderr is not None
         for line in self.popen.stderr:
             self.lines.append(line.rstrip("\n"))
@@ -87,8 +87,8 @@ def daemon(
     command: tuple[str, ...] = (), inherited: tuple[int, ...] = (),
     stderr: int = subprocess.PIPE, **environment: str,
 ) -> Iterator[Process]:  # fmt: skip
-    """A daemon that is ready. Ended on leaving, whatever happened. ``command``: a program to start,
-    which gets what is ``inherited``; without one a prepared process does."""
+    """A daemon that serves. It is ended when the block ends, also after an error. ``command``: a
+    program to start, which gets the ``inherited`` sockets; None: a prepared process is used."""
     file = folder / "config.yaml"
     file.write_text(text or CONFIG.format(url=url, drain=drain, server=server))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:

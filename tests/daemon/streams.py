@@ -14,7 +14,8 @@ __all__ = ["Streamed", "ask", "read_words", "request", "stream"]
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """``words`` as they came; ``whole`` when the message ended as HTTP and the protocol say."""
+    """``words`` in the order of their arrival; ``whole``: the message ended as HTTP and the
+    protocol require."""
 
     status: int
     words: list[str]
@@ -31,7 +32,7 @@ def request(script: str, *headers: str, stream: bool = True) -> bytes:
 async def stream(
     port: int, script: str, begun: asyncio.Event | None = None, first: asyncio.Event | None = None
 ) -> Streamed:
-    """One stream on a connection of its own. Raises OSError where nobody accepts or answers it."""
+    """One stream on a connection of its own. Raises OSError if no process accepts or answers it."""
     async with raw_client.connect(f"http://127.0.0.1:{port}") as client:
         client.write(request(script, "Connection: close"))
         if begun is not None:
@@ -40,7 +41,8 @@ async def stream(
 
 
 async def read_stream(client: RawClient, first: asyncio.Event | None = None) -> Streamed:
-    """The next reply, or as much of it as there is; ``first`` is set with its first chunk."""
+    """The next reply, or as much of it as there is; ``first`` is set when its first chunk
+    arrives."""
     await client.head()
     if first is not None:
         await client.until(lambda: len(client.unread) or None)
@@ -62,7 +64,7 @@ def read_words(body: bytes) -> list[str]:
 
 
 async def ask(port: int, script: str = "words=3") -> Streamed:
-    """A short request that is answered in one piece."""
+    """A short request, which is answered in one piece."""
     async with raw_client.connect(f"http://127.0.0.1:{port}") as client:
         client.write(request(script, "Connection: close", stream=False))
         return await read_stream(client)

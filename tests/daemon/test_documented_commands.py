@@ -41,13 +41,13 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 
 def place(proxy: Process, text: str) -> str:
-    """The ports are this daemon's."""
+    """A command of the page, with this daemon's ports."""
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{proxy.public}")
     return text.replace("127.0.0.1:9180", f"127.0.0.1:{proxy.admin}")
 
 
 def surroundings(proxy: Process, **variables: str) -> dict[str, str]:
-    """The daemon's file is where a service has it."""
+    """The environment in which the daemon's file is at the usual place of a service."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     own = {"PATH": path, "CASEDESK_PROXY_CONFIG": str(proxy.file)}
     own["CASEDESK_PROXY_ADMIN"] = f"127.0.0.1:{proxy.admin}"
@@ -55,7 +55,7 @@ def surroundings(proxy: Process, **variables: str) -> dict[str, str]:
 
 
 def type_in(proxy: Process, commands: str, **variables: str) -> list[str]:
-    """The lines of stdout."""
+    """Run the command; returns the lines of stdout."""
     done = subprocess.run(
         ["bash", "-ec", place(proxy, commands)], env=surroundings(proxy, **variables),
         capture_output=True, text=True, check=False, timeout=PATIENCE_S,
@@ -72,7 +72,7 @@ def in_terminal(proxy: Process, folder: Path, commands: str) -> Iterator[Termina
 
 
 def make_key(proxy: Process, name: str, *options: str) -> str:
-    """One that counts already."""
+    """A key that is already valid."""
     (key,) = type_in(proxy, f"casedesk-proxy key new --name {name} {' '.join(options)}")
     proxy.read_until("keys changed in the state file", name)
     return key
@@ -106,7 +106,7 @@ def test_keys_over_http(proxy: Process) -> None:
 
 
 def test_users(proxy: Process, tmp_path: Path) -> None:
-    """In a terminal, which asks for passwords."""
+    """The command runs in a terminal, since it asks for passwords."""
     with in_terminal(proxy, tmp_path, find_block("docs/console.md", "user new dora")) as opened:
         new = "dora: created; may use desk, an admin\nPassword:"
         again = "\nRepeat for confirmation:"
@@ -133,7 +133,7 @@ def test_what_answers_most_questions(proxy: Process, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", find_blocks("docs/clients.md", "python")[:3])
 def test_the_vendors_sdks(proxy: Process, text: str) -> None:
-    """The others are run by `make check-clients`."""
+    """`make check-clients` runs the other blocks of the page."""
     text = text.replace("/proxy/desk/", "/proxy/sdks/").replace("HOST:8080", "127.0.0.1:8080")
     done = subprocess.run(
         [sys.executable, "-c", place(proxy, text)], env=ENVIRONMENT, capture_output=True, text=True,

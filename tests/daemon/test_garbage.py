@@ -19,7 +19,7 @@ class Cycle:
 
 @pytest.fixture
 def passes() -> Iterator[list[int]]:
-    """The generations that were looked at."""
+    """The generations that the collector has examined."""
     seen: list[int] = []
 
     def note(phase: str, info: dict[str, int]) -> None:
@@ -33,7 +33,8 @@ def passes() -> Iterator[list[int]]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _what_was_frozen_is_again() -> Iterator[None]:
-    """All that was imported to collect tests: the next ones would look for garbage among it."""
+    """Freeze all objects again that were imported to collect tests: otherwise the next tests would
+    search them for garbage."""
     yield
     gc.freeze()
 

@@ -33,7 +33,7 @@ def node() -> Iterator[SimulatorThread]:
 
 @contextmanager
 def successor(process: Process) -> Iterator[int]:
-    """The process that the manager was told of; ended on leaving."""
+    """The process that was announced to the manager; it is ended when the block ends."""
     named = re.search(r"MAINPID=(\d+)\nREADY=1", process.manager.wait_for("MAINPID="))
     assert named
     pid = int(named[1])
@@ -52,7 +52,7 @@ async def begin(process: Process, script: str = LONG) -> asyncio.Task:  # type: 
 
 
 async def gone(pid: int) -> None:
-    """Until a process that is nobody's child here has ended."""
+    """Wait until a process that is not our child has ended."""
     descriptor = os.pidfd_open(pid)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -94,7 +94,7 @@ async def test_a_successor_serves_before_the_old_one_drains(
 async def test_a_successor_that_stops_waits_for_what_still_drains(
     node: SimulatorThread, tmp_path: Path
 ) -> None:
-    """The manager kills what is left of a service when its main process ends."""
+    """When a service's main process ends, the manager kills its other processes."""
     with daemon(tmp_path, node.url) as process:
         streaming = await begin(process)
         process.send(signal.SIGUSR2)
@@ -125,7 +125,7 @@ async def test_a_successor_that_does_not_start_changes_nothing(
 
 
 async def test_without_a_manager_nobody_follows(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever started it would take its end for the service's."""
+    """The program that started the daemon would take its end for the service's end."""
     handover = Handover(None, Notifier(None))  # type: ignore[arg-type]
     handover.request()
     await handover.stop()

@@ -16,7 +16,7 @@ FIRST = 700
 
 @contextmanager
 def descriptors(*sockets: socket.socket) -> Iterator[None]:
-    """The sockets at FIRST and on, as a manager leaves them."""
+    """The sockets from descriptor FIRST on, as a manager passes them."""
     with ExitStack() as stack:
         for number, sock in enumerate(sockets, FIRST):
             stack.enter_context(sock)

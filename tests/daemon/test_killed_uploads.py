@@ -44,15 +44,15 @@ def kill_soon(proxy: ProxyProcess, seconds: float) -> threading.Timer:
 
 
 class Uploader:
-    """Uploads one file after another. ``path``: where the last one goes on; ``files``: those whose
-    end was confirmed."""
+    """Uploads one file after another. ``path``: the URL of the upload that runs; ``files``: those
+    whose end was confirmed."""
 
     def __init__(self) -> None:
         self.path: str | None = None
         self.files: list[str] = []
 
     def go_on(self, client: httpx.Client) -> None:
-        """To the end of a file."""
+        """Continue until the end of a file."""
         if self.path is None:
             begun = client.post("/upload/v1beta/files", headers=START)
             self.path = httpx.URL(begun.headers["x-goog-upload-url"]).raw_path.decode()

@@ -47,7 +47,8 @@ async def end(process: Process) -> int:
 
 
 async def test_a_pipe_that_nobody_reads(node: SimulatorThread, tmp_path: Path) -> None:
-    """It holds 64 KiB, some 200 lines; then the loop stood still, and SIGTERM did nothing."""
+    """The pipe holds 64 KiB, about 200 lines. Once it was full, the loop stood still and SIGTERM
+    had no effect."""
     with daemon(tmp_path, node.url) as process:
         running = asyncio.ensure_future(stream(process.public, "words=100&words_per_second=50"))
         for _ in range(20):
@@ -63,7 +64,7 @@ async def test_a_pipe_that_nobody_reads(node: SimulatorThread, tmp_path: Path) -
 
 
 async def test_a_full_disk(node: SimulatorThread, tmp_path: Path) -> None:
-    """At the start, before anything is served, and with each line."""
+    """The disk is full at the start, before the daemon serves, and at each line."""
     text = CONFIG.format(url=node.url, folder=tmp_path)
     full = os.open("/dev/full", os.O_WRONLY)
     try:
@@ -75,7 +76,8 @@ async def test_a_full_disk(node: SimulatorThread, tmp_path: Path) -> None:
 
 
 async def test_a_log_that_is_closed(node: SimulatorThread, tmp_path: Path) -> None:
-    """No connection or file may get its number, and with it the lines."""
+    """No other connection or file may get its descriptor number: the lines would be written into
+    that."""
     text = CONFIG.format(url=node.url, folder=tmp_path)
     shell = ("sh", "-c", 'exec "$0" -m casedesk_proxy "$@" <&- >&- 2>&-', sys.executable)
     with daemon(tmp_path, node.url, text=text, command=shell, stderr=subprocess.DEVNULL) as process:

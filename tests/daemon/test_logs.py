@@ -72,7 +72,7 @@ thread.join()
 
 
 def test_what_python_prints_goes_into_the_log() -> None:
-    """It would be written at once, and wait for whoever reads."""
+    """A direct write would be immediate, and would wait for the reader of stderr."""
     done = subprocess.run(
         [sys.executable, "-c", PRINTING], capture_output=True, text=True, check=True
     )

@@ -37,7 +37,7 @@ def numbers(count: int) -> list[str]:
 
 @asynccontextmanager
 async def streaming(process: Process, script: str, count: int = 1) -> AsyncIterator[list]:  # type: ignore[type-arg]
-    """Streams that have begun; their tasks."""
+    """Begin streams; returns their tasks."""
     firsts = [asyncio.Event() for _ in range(count)]
     tasks = [asyncio.ensure_future(stream(process.public, script, first=one)) for one in firsts]
     await asyncio.gather(*(one.wait() for one in firsts))
@@ -125,7 +125,7 @@ async def test_a_request_that_has_no_reply_yet_is_answered_at_the_end(
 
 
 async def test_kept_connections_get_one_last_answer(node: SimulatorThread, tmp_path: Path) -> None:
-    """A client that pools connections sends on one while the service begins to stop."""
+    """A client that pools connections sends a request while the service begins to stop."""
     with daemon(tmp_path, node.url) as process:
         url = f"http://127.0.0.1:{process.public}"
         peers = [await open_client(url) for _ in range(3)]
@@ -209,7 +209,8 @@ async def test_a_storm_of_reloads_breaks_no_stream(node: SimulatorThread, tmp_pa
 async def test_a_pipe_for_a_file_hangs_neither_reloads_nor_the_end(
     node: SimulatorThread, tmp_path: Path, which: str
 ) -> None:
-    """As a mount that hangs does. The limit is half a minute; whoever asks again waits for 5 s."""
+    """A pipe hangs like a mount that does not answer. The file's limit is 30 s; a second reload
+    waits 5 s for the first."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with daemon(tmp_path, node.url) as process:
@@ -267,7 +268,8 @@ async def test_the_watchdog_is_fed_while_the_loop_turns(
 
 
 async def test_sockets_are_handed_over(node: SimulatorThread, tmp_path: Path) -> None:
-    """As systemd does it: descriptor 3, and a LISTEN_PID that only a forked child can know."""
+    """The test does what systemd does: descriptor 3, and a LISTEN_PID that only a forked child can
+    know."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         number = listener.fileno()

@@ -58,7 +58,7 @@ async def test_a_program_that_ends_is_no_successor(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_never_serves_is_waited_for_no_longer(tmp_path: Path) -> None:
-    """It ends when the channel does, which is its descriptor 3."""
+    """The wait ends when the program closes its descriptor 3, the channel."""
     program = script(tmp_path, "cat <&3 >/dev/null 2>&1")
     with pytest.raises(SuccessionError, match="did not serve within"):
         await start_successor([str(program)], os.environ, [], start_s=0.01)

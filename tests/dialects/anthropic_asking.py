@@ -34,7 +34,7 @@ def context(engine: EngineSpec = VLLM, **changes: Any) -> Context:
 
 
 def asking(*messages: Any, **fields: Any) -> dict[str, Any]:
-    """A request; a message may be given by its content, then it is the user's."""
+    """A request; a message that is given by its content alone is the user's."""
     full = [one if isinstance(one, dict) else user(one) for one in messages or ("Hello",)]
     return {"model": "claude", "max_tokens": 64, "messages": full, **fields}
 
@@ -99,7 +99,7 @@ def error(body: dict[str, Any], engine: EngineSpec = VLLM) -> ProxyError:
 
 
 def bad(body: dict[str, Any], engine: EngineSpec = VLLM) -> list[str]:
-    """The paths of a 400 as Anthropic's."""
+    """The paths of an error 400 in Anthropic's form."""
     found = error(body, engine)
     assert type(found) is BadRequest, found
     return [one.path for one in found.violations]
@@ -108,7 +108,7 @@ def bad(body: dict[str, Any], engine: EngineSpec = VLLM) -> list[str]:
 def refused(
     body: dict[str, Any], engine: EngineSpec = VLLM, code: str = "unsupported_anthropic_feature"
 ) -> list[str]:
-    """The paths of what the node could not serve."""
+    """The paths of the fields that the node does not support."""
     found = error(body, engine)
     assert isinstance(found, Unsupported), found
     assert found.code == code
@@ -117,7 +117,7 @@ def refused(
 
 
 def events(stream: bytes) -> list[dict[str, Any]]:
-    """The events of a stream, each of which must stand there as Anthropic writes it."""
+    """The events of a stream. Each must have the form of Anthropic's."""
     found = []
     for frame in stream.decode().split("\n\n")[:-1]:
         name, data = frame.split("\n")

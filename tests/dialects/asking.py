@@ -79,7 +79,7 @@ def error(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Pr
 
 
 def bad(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> list[str]:
-    """The paths of a 400 as Google's."""
+    """The paths of an error 400 in Google's form."""
     found = error(body, engine, **changes)
     assert type(found) is BadRequest, found
     return [one.path for one in found.violations]
@@ -88,7 +88,7 @@ def bad(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> list
 def refused(
     body: dict[str, Any], engine: EngineSpec = VLLM, code: str = "unsupported_gemini_feature"
 ) -> list[str]:
-    """The paths of what the node could not serve."""
+    """The paths of the fields that the node does not support."""
     found = error(body, engine)
     assert isinstance(found, Unsupported)
     assert found.code == code

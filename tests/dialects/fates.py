@@ -17,7 +17,8 @@ Body = dict[str, Any]
 
 
 def find_fate(transpose: Callable[[Body], Transposed], plain: Body, changed: Body) -> Fate:
-    """``plain`` is the request without the field. What is judged as wrong has been read."""
+    """``plain`` is the request without the field. A field that is reported as invalid has been
+    read."""
     before = transpose(plain)
     try:
         after = transpose(changed)
@@ -31,7 +32,7 @@ def find_fate(transpose: Callable[[Body], Transposed], plain: Body, changed: Bod
 
 
 def fields_read(*modules: str) -> set[str]:
-    """The names that such modules of dialects/ look up: ``x.get("name")``, ``x["name"]`` and
+    """The names that these modules of dialects/ look up: ``x.get("name")``, ``x["name"]`` and
     ``"name" in x``."""
     found: set[str] = set()
     for module in modules:
@@ -63,7 +64,7 @@ def all_fields(messages: Messages) -> set[str]:
 
 
 def constants(*modules: str) -> set[str]:
-    """Every text that such modules hold."""
+    """Every text constant in these modules."""
     return {
         node.value
         for module in modules
@@ -82,7 +83,8 @@ def of_fate(messages: Messages, *fates: Fate) -> list[tuple[str, str]]:
 
 
 def check_references(messages: Messages) -> None:
-    """Every message that a field names is there, and each but the requests is named."""
+    """Each message that a field refers to exists, and each message but the requests is referred
+    to."""
     named = {
         kind.removesuffix("[]")
         for fields in messages.values()

@@ -34,7 +34,7 @@ class Row(NamedTuple):
 
 
 def rows_of(*ledgers: str) -> list[pytest.param]:
-    """Cases for ``parametrize``; each row once, by its own name."""
+    """The rows as cases for ``parametrize``, each with its own name."""
     found: dict[str, Row] = {}
     for line in "\n".join(ledgers).splitlines():
         text = line.strip()
@@ -48,7 +48,7 @@ def rows_of(*ledgers: str) -> list[pytest.param]:
 
 
 def check(row: Row) -> None:
-    """Raises AssertionError where the row's test is gone, or is not about it any more."""
+    """Raises AssertionError if the row's test does not exist or is not about the field."""
     file, _, name = row.test.partition("::")
     path = TESTS / file
     assert path.is_file(), f"{row.name}: there is no {file}"
@@ -60,7 +60,7 @@ def check(row: Row) -> None:
 
 @cache
 def _parts(path: Path) -> dict[str, str]:
-    """Source of each function and constant of a module by its name."""
+    """The source of each function and constant of a module, by name."""
     source = path.read_text()
     lines = source.splitlines()
     parts = {}
@@ -79,7 +79,7 @@ def _names(node: ast.stmt) -> list[str]:
 
 
 def _with_uses(parts: dict[str, str], name: str) -> str:
-    """The source of a function and of what it uses of its module, at any remove."""
+    """The source of a function and of all parts of its module that it uses, directly or not."""
     seen, todo = {name: parts[name]}, [name]
     while todo:
         for one in ast.walk(ast.parse(seen[todo.pop()])):

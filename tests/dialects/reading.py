@@ -40,13 +40,13 @@ def translator(framing: Framing = Framing.SSE, client: str = "", **wanted: Any) 
 
 
 def play(*stream: bytes, framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> bytes:
-    """The whole of what the client gets."""
+    """All that the client gets."""
     reader = translator(framing, client, **wanted)
     return b"".join([reader.feed(piece) for piece in stream]) + reader.finish()
 
 
 def frames(reply: bytes) -> list[dict[str, Any]]:
-    """The chunks of an SSE reply framed exactly as Google does."""
+    """The chunks of an SSE reply, whose framing must be exactly Google's."""
     pieces = reply.split(b"\r\n\r\n")
     assert pieces.pop() == b""
     assert all(piece.startswith(b"data: ") for piece in pieces)
@@ -55,7 +55,7 @@ def frames(reply: bytes) -> list[dict[str, Any]]:
 
 
 def parts(*stream: bytes, **wanted: Any) -> list[list[dict[str, Any]]]:
-    """The parts of each chunk, everything else checked for being there."""
+    """The parts of each chunk; all other fields are checked for presence."""
     found = []
     for chunk in frames(play(*stream, **wanted)):
         (candidate,) = chunk["candidates"]
@@ -72,7 +72,7 @@ def last(*stream: bytes, **wanted: Any) -> dict[str, Any]:
 
 
 def breaks(*stream: bytes, **wanted: Any) -> str:
-    """What the client got of a stream that breaks."""
+    """What the client gets of a stream that breaks off."""
     reader = translator(**wanted)
     got = b""
     try:

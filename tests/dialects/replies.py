@@ -12,7 +12,8 @@ REPLIES = Path(__file__).parent.parent / "corpus" / "replies"
 
 
 class Recorded(NamedTuple):
-    """A node's reply as it stood on the wire; ``chunks`` are the body's pieces as it sent them."""
+    """A node's reply as it was on the wire; ``chunks`` are the pieces of the body as the node sent
+    them."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -50,7 +51,8 @@ _KINDS = tuple(
 
 
 def names(*patterns: str, kind: str = "") -> list[str]:
-    """Names of the recorded replies that fit a glob pattern, sorted; of one kind if it is given."""
+    """The sorted names of the recorded replies that match a glob pattern, and that are of this kind
+    if one is given."""
     found = {path.stem for one in patterns for path in REPLIES.glob(f"{one}.http")}
     return sorted(name for name in found if not kind or kind_of(name) == kind)
 
@@ -73,9 +75,9 @@ def read_reply(name: str) -> Recorded:
 
 
 def cuts(body: bytes, end: int) -> list[int]:
-    """Where a stream may break off: behind each event, at every byte of the fifty from ``end``,
-    where its finish is told, and of each line's end behind it, and at so many places between,
-    inside of lines, that a long one takes no longer."""
+    """Places where a stream may break off: after each event; at each byte from ``end``, where its
+    finish is reported, on for fifty bytes; after each later line's end; and at some places within
+    lines, so many that a long stream takes no longer than others."""
     step = 1 + len(body) // 50
     places = {*range(0, len(body), step), *range(end, len(body), 10), *range(end, end + 50)}
     places |= {found.end() for found in re.finditer(rb"\n\n", body)}

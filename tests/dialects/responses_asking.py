@@ -46,7 +46,7 @@ def context(engine: EngineSpec = VLLM, **changes: Any) -> Context:
 
 
 def asking(*items: Any, **fields: Any) -> dict[str, Any]:
-    """A request; an item may be given by its text, then it is the user's message."""
+    """A request; an item that is given by its text alone is the user's message."""
     made = [one if isinstance(one, dict) else said("user", one) for one in items]
     return {"model": "gpt", "input": made or "Hello", **fields}
 
@@ -72,7 +72,7 @@ def transposed(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) 
 
 
 def chat(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> dict[str, Any]:
-    """What the node gets."""
+    """The node's request."""
     return json.loads(transposed(body, engine, **changes).body)
 
 
@@ -89,7 +89,7 @@ def places(fault: ProxyError) -> list[str]:
 
 
 def read(pieces: list[bytes], **fields: Any) -> bytes | None:
-    """What a client gets of a node's reply in such pieces; None where it broke."""
+    """What a client gets of a node's reply in these pieces; None if it broke off."""
     made = transposed(asking(**fields)).translator
     try:
         return b"".join([made.feed(piece) for piece in pieces]) + made.finish()
@@ -111,8 +111,8 @@ def events(stream: bytes) -> list[dict[str, Any]]:
 
 
 class ResponsesProxy:
-    """What a client of the openai SDK finds at the other end, without a network. ``raw`` is the
-    body of the last reply."""
+    """The server side of a client of the openai SDK, without a network. ``raw`` is the body of the
+    last reply."""
 
     def __init__(self, reply: list[bytes], engine: EngineSpec = VLLM) -> None:
         self._reply = reply

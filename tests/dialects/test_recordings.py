@@ -61,7 +61,7 @@ REFUSALS = [name for name in names("*") if read_reply(name).status >= 400]
 
 
 def read(reader: Translator, *pieces: bytes) -> bytes:
-    """All that the client gets; StreamBroken passes."""
+    """All that the client gets, also before a StreamBroken."""
     return b"".join([reader.feed(piece) for piece in pieces]) + reader.finish()
 
 
@@ -109,7 +109,8 @@ def test_a_body_cut_anywhere_is_no_reply(name: str, reader: str) -> None:
 
 @table("name", names("*"))
 def test_a_stranger_is_never_a_whole_reply(name: str) -> None:
-    """Whatever a node sends with status 200: the client's frames, or the one error."""
+    """Whatever a node sends with status 200, the client gets frames of its own protocol, or the one
+    error."""
     faults = [
         f"{reader}: {fault}" for reader in READERS if (fault := _fault_of_stranger(name, reader))
     ]

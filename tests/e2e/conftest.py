@@ -19,7 +19,7 @@ NODE_KEY = "key-of-the-node"
 
 @dataclass(frozen=True)
 class Desk:
-    """The running proxy as its clients know it, and what stands behind it."""
+    """The running proxy, as its clients know it, and its nodes."""
 
     proxy: ProxyProcess
     node: SimulatorThread
@@ -32,8 +32,7 @@ class Desk:
         return f"{self.url}/proxy/{deployment}/{surface}"
 
     def last(self) -> Received:
-        """The last call that a client's request became at the simulated node; it never holds
-        what the client let itself in with."""
+        """The last request at the simulated node. It contains none of the clients' keys."""
         received = self.node.calls()[-1]
         seen = repr((received.target, received.headers, received.body))
         assert not [key for key in (KEY, WIDE_KEY, FOREIGN_KEY) if key in seen]
@@ -76,7 +75,8 @@ def desk_process(
 
 @pytest.fixture
 def desk(desk_process: ProxyProcess, simulated_node: SimulatorThread) -> Iterator[Desk]:
-    """The proxy's log of a test is shown if it fails; a bug in it fails every test."""
+    """If a test fails, the proxy's log of it is shown; an internal error in the log fails every
+    test."""
     simulated_node.forget()
     before = len(desk_process.log)
     yield Desk(desk_process, simulated_node)
@@ -92,7 +92,8 @@ def chat_only_process(
     llama_node: LlamaNode,
     thinking_llama_node: LlamaNode,
 ) -> Iterator[ProxyProcess]:
-    """Real nodes that are said to speak only OpenAI: every other client is transposed."""
+    """Real nodes that are configured as if they spoke only OpenAI, so all other clients are
+    translated."""
     aliases = {"tiny": "gemma2:9b", "gemini-*": "gemma2:9b", "claude-*": "gemma2:9b"}
     config = {
         "default_deployment": "tiny",
@@ -112,7 +113,7 @@ def chat_only_process(
 
 @pytest.fixture
 def chat_only(chat_only_process: ProxyProcess) -> Iterator[ProxyProcess]:
-    """As ``desk``, for the deployments ``tiny`` and ``thinks``."""
+    """Like ``desk``, for the deployments ``tiny`` and ``thinks``."""
     before = len(chat_only_process.log)
     yield chat_only_process
     log = chat_only_process.log[before:]

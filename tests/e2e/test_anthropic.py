@@ -167,7 +167,7 @@ def test_a_stream_cut_inside_an_event_is_noticed(desk: Desk) -> None:
 
 
 def test_a_query_on_the_path(desk: Desk) -> None:
-    """As Claude Code writes it."""
+    """Claude Code sends such a query."""
     with client(desk.mount("anthropic"), default_query={"beta": "true"}) as ai:
         assert create(ai, "sim").content[0].text == ANSWER
     assert desk.last().target == "/v1/messages?beta=true"

@@ -66,7 +66,7 @@ def test_right(desk: Desk, ask: Callable[[str], object], path: str) -> None:
     ],
 )
 def test_wrong(desk: Desk, ask: Callable[[str], object], path: str, told: str) -> None:
-    """In the SDK's own envelope, or it could not show the message."""
+    """The error is in the SDK's own envelope: otherwise the SDK could not show the message."""
     with pytest.raises(
         (genai.errors.ClientError, openai.NotFoundError, anthropic.NotFoundError)
     ) as caught:

@@ -43,7 +43,8 @@ async def test_no_room_for_a_body(
 
 
 async def test_descriptors_that_are_used_up(tmp_path: Path) -> None:
-    """The log says so once, the metric counts, and all goes on once there are some again."""
+    """The log reports it once, the metric counts it, and the proxy continues once descriptors are
+    free again."""
     config = {
         "server": {"admin": "127.0.0.1:0"},
         "nodes": {"n": {"url": "http://127.0.0.1:9", "models": ["m"], "engine": "openai"}},

@@ -25,7 +25,7 @@ more = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChe
 
 
 def cut(data: bytes, lengths: list[int]) -> list[bytes]:
-    """``data`` in pieces of those lengths, round and round."""
+    """``data`` in pieces of these lengths, which are used repeatedly."""
     pieces, at, turn = [], 0, 0
     while at < len(data):
         pieces.append(data[at : at + lengths[turn % len(lengths)]])
@@ -106,7 +106,7 @@ async def test_replies_that_end_with_their_connection(body: bytes, writes: list[
 async def test_a_chunk_a_read_as_nodes_stream(
     body: bytes, chunks: list[int], odd: set[int], extension: bytes
 ) -> None:
-    """The usual case, with reads in between that hold two chunks or half a one."""
+    """The usual case, with some reads that contain two chunks or half of one."""
     pieces = chunks_of(body, chunks, extension, b"")
     writes: list[bytes] = []
     for number, piece in enumerate(pieces):
@@ -128,7 +128,7 @@ async def test_a_chunk_a_read_as_nodes_stream(
 
 
 async def test_a_read_that_only_looks_like_a_chunk() -> None:
-    """Inside a chunk's data, by itself in one read, stands what could be a chunk, or the last."""
+    """A chunk's data contain, in one read, bytes that look like a chunk or like the last chunk."""
     inner = [b"5\r\nhello\r\n", b"0\r\n\r\n", b"5\r\nhello\r\n"]
     whole = b"first" + b"".join(inner)
     async with relay() as (gateway, node), connect(gateway.url) as client:
@@ -153,7 +153,7 @@ SURPLUS = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nanother"
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("framing", ["chunked", "length"])
 async def test_what_follows_a_reply_is_no_reply_to_the_next(framing: str, together: bool) -> None:
-    """A node that sends more than it was asked for: nobody gets it, its connection is dropped."""
+    """A node sends more than its reply: no client gets the rest, and the connection is dropped."""
     lines = b"Content-Length: 4" if framing == "length" else b"Transfer-Encoding: chunked"
     body = b"mine" if framing == "length" else b"4\r\nmine\r\n0\r\n\r\n"
     async with relay() as (gateway, node), connect(gateway.url) as client:
@@ -188,7 +188,7 @@ async def test_large_bodies(size: int, framing: str) -> None:
 
 
 async def test_byte_by_byte() -> None:
-    """One byte a read: each is sent when the proxy has had its turn with the one before."""
+    """Each read has one byte; the node sends the next when the proxy has processed it."""
     body = b"".join(LOOKALIKES) + 'data: {"x": "😀"}\n\n'.encode()
     wire = head(b"Transfer-Encoding: chunked") + chunked(body, [3], b";e=1", b"T: 1\r\n")
     async with relay() as (gateway, node), connect(gateway.url) as client:

@@ -74,7 +74,7 @@ async def test_queries_lose_nothing_but_the_key(desk: Desk, query: str, found: s
 
 
 async def test_without_alt_a_stream_is_an_array(desk: Desk) -> None:
-    """curl as the documentation writes it, with the content type that curl sends by itself."""
+    """The command is curl's in the documentation, with the content type that curl adds."""
     plain = request("/proxy/open/gemini/v1beta/models/gemma2:9b:streamGenerateContent", BODY)
     data = plain.replace(b"application/json", b"application/x-www-form-urlencoded")
     reply = await ask(desk.url, data)
@@ -233,7 +233,7 @@ async def test_the_shared_list_speaks_to_whoever_asks(
 
 
 async def test_the_bare_mounts_serve_the_keys_only_deployment(desk: Desk) -> None:
-    """Carol's key opens nothing but the lab, bob's also desk, which is the default."""
+    """Carol's key grants access only to the lab, Bob's also to desk, which is the default."""
     asked = request("/v1/models", None, f"Authorization: Bearer {FOREIGN_KEY}")
     lab = {one["id"] for one in json.loads((await ask(desk.url, asked)).body)["data"]}
     asked = request("/v1/models", None, f"Authorization: Bearer {WIDE_KEY}")

@@ -226,7 +226,7 @@ def test_client_errors(
 
 
 def test_refusals_say_why(desk: Desk) -> None:
-    """400 by the proxy itself, with Google's details."""
+    """The proxy itself answers 400, with Google's details."""
     with client(desk.mount("gemini")) as ai, pytest.raises(genai.errors.ClientError) as caught:
         ask_with = genai.types.HttpOptions(extra_body={"stream": True})
         config = genai.types.GenerateContentConfig(http_options=ask_with)
@@ -262,7 +262,8 @@ async def test_a_broken_stream_is_noticed_async(desk: Desk, model: str) -> None:
 
 
 def test_a_stream_cut_inside_an_event_is_noticed(desk: Desk) -> None:
-    """No frame of ours can follow half a frame: the missing end of the message tells."""
+    """No frame of the proxy can follow half a frame; the SDK notices that the message does not
+    end."""
     cut = {HEADER: "ending=cut&after_bytes=600"}
     ai = client(desk.mount("gemini"), **cut)
     with ai, pytest.raises(Exception, match="incomplete chunked read"):

@@ -98,7 +98,7 @@ def test_errors(desk: Desk, key: str, model: str, wanted: str, stream: bool) -> 
     ],
 )
 def test_errors_of_the_node(desk: Desk, model: str, wanted: str) -> None:
-    """Google's own, inside the array that it is asked for, tells this SDK nothing more."""
+    """This SDK shows no details of an error of Google's form inside the array that it requests."""
     configure(desk.mount("gemini"))
     with pytest.raises(getattr(google_errors, wanted)):
         generativeai.GenerativeModel(model).generate_content("good day")

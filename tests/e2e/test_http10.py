@@ -33,7 +33,7 @@ def chunk(data: bytes) -> bytes:
 async def cut(
     kind: Kind, *sent: bytes, how: str = "close", **node: Any
 ) -> tuple[bytes, Parting | None]:
-    """What a client of HTTP/1.0 has of a reply whose node leaves behind ``sent``."""
+    """What a client of HTTP/1.0 gets of a reply whose node leaves after ``sent``."""
     async with relay(**node) as (gateway, behind), connect(gateway.url) as client:
         client.write(old(asking(kind)))
         connection = await behind.connection()
@@ -136,7 +136,8 @@ GENERATE = (UNARY["gemini"][0], TALK["gemini"][1])
 async def test_a_connection_stays_for_those_who_ask(
     kind: Kind, told: bytes, node: dict[str, Any]
 ) -> None:
-    """`ab -k` and others wait for the connection's end until they are told that it stays."""
+    """`ab -k` and other clients wait for the connection's end unless a header says that it stays
+    open."""
     async with relay(told, **node) as (gateway, _), connect(gateway.url) as client:
         for _ in range(2):
             wire = request(*kind, "anthropic-version: x", "Connection: Keep-Alive")

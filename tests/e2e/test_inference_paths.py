@@ -66,7 +66,7 @@ async def llama(llama_node: LlamaNode) -> AsyncIterator[tuple[RunningGateway, Ll
 async def test_a_real_llama_server_answers_as_it_does_directly(
     llama: tuple[RunningGateway, LlamaNode], path: str, body: dict[str, Any]
 ) -> None:
-    """With what this build of it does not have, too, but for a path that it lacks."""
+    """It does so too for requests that this build does not support, unless it lacks the path."""
     proxy, node = llama
     async with httpx.AsyncClient(timeout=30) as client:
         direct = await client.post(f"{node.url}{path}", json=body)

@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[tuple[str, dict[str, Any]], Any, list[str]]] = {
 
 
 async def say(node: RawNode, request: bytes, client: RawClient, reply: bytes) -> NodeConnection:
-    """Over the connection that the node has, or a new one."""
+    """Send on the node's connection, or on a new one."""
     client.write(request)
     kept = [one for one in node.connections if not one.gone.done()]
     side = kept[0] if kept else await node.connection()
@@ -75,7 +75,8 @@ async def say(node: RawNode, request: bytes, client: RawClient, reply: bytes) ->
 @pytest.mark.parametrize(("size", "late"), SIZES)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_large_reply_hangs_no_other(kind: str, size: int, late: bool) -> None:
-    """Its last write may make the relay pause the node whose connection it then gives back."""
+    """The relay may pause the node during its last write, and then returns the node's
+    connection."""
     asked, reply, speaks = KINDS[kind]
     async with relay(speaks=speaks) as (gateway, node), connect(gateway.url) as client:
         for text in ("x" * size, "short") * 2:
@@ -92,9 +93,9 @@ async def test_a_large_reply_hangs_no_other(kind: str, size: int, late: bool) ->
 
 @pytest.mark.parametrize(("size", "late"), SIZES)
 async def test_a_large_error_costs_its_own_connection_only(size: int, late: bool) -> None:
-    """It is judged by its beginning, and the rest is not waited for: the client has its error at
-    once, and the next request goes over a new connection. A small error's connection is used
-    again."""
+    """A large error is judged by its beginning, and the proxy does not wait for the rest: the
+    client gets the error at once, and the next request uses a new connection. After a small error
+    the connection is used again."""
     asked = asking(UNARY["openai"])
     async with relay() as (gateway, node), connect(gateway.url) as client, asyncio.timeout(60):
         for _ in range(2):
@@ -118,7 +119,8 @@ async def test_a_large_error_costs_its_own_connection_only(size: int, late: bool
 
 
 async def test_a_client_that_reads_late_gets_the_reply_behind_a_large_one() -> None:
-    """Its connection is handed on, too: the next reply waits for room, and then comes whole."""
+    """The node's connection is used again, too: the next reply waits for room, and then arrives
+    whole."""
     asked, reply, speaks = KINDS["verbatim chunks"]
     first = asking(KINDS["whole"][0])
     async with relay(speaks=speaks) as (gateway, node), connect(gateway.url) as client:

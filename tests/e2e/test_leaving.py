@@ -33,7 +33,8 @@ PHASES = {
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("phase", PHASES)
 async def test_the_node_is_freed_when_its_client_leaves(phase: str, how: str) -> None:
-    """Within 100 ms (design's promise 3): of a few tries the best, since the machine is shared."""
+    """The node is freed within 100 ms. The best of a few tries counts, since the machine is
+    shared."""
     kind, sent = PHASES[phase]
     waits = []
     async with relay() as (gateway, node):
@@ -70,7 +71,8 @@ async def depart(connection: NodeConnection, how: str) -> None:
 @pytest.mark.parametrize("how", ["close", "reset"])
 @pytest.mark.parametrize("surface", ["gemini", "array", "anthropic", "openai"])
 async def test_a_node_that_leaves_between_events(surface: str, how: str) -> None:
-    """The protocol's error, the key ``error`` first, then no proper end of the message."""
+    """The client gets its protocol's error, with the key ``error`` first, and the message has no
+    proper end."""
     element, head = EVENT, HEAD
     if surface == "array":
         element, head = b'[{"n": 1}', HEAD.replace(b"text/event-stream", b"application/json")
@@ -158,7 +160,7 @@ async def test_a_node_that_leaves_inside_a_body() -> None:
 
 
 async def test_a_stale_connection_is_replaced_once() -> None:
-    """A node closes an idle connection just when the next request goes out on it."""
+    """A node closes an idle connection at the moment when the next request is sent on it."""
     wire = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     async with relay() as (gateway, node), connect(gateway.url) as client:
         client.write(asking(UNARY["openai"]))

@@ -25,7 +25,7 @@ def event(number: int) -> bytes:
 @pytest.mark.parametrize("surface", ["gemini", "anthropic"])
 @pytest.mark.parametrize("begun", [b"", HEAD, HEAD + event(1)], ids=["before", "head", "event"])
 async def test_a_silent_stream_survives_every_other_timeout(surface: str, begun: bytes) -> None:
-    """The configured times are to this silence what the defaults are to ten minutes."""
+    """The configured timeouts are to this silence what the defaults are to ten minutes."""
     settings = {"server": QUICK, "deployment": {"client_stall_timeout": "150ms"}}
     async with relay(**settings) as (gateway, node), connect(gateway.url) as client:
         client.write(asking(STREAMS[surface]))
@@ -80,7 +80,8 @@ async def test_a_client_that_stops_reading_is_given_up() -> None:
 
 @pytest.mark.timeout(120)
 async def test_two_thousand_streams_lose_nothing(tmp_path: Path) -> None:
-    """All open at once, with a proxy in its own process; every event of each arrives, in order."""
+    """All streams are open at once, at a proxy in a process of its own; every event of each
+    arrives, in order."""
     count, rounds = 2000, 5
     async with raw_node() as node:
         speaks = {"speaks": ["openai"], "engine": "openai", "models": ["m"]}

@@ -29,7 +29,7 @@ def recorded(name: str) -> bytes:
 
 
 class Ollama(RecordedNode):
-    """``cut``: bytes of a streamed reply after which it is gone."""
+    """``cut``: the number of bytes of a streamed reply after which it closes."""
 
     def __init__(self) -> None:
         super().__init__(OLLAMA, OLLAMA_MISSING)
@@ -143,7 +143,7 @@ async def test_a_key_from_the_environment(
 async def test_a_stream_that_breaks_is_noticed(
     proxy: RunningGateway, node: Ollama, within: bool
 ) -> None:
-    """Whether it breaks between two lines or within one."""
+    """The stream breaks off between two lines, or within one."""
     data = recorded("chat-stream")
     between = data.index(b"\n\r\n", data.index(b" this")) + 3
     node.cut = between + 40 if within else between

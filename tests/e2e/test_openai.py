@@ -77,7 +77,7 @@ def test_completions(desk: Desk) -> None:
 
 @pytest.mark.parametrize("encoding", [None, "float", "base64"])
 def test_embeddings(desk: Desk, encoding: Any) -> None:
-    """Without a wish the SDK asks for base64 and unpacks it."""
+    """Unless a client requests a format, the SDK requests base64 and decodes it."""
     more = {} if encoding is None else {"encoding_format": encoding}
     with client(desk.mount("openai")) as ai:
         made = ai.embeddings.create(model="my-model", input=["one", "two"], dimensions=4, **more)

@@ -59,7 +59,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, key: str) -> Iterator[ProxyP
 
 
 def with_model(case: Any) -> None:
-    """Half of what is made up names the model that there is, so that it comes to a node."""
+    """Half of the generated requests name the existing model, so that they reach a node."""
     if isinstance(case.body, dict) and "model" in case.body and len(str(case.body)) % 2:
         case.body["model"] = MODEL
     if "model" in (case.path_parameters or {}):

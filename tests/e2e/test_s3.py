@@ -54,7 +54,7 @@ def send(url: str, command: str, data: bytes = b"", **headers: str) -> Any:
 
 
 def finalize(url: str) -> str | None:
-    """The file's name; None where the store is not there yet."""
+    """The file's name; None if the store does not have it yet."""
     try:
         with send(url, "finalize") as done:
             name: str = json.load(done)["file"]["name"]

@@ -62,7 +62,7 @@ async def test_a_node_over_tls(authority: trustme.CA, ca_file: Path) -> None:
 async def test_a_node_that_nobody_vouches_for(
     authority: trustme.CA, ca_file: Path, name: str
 ) -> None:
-    """By an unknown authority, or by a known one for another host."""
+    """The certificate is from an unknown authority, or from a known one for another host."""
     signer = trustme.CA() if name == "127.0.0.1" else authority
     async with raw_node(WHOLE, tls=context_for(signer, name)) as node:
         async with proxy_here(settings(node.url, tls={"ca": str(ca_file)})) as gateway:

@@ -53,7 +53,7 @@ def create(ai: anthropic.Anthropic, what: Any = "hi", **more: Any) -> anthropic.
 
 
 def stream(ai: anthropic.Anthropic, what: Any = "hi", **more: Any) -> anthropic.types.Message:
-    """The message that the SDK puts together from events."""
+    """The message that the SDK builds from the events."""
     with ai.messages.stream(**asking(what, **more)) as events:
         return events.get_final_message()
 
@@ -155,7 +155,8 @@ def test_a_tools_result_is_answered(ai: anthropic.Anthropic, ask: Any, content: 
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_the_sdks_tool_runner(ai: anthropic.Anthropic, streams: bool) -> None:
-    """It asks for a thread at first, and goes on without one since that is refused in its words."""
+    """The SDK first requests a thread. The refusal has the words that make it continue without
+    one."""
 
     @anthropic.beta_tool
     def get_weather(city: str = "") -> str:
@@ -169,7 +170,7 @@ def test_the_sdks_tool_runner(ai: anthropic.Anthropic, streams: bool) -> None:
 
 
 def test_a_thread_is_refused(ai: anthropic.Anthropic) -> None:
-    """The node would answer its last turn alone."""
+    """The node would answer only the last turn."""
     thread = {"type": "continue", "previous_message_id": "msg_1"}
     result = {"type": "tool_result", "tool_use_id": "a", "content": "sunny"}
     turns = [{"role": "user", "content": [result]}]
@@ -210,7 +211,7 @@ def test_without_thinking(thinker: anthropic.Anthropic, ask: Any, more: Any) -> 
 
 @BOTH
 def test_stop_strings(ai: anthropic.Anthropic, ask: Any) -> None:
-    """llama-server does not tell on its chat route that it was a stop string."""
+    """On its chat route, llama-server does not report that a stop string ended the reply."""
     message = ask(ai, stop_sequences=[" tiny"])
     assert message.content[0].text == "Hello, this is a"
     assert message.stop_reason == "end_turn"

@@ -92,7 +92,7 @@ all_failures = pytest.mark.parametrize("failure", NODES)
 
 
 def breaking(failure: str) -> Any:
-    """A proxy before a node that says two words and, when it is released, fails."""
+    """A proxy with a node that sends two words and fails when it is released."""
     speaks, beginning, steps = NODES[failure]
     return relay(HEAD + beginning, Step.PAUSE, *steps, speaks=[speaks])
 
@@ -102,8 +102,8 @@ Use = Callable[[str, Callable[[], None]], Any]
 
 
 async def drive(failure: str, use: Use) -> Any:
-    """``use`` releases the node when it has heard a word: a reset that came earlier could overtake
-    the words."""
+    """``use`` releases the node when it has read a word: an earlier reset could overtake the
+    words."""
     loop = asyncio.get_running_loop()
     async with breaking(failure) as (gateway, node):
 
@@ -158,7 +158,7 @@ async def test_google_genai_async(failure: str) -> None:
 
 @all_failures
 async def test_google_generativeai(failure: str) -> None:
-    """It swallows the error element; that the array and the message end early, it notices."""
+    """The SDK ignores the error element, but notices that the array and the message end early."""
 
     def use(url: str, release: Callable[[], None]) -> None:
         options = {"api_endpoint": f"{url}/proxy/d/gemini"}
@@ -190,7 +190,7 @@ async def test_anthropic(failure: str) -> None:
 
 
 async def told_by(failure: str, kind: tuple[str, dict[str, Any]]) -> Message:
-    """The reply; a stream's words are heard before the node fails."""
+    """The reply; the words of a stream are read before the node fails."""
     streams = "stream" in kind[0]
     async with breaking(failure) as (gateway, node), connect(gateway.url) as client:
         client.write(asking(kind))
@@ -229,7 +229,8 @@ async def test_an_array_gets_an_error_element_and_no_end(failure: str) -> None:
 
 @all_failures
 async def test_one_body_is_a_plain_error(failure: str) -> None:
-    """The node was asked for a stream; the client, who wanted one body, gets nothing of it."""
+    """The proxy requests a stream from the node. The client, which requested one body, gets nothing
+    of it."""
     reply = await told_by(failure, (f"{GEMINI}:generateContent", BODY))
     assert (reply.status, reply.complete) == (502, True)
     assert json.loads(reply.body)["error"]["status"] == "UNAVAILABLE"
@@ -247,7 +248,7 @@ async def test_one_message_is_a_plain_error(failure: str) -> None:
 
 @pytest.mark.parametrize("steps", [(Step.CLOSE,), (END,), (Step.RESET,)])
 async def test_what_was_complete_stays_complete(steps: tuple[bytes | Step, ...]) -> None:
-    """Finish, usage and [DONE] have come: how the node leaves then is of no matter."""
+    """After the finish, the usage and [DONE] it does not matter how the node leaves."""
     usage = event({"id": "x", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}})
     whole = HEAD + said("one ") + said("", "stop") + usage + chunk(b"data: [DONE]\n\n")
     async with relay(whole, Step.PAUSE, *steps, speaks=["openai"]) as (gateway, node):

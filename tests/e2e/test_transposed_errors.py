@@ -146,7 +146,8 @@ async def test_a_node_of_another_protocol_is_mapped(
 async def test_a_node_that_refuses_our_key_does_not_refuse_the_clients(
     call: str, status: int
 ) -> None:
-    """Neither its words nor its status: Claude Code would ask its user to log in."""
+    """The client gets neither the node's words nor its status: Claude Code would ask its user to
+    log in."""
     said = json.dumps(IN_SHAPE[call]).replace("No", "Incorrect API key: sk-oper***").encode()
     steps = answering(status, "application/json\r\nWWW-Authenticate: Bearer", said)
     async with relay(steps, speaks=[SURFACE.get(call, call)]) as (gateway, _):
@@ -159,7 +160,7 @@ async def test_a_node_that_refuses_our_key_does_not_refuse_the_clients(
 
 
 async def test_a_real_nodes_messages_route(llama_node: LlamaNode) -> None:
-    """It answers OpenAI's form there, and 500 for what the request lacks (recorded)."""
+    """On this route the node answers in OpenAI's form, with 500 for a missing field (recorded)."""
     config = {
         "nodes": {
             "n": {

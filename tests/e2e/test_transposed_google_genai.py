@@ -55,7 +55,7 @@ def thinker(chat_only: ProxyProcess) -> Iterator[genai.Client]:
 
 
 def test_a_model_tells_that_it_embeds(ai: genai.Client) -> None:
-    """As its node does, a real llama-server with --embeddings, which lists it nowhere."""
+    """The node is a real llama-server with --embeddings, whose lists do not say so."""
     told = ai.models.get(model="tiny").supported_actions
     assert told is not None
     assert {"generateContent", "embedContent", "batchEmbedContents"} <= set(told)
@@ -185,7 +185,8 @@ def test_a_tools_result_is_answered(ai: genai.Client) -> None:
 
 
 def test_automatic_function_calling(ai: genai.Client) -> None:
-    """The SDK calls our Python function with the model's arguments, then asks again."""
+    """The SDK calls our Python function with the model's arguments, and then sends another
+    request."""
     asked: list[str] = []
 
     def get_weather(city: str) -> str:

@@ -69,7 +69,7 @@ def test_a_chat_keeps_its_turns() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_forced_call(stream: bool) -> None:
-    """It sends every enumeration as a number: the types of the schema, the mode."""
+    """The SDK sends every enumeration as a number: the types of the schema and the mode."""
     forced = {"function_calling_config": {"mode": "ANY"}}
     reply = model(tools=[get_weather]).generate_content("hi", tool_config=forced, stream=stream)
     reply.resolve()
@@ -125,7 +125,8 @@ def test_token_counts_are_the_nodes() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_refusals(stream: bool) -> None:
-    """Where a stream would be an array, too: of an error inside one it tells nothing (measured)."""
+    """A stream that would be an array is refused as well: the SDK does not show an error inside it
+    (measured)."""
     config = {"response_mime_type": "text/x.enum", "response_schema": {"enum": ["a", "b"]}}
     with pytest.raises(google_errors.BadRequest) as caught:
         model().generate_content("hi", generation_config=config, stream=stream)

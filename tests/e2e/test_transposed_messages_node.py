@@ -24,7 +24,7 @@ def weather() -> genai.types.Tool:
 
 
 async def drive(node: LlamaNode, use: Callable[[genai.Client], Any]) -> Any:
-    """What a blocking client gets of a proxy whose node speaks only Anthropic."""
+    """What a blocking client gets from a proxy whose node speaks only Anthropic."""
     config = {
         "nodes": {"n": {"url": node.url, "engine": "llama-server", "speaks": ["anthropic"]}},
         "deployments": {"d": {"nodes": ["n"], "auth": "none"}},

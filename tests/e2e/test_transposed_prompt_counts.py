@@ -45,7 +45,7 @@ def chunked(body: bytes) -> bytes:
 
 
 def counts_of(message: Message) -> tuple[int, int]:
-    """What the beginning and the end of the stream say of the prompt."""
+    """The prompt's counts at the beginning and at the end of the stream."""
     events = [
         json.loads(line.removeprefix(b"data: "))
         for line in message.body.splitlines()
@@ -57,7 +57,7 @@ def counts_of(message: Message) -> tuple[int, int]:
 
 
 class Porter:
-    """Sorts the connections of a node by what is asked on them first, apart from metadata."""
+    """Sorts the connections of a node by the first request on them, apart from metadata."""
 
     def __init__(self, node: RawNode) -> None:
         loop = asyncio.get_running_loop()
@@ -125,7 +125,8 @@ async def test_the_tokenizer_is_asked_beside(first: str, make: Any) -> None:
 
 
 async def test_the_tokenizer_is_asked_about_a_large_request_too() -> None:
-    """Which is read by a planner, and is in no memory of the daemon's: nor is the question."""
+    """A planner reads the large request. Neither it nor the question to the tokenizer is in the
+    daemon's memory."""
     text = 'as they say, "one two three"\n' * 20_000
     large = MESSAGES | {"messages": [{"role": "user", "content": text}]}
     async with desk() as (url, porter, _):
@@ -192,7 +193,8 @@ async def test_a_client_that_leaves_takes_both_along(replied: bool) -> None:
 async def test_it_is_not_asked_where_nobody_would_learn_of_it(
     body: dict[str, Any], engine: str, deployment: dict[str, Any]
 ) -> None:
-    """One body has the node's own number; a deployment may not want it; Ollama cannot tell."""
+    """One body has the node's own count, a deployment may turn the question off, and Ollama cannot
+    answer it."""
     async with desk(engine, **deployment) as (url, porter, node):
         client = asyncio.create_task(ask(url, asking((CALL[0], body))))
         await (await porter.chat()).send(reply(STREAM, "text/event-stream"))

@@ -65,8 +65,8 @@ BREAK = b""
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request for ``target``, and what the node says to it, each piece by itself; BREAK: it
-    closes. Without pieces it is not asked."""
+    """A request for ``target``, and the pieces that the node sends for it, each separately; BREAK:
+    it closes the connection. Without pieces the node gets no request."""
 
     target: str
     body: dict[str, object]
@@ -140,7 +140,7 @@ CUT = b"(cut)"
 
 
 class Node:
-    """Says what the exchange at hand wants, and keeps what it has heard."""
+    """Sends the pieces of the current exchange, and keeps the requests that it got."""
 
     def __init__(self) -> None:
         self.exchange: Exchange | None = None
@@ -162,14 +162,14 @@ class Node:
 
 
 async def read_reply(client: RawClient) -> bytes:
-    """A reply as it stands on the wire; a stream that is cut as far as it goes."""
+    """A reply as it is on the wire; if a stream is cut, the part that arrived."""
     reply = await client.reply()
     return reply.head + reply.framed + (b"" if reply.complete else CUT)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """All that is to be the same; replies by exchange."""
+    """All that must be the same with and without tricks; replies by exchange."""
 
     replies: dict[str, bytes]
     heard: list[bytes]
@@ -188,14 +188,14 @@ _MASKED = [
 
 
 def masked(text: bytes) -> bytes:
-    """Without what differs from run to run."""
+    """The text without the parts that differ between runs."""
     for pattern, by in _MASKED:
         text = pattern.sub(by, text)
     return text
 
 
 def counted(page: bytes) -> list[bytes]:
-    """The metrics that count, not those that measure."""
+    """The metrics that count; those that measure are left out."""
     measures = re.compile(
         rb"^(# |process_|casedesk_[a-z_]*(seconds|lag|timestamp|build|cpu|memory))"
     )
@@ -203,8 +203,8 @@ def counted(page: bytes) -> list[bytes]:
 
 
 async def run_all(off: set[Trick], capture: pytest.CaptureFixture[bytes]) -> Seen:
-    """Every exchange, one after the other on one connection as far as that goes, then some sent
-    ahead on another."""
+    """Run the exchanges one after another, on one connection if possible, and then send some ahead
+    on another connection."""
     node = Node()
     before = turn_off(off)
     try:

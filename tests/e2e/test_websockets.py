@@ -31,7 +31,8 @@ async def echo(connection: ServerConnection) -> None:
 
 @asynccontextmanager
 async def stage(talk: Talk = echo, **node: Any) -> AsyncIterator[tuple[RunningGateway, Any]]:
-    """A node that talks so, the proxy before it, and what the proxy's exchanges came to."""
+    """A node with this conversation, the proxy in front of it, and the records of the proxy's
+    exchanges."""
     async with serve(talk, "127.0.0.1", 0, subprotocols=[Subprotocol("realtime")]) as server:
         port = server.sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"

@@ -39,8 +39,8 @@ HELLO = json.dumps({"model": "gpt-5", "messages": [{"role": "user", "content": "
 
 @dataclass(frozen=True)
 class Engine:
-    """``words`` of its line; ``options`` and ``parsers``: the modules of its package that list its
-    options and the parsers of calls of tools."""
+    """``words`` are those of its line; ``options`` and ``parsers`` are the modules of its package
+    that list its options and its parsers of tool calls."""
 
     words: str
     package: str
@@ -69,7 +69,8 @@ def read_modules(archive: zipfile.ZipFile, names: str) -> str:
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.package)
 def test_options(engine: Engine) -> None:
-    """A module names an option as argparse has it, or as a field of a dataclass or a function."""
+    """A module names an option as argparse does, or as a field of a dataclass or a parameter of a
+    function."""
     wheels = sorted((BUILD / "wheels").glob(f"{engine.package}-*.whl"), key=os.path.getmtime)
     words = shlex.split(find_block(PAGE, engine.words))
     options = [word for word in words if word.startswith("--")]
@@ -85,7 +86,8 @@ def test_options(engine: Engine) -> None:
 
 
 def test_llama_server(tmp_path: Path) -> None:
-    """Its line as it is, and what the page says of it: `init` finds it, and a stream comes."""
+    """The page's line is run as it is, and its claims are checked: `init` finds the server, and a
+    stream arrives."""
     write_model(tmp_path / "model.gguf")
     line = find_block(PAGE, "llama-server -m").strip()
     library = Path(xllamacpp.__file__).with_name("xllamacpp.abi3.so").read_bytes()
@@ -127,7 +129,8 @@ def test_llama_server(tmp_path: Path) -> None:
 
 
 def test_a_new_engine(tmp_path: Path) -> None:
-    """The last lines of docs/adding-an-engine.md, in a copy that has the engines of today."""
+    """The last lines of docs/adding-an-engine.md are run in a copy of the repository with today's
+    engines."""
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
     (clone / ".venv").symlink_to(Path(sys.executable).parents[1])
@@ -135,7 +138,8 @@ def test_a_new_engine(tmp_path: Path) -> None:
     text = text.replace("/tmp/try.yaml", "try.yaml").replace("HOST:PORT", "127.0.0.1:8000")
     table, test, init = text.strip().splitlines()
     environment = {**ENVIRONMENT, "PYTHONPATH": str(clone)}
-    with own_network() as enter, running(enter, "node", "8000"):
+    # `init` takes a simulated node for a proxy: both list models for all protocols.
+    with own_network() as enter, running(enter, "ollama", "8000"):
         for line in (table, test, init):
             subprocess.run([*enter, "sh", "-ec", line], cwd=clone, env=environment, check=True)
     changed = subprocess.check_output(["git", "-C", clone, "diff", "--stat"], text=True)

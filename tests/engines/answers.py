@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def answer(raw: bytes) -> NodeAnswer:
-    """What an exact reply, header block and all, comes to."""
+    """The value of an exact reply, including its head."""
     block, _, rest = raw.partition(b"\r\n\r\n")
     head = parse_response_head(block)
     reader = body_reader(head)
@@ -28,7 +28,7 @@ def answer(raw: bytes) -> NodeAnswer:
 def play(
     asking: Asking[T], replies: Mapping[str, bytes], missing: bytes = NOT_FOUND
 ) -> tuple[T, list[tuple[Inquiry, ...]]]:
-    """What it returns, and what it asked, moment by moment."""
+    """The result, and the inquiries of each moment."""
     asked: list[tuple[Inquiry, ...]] = []
     answers: Any = None
     while True:
@@ -42,7 +42,7 @@ def play(
 def look_at(
     engine: EngineSpec, replies: Mapping[str, bytes], missing: bytes = NOT_FOUND
 ) -> tuple[Detected | None, list[tuple[Inquiry, ...]]]:
-    """What the engine's own look finds in a node's replies, and what it asked for beyond the list
+    """What the engine's fingerprint finds in a node's replies, and its inquiries besides the list
     of models."""
     assert engine.fingerprint is not None
     listing = answer(replies.get("GET /v1/models", missing))

@@ -29,7 +29,7 @@ CHATS = [one for one in ENGINES.values() if Dialect.OPENAI in one.speaks and one
 
 
 def known(name: str) -> dict[EngineSpec, Any]:
-    """A constant, by engine, of all files that have it."""
+    """The values of a constant, by engine, in all files that have it."""
     files = {
         one: import_module(f"tests.engines.test_{one.name.replace('-', '_')}") for one in CHATS
     }
@@ -37,6 +37,6 @@ def known(name: str) -> dict[EngineSpec, Any]:
 
 
 def ignored(recording: str) -> tuple[str, ...]:
-    """``IGNORES`` of the engine that was recorded."""
+    """``IGNORES`` of the recorded engine."""
     found = [ends for one, ends in known("IGNORES").items() if recording.startswith(one.name)]
     return found[0] if found else ()

@@ -13,7 +13,7 @@ def test_it_speaks_its_own_protocol_alone() -> None:
 
 
 def test_it_is_asked_nothing() -> None:
-    """Every request there may cost something."""
+    """Each request to the vendor may cost something."""
     assert SPEC.probe is None
     assert SPEC.fingerprint is None
     assert all(SPEC not in engines for engines in usual_ports().values())

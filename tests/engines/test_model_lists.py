@@ -55,7 +55,7 @@ def test_what_is_not_understood_is_left_out(dialect: Dialect, entry: object) -> 
     ],
 )
 def test_what_is_a_list_at_all(value: object, is_one: bool) -> None:
-    """Ollama's without models has null."""
+    """Ollama's list is null if it has no models."""
     assert is_catalogue(OPENAI, value) is is_one
     assert read_catalogue(OPENAI, value) == ()
 

@@ -146,7 +146,7 @@ def test_a_model_may_embed_beside_text() -> None:
 
 
 def test_all_models_are_shown_at_once() -> None:
-    """A moment's inquiries are made at the same time."""
+    """The inquiries of one moment are made at the same time."""
     found, asked = look_at(SPEC, recorded_nodes.OLLAMA, recorded_nodes.OLLAMA_MISSING)
     assert found is not None
     assert (found.engine, found.version, len(found.models)) == (SPEC, "0.9.3", 2)

@@ -85,8 +85,9 @@ def test_what_is_sent_to_whom(engine: EngineSpec) -> None:
 
 @table("engine", CHATS)
 def test_what_is_never_sent(engine: EngineSpec) -> None:
-    """Old ways to a grammar, which vLLM ignores without a word, and ways to hide reasoning: it is
-    wanted for its count, and kept from the client here."""
+    """Old ways to set a grammar are never sent, as vLLM ignores them silently. Ways to hide the
+    reasoning are not sent either: its count is needed, and the proxy itself hides it from the
+    client."""
     held = SENT[engine].get("response_format json_object") != REFUSED
     format_ = {**JSON, "responseSchema": SCHEMA} if held else {}
     body = with_config(**format_, thinkingConfig={"includeThoughts": True})

@@ -72,14 +72,14 @@ def test_ports_name_all_who_listen_there() -> None:
 
 
 def test_each_is_heard() -> None:
-    """But for the one that takes any list."""
+    """Only the engine that accepts any list is not among them."""
     assert {one.name for one in RECOGNISED} - {one.name for one in HEARD} == {"openai"}
 
 
 @table("engine", HEARD)
 def test_none_is_taken_for_another(engine: EngineSpec) -> None:
-    """By those who look before it, and by those who look after it, but for the one that takes any
-    list: a hint may put either first."""
+    """A hint may change the order of the fingerprints. So those before an engine's and those after
+    it must not match, except that of the engine that accepts any list."""
     replies, missing = HEARD[engine]
     found = {
         one.name for one in RECOGNISED
@@ -105,7 +105,8 @@ def test_who_is_asked_nothing_costs_something() -> None:
 
 
 def test_what_helps_against_cut_prompts() -> None:
-    """Of an engine that is not known to cut any, what helps at those that are."""
+    """For an engine that is not known to shorten prompts, the remedy is that of the engines that
+    do."""
     ollama = context_remedy(ENGINES["ollama"], 131072)
     assert "OLLAMA_CONTEXT_LENGTH=32768" in ollama
     assert context_remedy(AUTO, 131072) == ollama
@@ -113,8 +114,8 @@ def test_what_helps_against_cut_prompts() -> None:
 
 
 def test_no_module_elsewhere_names_an_engine() -> None:
-    """What makes one different is a field of its spec. Names that are a protocol's, too, are
-    that protocol's there."""
+    """All that makes an engine different is a field of its spec. A name that is also a protocol's
+    means the protocol in other modules."""
     own = {one.name for one in ENGINES.values()} - {AUTO.name, *Dialect}
     found = [
         f"{path.relative_to(PACKAGE)}: {node.value}"
@@ -148,7 +149,7 @@ ANSWERS = st.builds(
 @pytest.mark.parametrize("engine", RECOGNISED, ids=str)
 @given(given_answers=st.lists(ANSWERS, min_size=1, max_size=5))
 def test_any_answers_are_taken(engine: EngineSpec, given_answers: list[NodeAnswer]) -> None:
-    """Hostile shapes included; whatever is found has names."""
+    """Hostile answers are accepted as well; all that is found has a name."""
     assert engine.fingerprint is not None
     found = _answered(engine.fingerprint.look(given_answers[0]), given_answers)
     if found is None:
@@ -161,7 +162,7 @@ def test_any_answers_are_taken(engine: EngineSpec, given_answers: list[NodeAnswe
 
 
 def _answered(asking: Any, answers: list[NodeAnswer]) -> Any:
-    """Each inquiry gets the next of the answers, in a ring."""
+    """Each inquiry gets the next of the answers; after the last one the first follows."""
     sent, turn = None, 0
     while True:
         try:

@@ -60,7 +60,7 @@ def test_it_is_known_by_its_limits() -> None:
 
 
 def test_its_sister_for_embeddings_is_not_taken_for_it() -> None:
-    """It has the same page, without a limit on written tokens."""
+    """The sister has the same page, without a limit for written tokens."""
     assert look_at(SPEC, {"GET /info": reply('{"model_id":"m","version":"1.7"}')})[0] is None
 
 

@@ -95,7 +95,7 @@ def test_it_is_known_by_two_paths_of_its_description(more: dict[str, bytes]) -> 
 
 
 def test_only_python_s_web_server_is_asked_for_it() -> None:
-    """The description of a large application takes it a while."""
+    """A large application needs a while for its description."""
     found, asked = look_at(SPEC, {**REPLIES, "GET /v1/models": reply("{}")})
     assert (found, asked) == (None, [])
 

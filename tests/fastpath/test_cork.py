@@ -12,7 +12,8 @@ from casedesk_proxy.fastpath.switches import Trick, turn_off
 
 
 class Peer:
-    """A transport, as far as a cork knows one; ``said`` lists who was written to, with what."""
+    """The part of a transport that a cork uses; ``said`` lists the writes: the peer and the
+    bytes."""
 
     def __init__(self, name: str, said: list[tuple[str, bytes]]) -> None:
         self.name, self._said = name, said

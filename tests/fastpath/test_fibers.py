@@ -14,7 +14,7 @@ from casedesk_proxy.fastpath.switches import Trick, turn_off
 
 
 class Run:
-    """A fiber and what became of it."""
+    """A fiber and its result."""
 
     def __init__(self, work: Coroutine[Any, None, None]) -> None:
         self.ends = 0
@@ -249,7 +249,7 @@ async def test_an_error_is_told_to_the_loop() -> None:
 
 
 def eager(work: Coroutine[Any, None, Any]) -> asyncio.Task[Any]:
-    """A task that begins here and now, where this Python has such."""
+    """A task that begins immediately, if this Python has such tasks."""
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 12):
         return asyncio.Task(work, loop=loop, eager_start=True)
@@ -355,7 +355,7 @@ async def test_a_task_s_error_comes_from_its_signal() -> None:
 
 
 class Plain:
-    """What `make_run` makes where fibers are turned off."""
+    """The result of `make_run` if fibers are turned off."""
 
     def __init__(self, work: Coroutine[Any, None, Any]) -> None:
         self.results: list[Any] = []

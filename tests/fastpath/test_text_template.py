@@ -154,7 +154,7 @@ MESSAGES_MAKERS: dict[str, Callable[[], Any]] = {
 
 
 def outcome(translator: Translator, reads: Iterable[bytes | None]) -> list[Any]:
-    """What came of each read; None is a moment of silence."""
+    """The result of each read; None is a moment of silence."""
     seen: list[Any] = []
     try:
         for data in reads:
@@ -265,7 +265,7 @@ def test_recorded_streams(name: str, makers: dict[str, Callable[[], Any]]) -> No
 
 @table("engine", ["llama-server", "ollama-0.9.3", "sglang-0.5.23", "vllm-0.32.0"])
 def test_engines_repeat_themselves(engine: str) -> None:
-    """Or all this would be for nothing."""
+    """Otherwise the template would never be used."""
     (name,) = [one for one in CHATS if one in (f"{engine}.chat-stream", f"{engine}.v1-chat-stream")]
     translator = MAKERS["gemini"]()
     events = [one + b"\n\n" for one in read_reply(name).body.split(b"\n\n") if one]

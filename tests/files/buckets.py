@@ -10,7 +10,7 @@ from casedesk_proxy.files.s3_bucket import S3Bucket, S3Fault
 
 
 class MemoryBucket(S3Bucket):
-    """``is_away``: it cannot be reached."""
+    """``is_away``: the bucket cannot be reached."""
 
     def __init__(self) -> None:
         super().__init__(MemoryStore(), "bucket b")

@@ -22,7 +22,7 @@ _FILE: dict[str, Any] = {
 
 
 def insert(connection: sqlite3.Connection, **values: Any) -> None:
-    """A file, as if it had been uploaded."""
+    """Insert a file as if it had been uploaded."""
     row = _FILE | values
     names = ", ".join(f":{name}" for name in row)
     connection.execute(f"INSERT INTO files ({', '.join(row)}) VALUES ({names})", row)
@@ -38,7 +38,7 @@ class Clock:
 
 @contextmanager
 def opened(folder: Path, clock: Clock, **settings: Any) -> Iterator[FileStore]:
-    """A store of its own process, as it were; several may share a folder."""
+    """A store, as if in a process of its own; several may share a folder."""
     state = StoreWriter(folder / FILE_NAME, gather_s=0.001)
     state.start()
     store = FileStore(

@@ -20,7 +20,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Names(AbstractResolver):
-    """Every name leads to ``hosts``."""
+    """A resolver that resolves every name to ``hosts``."""
 
     def __init__(self, *hosts: str) -> None:
         self.hosts = hosts

@@ -21,7 +21,7 @@ from tests.files.stores import Clock, opened
 
 
 def make_pdf(*pages: str) -> bytes:
-    """A PDF with a line on each page."""
+    """A PDF with one line on each page."""
     from pypdf import PdfWriter
     from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
@@ -91,7 +91,7 @@ async def test_base64_is_decoded_by_the_process(store: FileStore) -> None:
 
 
 class Silent:
-    """Contents that never come."""
+    """Contents that never arrive."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -112,7 +112,7 @@ class Silent:
 async def test_when_a_client_leaves_its_process_ends(
     store: FileStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And the next file has its turn only then."""
+    """The next file waits until that process has ended."""
     file, silent, texts = await put(store, make_pdf("x")), Silent(), PdfTexts()
     reading = [asyncio.ensure_future(texts.read(file, silent)) for _ in range(2)]
     await silent.asked.wait()

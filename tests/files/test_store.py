@@ -33,7 +33,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[FileStore]:
 
 @pytest.fixture
 def other(store: FileStore, tmp_path: Path, clock: Clock) -> Iterator[FileStore]:
-    """Another process on the same host."""
+    """A store as if in another process on the same host."""
     with opened(tmp_path, clock) as other:
         yield other
 
@@ -217,7 +217,7 @@ async def test_a_state_file_that_cannot_be_read(store: FileStore, tmp_path: Path
 
 
 async def test_a_content_is_closed_after_the_store(store: FileStore) -> None:
-    """Nothing is raised."""
+    """The test passes if nothing is raised."""
     file = await upload(store, b"ab")
     content = await store.open(file)
     store.close()

@@ -12,7 +12,7 @@ from casedesk_proxy.files.sweep import keep_swept
 
 
 class Swept(FileStore):
-    """A store that can be used every other time."""
+    """A store that can be used only every other time."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -31,7 +31,7 @@ class Written(ContentWriter):
 
 
 class Room:
-    """``most`` bytes."""
+    """Room for ``most`` bytes."""
 
     def __init__(self, most: int) -> None:
         self.most = most

@@ -48,12 +48,12 @@ class Host:
         self.machine = machine
 
     def type_in(self, text: str) -> str:
-        """At root's shell; each question is answered with y."""
+        """Type the command in root's shell, and answer each question with y."""
         script = 'cd /root; export DEBIAN_FRONTEND=noninteractive; yes | sh -ec "$1"'
         return self.machine.run("sh", "-ec", script, "-", text, timeout=300)
 
     def paths(self) -> set[str]:
-        """All files and folders, but for those that nobody looks at."""
+        """All files and folders, but for those that do not matter."""
         left_out = [part for place in NOT_LOOKED_AT for part in ("-path", place, "-prune", "-o")]
         found = self.machine.run("find", "/", *left_out, "-print")
         return {one for one in found.splitlines() if "__pycache__" not in one}
@@ -100,7 +100,7 @@ def test_installed_edited_a_stream_comes(host: Host, before: set[str]) -> None:
 
 
 def test_enabled_reloaded_restarted(host: Host) -> None:
-    """The restart waits for the stream, meanwhile another instance serves."""
+    """The restart waits for the stream, and another instance serves meanwhile."""
     typed = find_block("README.md", "systemctl enable --now")
     with (
         running(host.machine.network, "clients", "8080", "1") as clients,
@@ -113,7 +113,7 @@ def test_enabled_reloaded_restarted(host: Host) -> None:
 
 
 def test_each_line_for_systemd(host: Host) -> None:
-    """Those of docs/operations.md that name a unit, in its order."""
+    """The lines of docs/operations.md that name a unit are run in their order."""
     page = " ".join((ROOT / "docs/operations.md").read_text().split())
     lines = [one for one in re.findall(r"`(systemctl [^`]+)`", page) if "casedesk-proxy" in one]
     assert len(lines) >= 7
@@ -144,7 +144,7 @@ def test_a_purge_leaves_nothing_but_what_the_admin_wrote(host: Host, before: set
 
 
 def finish(clients: subprocess.Popen[str]) -> str:
-    """What they say once they may read on."""
+    """Let the streams be read to their end; returns what they received."""
     assert clients.stdin is not None
     assert clients.stdout is not None
     clients.stdin.write("go on\n")

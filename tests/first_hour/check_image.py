@@ -56,7 +56,8 @@ def buildah(*words: str) -> str:
 
 
 def pip_places() -> list[str]:
-    """Files of pip's own settings, and folders of packages that they name: the build sees them."""
+    """The files of pip's settings, and the folders of packages that they name. The build can read
+    them."""
     listed = subprocess.check_output([sys.executable, "-m", "pip", "config", "debug"], text=True)
     words = [
         word.strip("\"',").removeprefix("file://") for word in listed.replace("=", " ").split()
@@ -92,8 +93,8 @@ class Image:
     enter: list[str]
 
     def command(self, *words: str) -> tuple[list[str], dict[str, str]]:
-        """As a runtime starts it: the image's user and environment, nothing else to write to than
-        the state's folder."""
+        """A command in the image, run as a runtime runs it: with the image's user and environment,
+        and only the state's folder writable."""
         given = {**os.environ, "ROOT": str(self.root), "STATE": STATE}
         given["USERSPEC"] = self.settings["User"]
         return [*self.enter, "unshare", "-m", "sh", "-ec", START, "-", *self.settings["Env"],

@@ -29,7 +29,7 @@ USER = "casedesk-check"
 
 @dataclass
 class Home:
-    """A new user's, and the network in which he works."""
+    """A new user's home, and the network in which the user works."""
 
     folder: Path
     enter: list[str]

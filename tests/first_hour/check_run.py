@@ -60,7 +60,7 @@ def test_its_lines_come_and_can_be_pasted(clone: Path, capfd: pytest.CaptureFixt
 
 
 def test_own_models(clone: Path) -> None:
-    """README's two lines, where an engine runs on a usual port and nothing else does."""
+    """README's two lines run on a machine on which only an engine listens, on its usual port."""
     init, serve = find_block("README.md", "casedesk-proxy serve").strip().splitlines()
     with own_network() as enter, running(enter, "ollama", "11434"):
         enter = [*enter, "env", "-C", str(clone)]

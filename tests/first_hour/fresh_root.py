@@ -54,7 +54,7 @@ exec chroot "$ROOT" "$@"
 
 
 def make_root(root: Path, *more: str) -> None:
-    """``more``: packages of Debian beside the fewest."""
+    """``more``: Debian packages in addition to the smallest set."""
     if shutil.which("mmdebstrap") is None:
         install_packages("mmdebstrap")
     command = ["mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io"]
@@ -66,7 +66,7 @@ def make_root(root: Path, *more: str) -> None:
 
 
 def run_in_root(root: Path, *command: str) -> str:
-    """Before it is booted, with the network of this machine."""
+    """Run a command in the root before it is booted, with the network of this machine."""
     done = subprocess.run(
         ["unshare", "-m", "sh", "-ec", _CHROOT, "-", *command],
         env={"PATH": PROGRAMS, "ROOT": str(root), "DEBIAN_FRONTEND": "noninteractive"},

@@ -18,7 +18,7 @@ PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 @contextmanager
 def own_network() -> Iterator[list[str]]:
-    """What stands before a command that is to run in it."""
+    """The words before a command that make it run in that network."""
     holder = subprocess.Popen(
         ["unshare", "-n", "--kill-child", "sh", "-c", "ip link set lo up && echo up && exec cat"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -33,7 +33,7 @@ def own_network() -> Iterator[list[str]]:
 
 @contextmanager
 def running(enter: list[str], *words: str) -> Iterator[subprocess.Popen[str]]:
-    """`tests.first_hour.inside` in that network, once it has said its first line."""
+    """`tests.first_hour.inside` in that network, once it has written its first line."""
     process = subprocess.Popen(
         [*enter, sys.executable, "-m", "tests.first_hour.inside", *words],
         cwd=ROOT, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

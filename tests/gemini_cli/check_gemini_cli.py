@@ -42,13 +42,13 @@ SETTINGS = {
 
 @dataclass
 class Desk:
-    """A home of gemini-cli's, whose folder ``work`` holds ``picture.png``."""
+    """A home for gemini-cli, whose folder ``work`` contains ``picture.png``."""
 
     base: str
     home: Path
 
     async def ask(self, prompt: str) -> dict[str, Any]:
-        """What it prints for scripts: ``response`` and ``stats``, or ``error``."""
+        """The output for scripts: ``response`` and ``stats``, or ``error``."""
         path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
         environment = {
             "HOME": str(self.home), "TMPDIR": str(self.home), "PATH": path,
@@ -97,7 +97,7 @@ async def test_a_picture_beside_the_prompt(seeing_node: LlamaNode, tmp_path: Pat
 
 @pytest.mark.timeout(300)
 async def test_the_node_reads_the_picture(seeing_node: LlamaNode, tmp_path: Path) -> None:
-    """Else it could not find that it is broken."""
+    """Without reading it the node could not find that it is broken."""
     async with desk(tmp_path, seeing_node) as here:
         (here.home / "work" / "picture.png").write_bytes(make_image()[:20])
         told = await here.ask(PROMPT)
@@ -115,7 +115,8 @@ async def test_a_node_that_takes_no_pictures(llama_node: LlamaNode, tmp_path: Pa
 
 @pytest.mark.timeout(300)
 async def test_the_pages_lines(tmp_path: Path) -> None:
-    """docs/clients.md as it is; what follows `gemini` stands in for a person who types to it."""
+    """The lines of docs/clients.md are run as they are; the arguments of `gemini` replace a
+    person's typing."""
     page = ROOT / "docs/clients.md"
     (settings,) = re.findall(
         r"with `(\"security.*?)` in `~/.gemini/settings.json`", page.read_text()

@@ -14,7 +14,7 @@ from casedesk_proxy.instances.table import HostTable
 
 @asynccontextmanager
 async def answering(table: HostTable, answer: bytes | None) -> AsyncIterator[None]:
-    """An instance that answers so; None: that never does."""
+    """An instance that gives this answer; None: one that never answers."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert await reader.readuntil(b"\r\n\r\n") == b"GET /x HTTP/1.0\r\nHost: localhost\r\n\r\n"

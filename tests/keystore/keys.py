@@ -23,7 +23,7 @@ def digest(text: str) -> str:
 
 
 def made(name: str, secret: str = "", **more: Any) -> StoredKey:
-    """Its secret is its name, or another."""
+    """A key whose secret is its name, unless another is given."""
     more.setdefault("deployments", ("d",))
     return StoredKey(name, digest(secret or name), **more)
 
@@ -36,7 +36,7 @@ def enter(path: Path, *keys: StoredKey, by: Author = BY) -> None:
 
 @contextmanager
 def changing(path: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction."""
+    """A transaction."""
     connection = open_writer(path)
     try:
         connection.execute("BEGIN IMMEDIATE")

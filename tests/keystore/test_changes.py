@@ -111,7 +111,7 @@ def test_what_stays_as_it_was_leaves_no_line(file: sqlite3.Connection) -> None:
 
 
 def attempt(file: sqlite3.Connection, change: Callable[[], None]) -> None:
-    """In a transaction, as whoever changes keys does."""
+    """Change keys in a transaction, like all code that does so."""
     file.execute("BEGIN")
     try:
         change()
@@ -135,7 +135,7 @@ def test_last_use_is_the_latest_and_no_change(file: sqlite3.Connection) -> None:
 
 
 class Keys(RuleBasedStateMachine):
-    """The model: by secret, the name, and until when it opens something."""
+    """The model: by secret, the name and the time at which the key expires."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class Keys(RuleBasedStateMachine):
         return f"s{self.secrets}"
 
     def tries(self, name: str) -> bool:
-        """Whether a change of it must go well; one of no key must not."""
+        """Whether a change of this key must succeed; a change of an unknown key must not."""
         return name in self.current
 
     @rule(name=st.sampled_from("abc"), life=st.sampled_from([None, 2.0]))

@@ -27,7 +27,7 @@ class Watched:
         self.watch = KeyWatch(path, self.tables.append, now=lambda: self.now)
 
     def look(self) -> set[str] | None:
-        """The names that open something, if that has changed."""
+        """The names of the valid keys, if they have changed."""
         return set(self.tables[-1].names) if self.watch.look() else None
 
 
@@ -171,7 +171,7 @@ def _enter(path: Path, name: str) -> None:
 
 
 def test_other_processes_are_seen_beside_a_writer_of_this_one(path: Path, watched: Watched) -> None:
-    """Whoever closes the file last deletes its log: not while it is open here."""
+    """The last process that closes the file deletes its log, but not while it is open here."""
     assert watched.look() == {"alice"}
     ours = open_writer(path)
     context = multiprocessing.get_context("spawn")

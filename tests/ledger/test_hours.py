@@ -62,7 +62,7 @@ def test_those_of_a_span_are_found(since: float, until: float, wanted: list[floa
 
 
 def test_where_a_clock_was_wrong_rows_are_found_once() -> None:
-    """An hour's ids have others between them then."""
+    """Among the ids of one hour there are then ids of other hours."""
     with book() as connection:
         rows = LedgerRows(read_ahead=lambda: NOON)
         for end in (0.0, -NOON, 1.0, 7200.0, 2.0):
@@ -72,7 +72,7 @@ def test_where_a_clock_was_wrong_rows_are_found_once() -> None:
 
 
 def test_rows_that_an_earlier_version_entered_meanwhile_are_found() -> None:
-    """It runs beside the new one until its last stream has ended."""
+    """The earlier version runs beside the new one until its last stream has ended."""
     with book() as connection:
         rows = LedgerRows(read_ahead=lambda: NOON)
         enter_rows(rows, connection, 0.0)

@@ -78,7 +78,7 @@ def test_days_are_those_of_the_zone(file: Path, zone: str) -> None:
 
 
 def test_what_ended_after_today_counts_for_its_day(file: Path) -> None:
-    """A clock was set forward, and back again."""
+    """A clock was set forward and back again."""
     enter(file, "r1", NOW + 2 * 86400, Usage(1))
     use = read(file).uses["key", "alice"]
     assert use.days == {TODAY + 2: 1}

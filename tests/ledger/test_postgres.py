@@ -36,7 +36,7 @@ def server() -> Iterator[Postgres]:
 
 
 class Host:
-    """A state file and what sends its rows."""
+    """A state file and the forwarder of its rows."""
 
     def __init__(self, folder: Path, url: str) -> None:
         folder.mkdir(exist_ok=True)
@@ -94,7 +94,7 @@ def ask(server: Postgres, question: str, url: str = "") -> list[tuple[object, ..
 
 
 def make_database(server: Postgres, name: str) -> str:
-    """The URL of a new one."""
+    """The URL of a new database."""
     ask(server, f"CREATE DATABASE {name}")
     return server.url.replace("/postgres?", f"/{name}?")
 

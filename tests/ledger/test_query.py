@@ -29,7 +29,7 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 def shown(connection: sqlite3.Connection, *by: str, **rest: object) -> list[tuple[object, ...]]:
-    """Each group's names, requests, failures, prompt and output."""
+    """The names, requests, failures, prompt and output of each group."""
     names = (*by, "requests", "failed", "prompt", "output")
     groups = read_usage(connection, Query(by, **rest))  # type: ignore[arg-type]
     return [tuple(group[name] for name in names) for group in groups]

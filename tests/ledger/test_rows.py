@@ -69,7 +69,7 @@ def test_as_many_as_come_each_for_itself(count: int) -> None:
 
 @table(("cached", "thoughts"), [(None, None), (3, None), (None, 0), (2, 1)])
 def test_what_a_node_did_not_tell_is_not_known(cached: int | None, thoughts: int | None) -> None:
-    """One of several that stand together."""
+    """One of several rows of a group has no counts."""
     given = replace(WHOLE, usage=Usage(5, 7, cached, thoughts))
     plain = replace(WHOLE, request_id="r0", usage=Usage(1, 1))
     with book() as connection:
@@ -99,7 +99,7 @@ def test_they_are_written_but_for_floods(tmp_path: Path) -> None:
 
 
 def test_the_clock_of_exchanges_is_read_as_that_of_days() -> None:
-    """The loop's, in which exchanges are timed."""
+    """Exchanges are timed by the loop's clock."""
     before = time.time()
     row = enter(replace(WHOLE, started=time.monotonic(), ended=time.monotonic()), LedgerRows())
     assert before - 1 < cast(float, row["ended"]) < time.time() + 1

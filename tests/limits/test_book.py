@@ -38,7 +38,7 @@ def used(made: Book, now: Moment, kind: str = "key", name: str = "alice") -> tup
 
 
 def end(made: Book, one: Spent, now: Moment, *, is_entered: bool = True) -> None:
-    """Of alice and desk, which are counted."""
+    """End requests of alice and desk; both are counted."""
     for use in (made.find("key", "alice"), made.find("deployment", "desk")):
         if use is not None:
             use.add_tokens(now, one.tokens)
@@ -102,7 +102,7 @@ def test_the_past_is_the_truth_and_what_is_not_in_it_yet_comes_on_top() -> None:
 
 @table("steps", [0, 1, 2, 3])
 def test_what_ends_between_two_steps_counts_once(steps: int) -> None:
-    """Thousands of scopes are taken in steps, between which others have their turn."""
+    """Thousands of scopes are taken over in steps, between which other work runs."""
     made, now = Book(CALENDAR), moment()
     for number in range(500):
         made.open("key", f"key{number}")

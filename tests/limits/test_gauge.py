@@ -81,7 +81,8 @@ def test_it_says_what_judging_says(
     steps: list[tuple[str, int, float]],
     running: int,
 ) -> None:
-    """Around a New Year's midnight, whatever has been counted up meanwhile, by whom ever."""
+    """The test covers a New Year's midnight, and counts that this or another process adds
+    meanwhile."""
     given_rules = rules(*sorted(bounds, key=lambda one: WINDOWED.index(one[0])))
     use, plain, at = Use(), Use(), -70.0
     gauge, second = Gauge(given_rules, use), Second.at(moment(at))

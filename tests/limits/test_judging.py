@@ -133,7 +133,7 @@ def test_too_many_at_once() -> None:
 def test_no_more_than_what_runs_goes_beyond_a_limit_and_nobody_is_refused_below(
     costs: list[int], limit: int, parallel: int
 ) -> None:
-    """Requests come in turns, and each runs until there is no room for another."""
+    """Requests arrive in turns, and each runs until there is no room for another."""
     use, now, given = Use(), moment(), rules((Limit.TOKENS_PER_DAY, limit, None))
     running: list[int] = []
     for cost in costs:

@@ -36,7 +36,7 @@ def today(text: str, zone: str) -> Today:
 
 
 class PlainMinute:
-    """Every amount by itself, to compare with."""
+    """Keeps every amount separately, as the reference."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []

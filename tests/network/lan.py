@@ -29,8 +29,8 @@ exec "$@"
 
 
 def in_lan(command: Sequence[str]) -> subprocess.Popen[str]:
-    """Start a command there; its output, both streams together, is piped. Needs root, as the tests
-    of the units do."""
+    """Start a command in the network; the output is a pipe with both streams. Needs root, like the
+    tests of the units."""
     _install_iproute()
     return subprocess.Popen(
         ["unshare", "--net", "sh", "-c", _SCRIPT, "lan", *command],
@@ -42,7 +42,8 @@ def in_lan(command: Sequence[str]) -> subprocess.Popen[str]:
 
 
 def netem() -> bool:
-    """Whether the kernel can delay and lose frames; many containers' and small VMs' cannot."""
+    """Whether the kernel can delay and lose frames. Many containers' and small VMs' kernels
+    cannot."""
     with in_lan(["tc", "qdisc", "show", "dev", "lo"]) as asked:
         told, _ = asked.communicate(timeout=30)
     return "netem" in told

@@ -27,13 +27,14 @@ HALVES = 2
 
 
 def halves() -> list[list[str]]:
-    """The files, largest first, dealt out in turn."""
+    """The files in groups of about the same size: each file goes to the next group, the largest
+    first."""
     files = sorted((E2E / name for name in FILES), key=lambda file: -file.stat().st_size)
     return [[str(file) for file in files[half::HALVES]] for half in range(HALVES)]
 
 
 def run(files: list[str]) -> tuple[int, str]:
-    """The exit code of a run of those, in a network of its own, and what it said."""
+    """The exit code and the output of a run of these files, in a network of its own."""
     unwanted = " and ".join(f"not {name}" for name in LEFT_OUT)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", unwanted]
     with in_lan([*command, *files]) as started:
@@ -54,7 +55,7 @@ def test_end_to_end_over_a_narrow_network() -> None:
 
 
 def test_the_network_is_narrow() -> None:
-    """Else the test above would only repeat."""
+    """Otherwise the test above would be a mere repetition."""
     show = "ip -o link show lo; cat /proc/sys/net/ipv4/tcp_wmem /proc/sys/net/ipv4/tcp_rmem"
     with in_lan(["sh", "-c", show]) as asked:
         told, _ = asked.communicate(timeout=30)

@@ -22,7 +22,7 @@ _HERE = Path(__file__).parent
 
 
 class Script:
-    """One of the scripts here, see answer.mjs; its errors go where the test's do."""
+    """A script of this folder, see answer.mjs; its errors are written to the test's stderr."""
 
     def __init__(self, name: str) -> None:
         self._process = subprocess.Popen(
@@ -34,7 +34,7 @@ class Script:
         self._reader.start()
 
     async def ask(self, *words: str) -> dict[str, Any]:
-        """From any loop, several at once."""
+        """Ask from any loop; several may ask at once."""
         told: Future[dict[str, Any]] = Future()
         ident = next(self._ids)
         self._asked[ident] = told
@@ -44,7 +44,7 @@ class Script:
         return await asyncio.wrap_future(told)
 
     def close(self) -> None:
-        """Its input's end is its own: the process here may only have started Node."""
+        """The script ends with its input: the process here may only have started Node."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()

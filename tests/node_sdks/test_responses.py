@@ -38,7 +38,7 @@ deployments:
 
 @dataclass
 class Desk:
-    """``base`` is what a client has as its base URL."""
+    """``base`` is the client's base URL; the engines are its nodes."""
 
     base: str
     vllm: Responder
@@ -66,13 +66,13 @@ async def desk(llama: LlamaNode) -> AsyncIterator[Desk]:
 
 @pytest.fixture(scope="module")
 def clients() -> Iterator[Script]:
-    """Asked for a client, a base URL and models."""
+    """A script that sends a client's requests: it gets a client, a base URL and models."""
     with script("respond.mjs") as running:
         yield running
 
 
 def relayed(desk: Desk) -> None:
-    """Both engines were asked in the client's own protocol."""
+    """Both engines got requests in the client's own protocol."""
     assert all("input" in asked for asked in (*desk.vllm.asked, *desk.ollama.asked))
     assert desk.vllm.asked
     assert desk.ollama.asked
@@ -93,7 +93,7 @@ async def test_node_clients(client: str, llama_node: LlamaNode, clients: Script)
 
 @pytest.mark.parametrize("client", ["openai", "agents", "vercel"])
 async def test_node_clients_notice_a_break(client: str, clients: Script) -> None:
-    """Its node dies in the midst of each answer, relayed or translated."""
+    """The node dies during each answer, relayed or translated."""
 
     async def play(connection: NodeConnection) -> None:
         asked = json.loads((await asked_of(connection)).body)

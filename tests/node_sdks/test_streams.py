@@ -36,13 +36,13 @@ CHATS = ("google-genai", "generative-ai")
 
 @pytest.fixture(scope="module")
 def sdks() -> Iterator[Script]:
-    """Asked for an SDK and a URL."""
+    """A script that sends an SDK's requests: it gets an SDK and a URL."""
     with script("ask.mjs") as running:
         yield running
 
 
 def slow(tongue: Tongue) -> Play:
-    """Silent before its head, behind it, within an event and between events."""
+    """A node that is silent before its head, after it, within an event and between events."""
     middle = len(tongue.begin) // 2
 
     async def play(connection: NodeConnection) -> None:
@@ -58,7 +58,8 @@ def slow(tongue: Tongue) -> Play:
 
 @pytest.mark.parametrize("route", list(ROUTES))
 async def test_the_whole_answer_is_read_through_signs_of_life(route: str, sdks: Script) -> None:
-    """In the queue, before the node's head, within and between its events."""
+    """Keepalives are sent in the queue, before the node's head, and within and between its
+    events."""
     sdk, speaks = ROUTES[route]
     member = Member("a", slow(TONGUES[speaks]), ", max_streams: 1", speaks=speaks)
     async with pooled(member, deployment=OFTEN) as stage:

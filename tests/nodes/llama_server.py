@@ -27,7 +27,7 @@ class LlamaNode:
     model: Path
 
     def crash(self) -> None:
-        """As if the machine had lost it: no goodbye to anyone."""
+        """End like a machine that fails, without closing any connection properly."""
         self.process.kill()
         self.process.wait(10)
 
@@ -41,9 +41,9 @@ def llama_server(
     *,
     wide: bool = False,
 ) -> Iterator[LlamaNode]:
-    """A node on a free port, the given one, or a Unix socket (``.sock``), ready to answer; with a
-    ``projector`` it takes images, and makes no embeddings. ``wide``: one slot, with all the context
-    that the model has."""
+    """A node that answers, on a free port, on this port, or on a Unix socket (``.sock``). With a
+    ``projector`` it accepts images, and makes no embeddings. ``wide``: one slot with the model's
+    whole context."""
     more = [str(one) for one in (socket, projector) if one is not None]
     if wide:
         more.append(WIDE)

@@ -42,7 +42,7 @@ def body(**more: Any) -> dict[str, Any]:
 
 
 async def tell(node: LlamaNode, **more: Any) -> dict[str, Any]:
-    """What the node itself answers."""
+    """The node's own answer."""
     reply = await ask(node.url, request("/v1/messages", body(**more), VERSION))
     assert reply.status == 200, reply.body
     return dict(json.loads(reply.body))

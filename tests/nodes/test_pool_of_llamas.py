@@ -36,7 +36,7 @@ STREAM = request(
 
 
 class Load:
-    """Workers that ask one thing after the other, and what came of it."""
+    """Workers that send one request after another, and the results."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -94,7 +94,7 @@ async def loaded(url: str) -> AsyncIterator[Load]:
 
 
 async def served(gateway: Gateway, name: str, more: int) -> None:
-    """Until the node has got so many more requests."""
+    """Wait until the node has got so many more requests."""
     state = gateway.dispatcher.slots.states[name]
     goal = state.served + more
     async with asyncio.timeout(30):

@@ -102,7 +102,8 @@ THINKING = "{%- elif enable_thinking is not defined or enable_thinking %}<|think
 
 
 def _byte_letters() -> dict[int, str]:
-    """GPT-2's spelling of bytes: itself where Latin-1 prints it, else a letter from 256 on."""
+    """GPT-2's spelling of bytes: the character itself if Latin-1 can print it, otherwise one from
+    256 on."""
     plain = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     odd = iter(range(256, 512))
     return {byte: chr(byte if byte in plain else next(odd)) for byte in range(256)}
@@ -112,7 +113,7 @@ LETTERS = _byte_letters()
 
 
 def spell(piece: str | bytes) -> str:
-    """A piece of text as the vocabulary writes it."""
+    """A piece of text in the vocabulary's spelling."""
     if piece in CONTROL or piece in MARKUP:
         return str(piece)
     data = piece if isinstance(piece, bytes) else piece.encode()
@@ -121,7 +122,7 @@ def spell(piece: str | bytes) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Single bytes, then whole pieces of what is recited, then control tokens and markup."""
+    """Single bytes, then whole pieces of the recited text, then control tokens and markup."""
 
     tokens: tuple[str, ...]
     merges: tuple[str, ...]
@@ -149,7 +150,7 @@ class Vocabulary:
 
 
 def _bias(vocabulary: Vocabulary) -> np.ndarray:
-    """The logit of each token where no chain speaks."""
+    """The logit of each token if no chain applies."""
     bias = np.full(len(vocabulary.tokens), -6.0, np.float32)
     for byte, letter in LETTERS.items():
         # Control bytes and halves of characters only stand in recitals.
@@ -163,8 +164,8 @@ def _bias(vocabulary: Vocabulary) -> np.ndarray:
 
 
 def _matrices(vocabulary: Vocabulary, chains: Sequence[Chain]) -> tuple[np.ndarray, np.ndarray]:
-    """Embedding and output. A token's vector is 1 in the shared place and 1 in its own; the RMS
-    norm before the output stretches both by the same gain."""
+    """The embedding and the output. A token's vector is 1 at the shared place and 1 at its own; the
+    RMS norm before the output scales both by the same gain."""
     count = len(vocabulary.tokens)
     assert count < WIDTH, "a token needs a place of its own"
     embedding = np.zeros((count, WIDTH), np.float32)
@@ -181,7 +182,7 @@ def _matrices(vocabulary: Vocabulary, chains: Sequence[Chain]) -> tuple[np.ndarr
 
 
 def _layer() -> dict[str, np.ndarray]:
-    """One ordinary layer; what it would add to a token's vector is multiplied by zero."""
+    """One ordinary layer; its addition to a token's vector is multiplied by zero."""
     chance = np.random.default_rng(1)
 
     def some(rows: int, columns: int) -> np.ndarray:
@@ -209,7 +210,7 @@ def write_model(
     city: str = "Paris",
     context: int = CONTEXT,
 ) -> None:
-    """``thinks``: recite THOUGHT first, unless a request says otherwise. ``tool`` is called, with
+    """``thinks``: recite THOUGHT first, unless a request turns it off. ``tool`` is called, with
     ``city``."""
     chains = make_chains(tool, city)
     vocabulary = Vocabulary.build(chains)

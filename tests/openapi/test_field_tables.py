@@ -14,7 +14,7 @@ from tests.dialects.fates import check_references
 
 @pytest.mark.parametrize("surface", Dialect)
 def test_every_field_that_an_alias_may_change_is_known(surface: Dialect) -> None:
-    """What the configuration takes and the table does not know would be refused to a client."""
+    """A field that the configuration accepts and the table lacks would be refused to clients."""
     known = {name for fields in FIELDS[surface].values() for name in fields}
     # The tables have what is inside of an object in a message of its own. An alias may set what
     # only its node reads: Anthropic's and Responses' fields of engines.

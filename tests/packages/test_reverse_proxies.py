@@ -83,7 +83,7 @@ def proxy(node: SimulatorThread, tmp_path: Path) -> Iterator[Process]:
 
 @pytest.fixture(params=[nginx, caddy])
 def port(request: pytest.FixtureRequest, proxy: Process, tmp_path: Path) -> Iterator[int]:
-    """Of a reverse proxy that accepts connections."""
+    """The port of a reverse proxy that accepts connections."""
     port = free_port()
     command = request.param(tmp_path, port, proxy.public)
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}

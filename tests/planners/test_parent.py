@@ -39,7 +39,7 @@ def parent(leave_s: float = 60) -> Iterator[Parent]:
 
 
 def bear(one: Parent) -> tuple[int, socket.socket]:
-    """A planner's number, and our end of its socket."""
+    """A planner's process id, and our end of its socket."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         try:
@@ -56,7 +56,8 @@ def let_go(pid: int, ours: socket.socket, leave_s: float = 60) -> None:
 
 
 def until_ended(pid: int) -> None:
-    """It closes its socket a moment before; of an orphan its number may be left."""
+    """Wait until the planner has ended. It closes its socket a moment before that; the process id
+    of an orphan may remain."""
     stat = Path(f"/proc/{pid}/stat")
     try:
         while stat.read_text().rpartition(")")[2].split()[0] not in "ZX":
@@ -78,7 +79,7 @@ def plan(ours: socket.socket) -> Made:
 
 
 def test_what_is_installed_meanwhile_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once it runs, a planner needs neither a program nor a file of ours."""
+    """A running planner needs no program and no file of ours."""
     with parent() as one:
         first = bear(one)
         monkeypatch.setattr("sys.executable", "/nonexistent/python")

@@ -31,7 +31,7 @@ CHAT = snapshot()
 
 
 def children() -> set[int]:
-    """Processes of ours that nobody has waited for yet, those that have ended among them."""
+    """Our child processes that have not been waited for, including those that have ended."""
     found: set[int] = set()
     for ours in Path("/proc/self/task").glob("*/children"):
         with contextlib.suppress(OSError):  # A thread that has ended.
@@ -156,7 +156,7 @@ async def test_one_that_has_just_died_is_waited_for() -> None:
 
 
 async def until_taken(pool: Planners) -> None:
-    """Until a request has the planner: one that is dead before that is passed over."""
+    """Wait until a request has the planner: a planner that has died before is skipped."""
     while pool.is_idle:
         await asyncio.sleep(0)
 
@@ -183,7 +183,7 @@ def held_bodies() -> int:
 
 
 async def test_of_one_that_dies_no_body_is_left(caplog: pytest.LogCaptureFixture) -> None:
-    """Nor has the collector to come for it."""
+    """The body is released without the garbage collector."""
     # Lines that are kept for a report keep the error that they name.
     caplog.set_level(logging.CRITICAL, "casedesk_proxy.planners.pool")
     async with planners() as pool:
@@ -208,7 +208,7 @@ async def test_of_one_that_dies_no_body_is_left(caplog: pytest.LogCaptureFixture
 
 
 class Idle:
-    """A planner that could plan."""
+    """A planner that is ready."""
 
     is_alive = True
 

@@ -52,7 +52,7 @@ TOLD = {
 
 
 def plan_there(config: Snapshot, route: str, raw: bytes) -> Plan:
-    """As in another process: all that is handed over is written and read."""
+    """Plan as another process does: all messages are written and read."""
     facts = Facts(config, REPORTED, {})
     told = TOLD[id(config)]
     asked = unpack(pack(Asked.of(config.deployments["d"], replace(ask(route, raw), raw=b""))), told)
@@ -80,13 +80,13 @@ def request_of(plan: Plan) -> list[tuple[str, bytes]]:
 
 
 def simple(route: Route) -> list[object]:
-    """All that has a value of its own."""
+    """All that can be compared by value."""
     kept = {"dialect", "target", "headers", "request_id", "reply_headers", "controls", "method"}
     return [getattr(route, one.name) for one in fields(Route) if one.name in kept]
 
 
 def check_same(config: Snapshot, route: str, raw: bytes) -> bool:
-    """Whether a plan was made, here and there."""
+    """Compare the plan made here with the one made in the planner; returns whether there is one."""
     try:
         here = plan_request(config, config.deployments["d"], ask(route, raw))
     except ProxyError as error:
@@ -150,7 +150,7 @@ def test_same_with_long_texts(
 
 @pytest.fixture
 def abridged(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Whether each body was planned as a short one, in the end."""
+    """Whether the last body could stay abridged until its plan was made."""
     kept: list[bool] = []
 
     def plan_and_tell(*args: Any) -> tuple[Made, list[bytes]]:
@@ -255,7 +255,7 @@ def test_more_than_a_context_holds_is_not_counted_beforehand() -> None:
 
 @pytest.mark.parametrize("route", ["gemini", "anthropic", "responses"])
 def test_memory_is_a_fraction_of_the_body(route: str) -> None:
-    """Beside the file in memory that has the body, and that which gets what is made of it."""
+    """The file in memory with the body, and the file for the planned body, are not counted."""
     told = run([sys.executable, "-c", PEAK, route], text=True, capture_output=True, check=True)
     grown, size = map(int, told.stdout.split())
     assert size > 8 * 2**20

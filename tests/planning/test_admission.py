@@ -223,7 +223,7 @@ def test_a_key_that_is_limited_brings_its_limits_and_sees_its_models_alone() -> 
 
 
 class AliceSignedIn:
-    """Her session is the only one."""
+    """Sessions of which Alice's is the only one."""
 
     secure = False
 

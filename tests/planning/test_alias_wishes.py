@@ -62,7 +62,7 @@ def body(surface: str, fields: str) -> str:
 def plan(
     surface: str, node: str, alias: dict[str, Any], raw: str, key: dict[str, Any] | None = None
 ) -> Plan:
-    """``key``: parameters of the key that asks."""
+    """``key``: the parameters of the client's key."""
     config = {
         "default_deployment": "d",
         "nodes": {node: NODES[node]},
@@ -80,7 +80,7 @@ def plan(
 def sent(
     surface: str, node: str, alias: dict[str, Any], raw: str, key: dict[str, Any] | None = None
 ) -> str:
-    """The body as the node gets it."""
+    """The node's body."""
     made = plan(surface, node, alias, raw, key)
     return made.routes[made.nodes[0].name].body.decode()
 

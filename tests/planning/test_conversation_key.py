@@ -61,7 +61,7 @@ def test_claude_codes_volatile_line_moves_no_conversation() -> None:
 
 
 class Marked:
-    """A body whose words of 70,000 bytes are marked by single signs."""
+    """A body whose words of 70,000 bytes are each replaced by a single character."""
 
     size = 70_000
 

@@ -44,7 +44,7 @@ def plan(target: str, body: bytes, deployment: str = "desk") -> Plan:
 
 
 def lines(made: Plan) -> dict[str, str]:
-    """The request line that each node gets."""
+    """The request line for each node."""
     return {
         node.name: made.routes[node.name].request_for(node).partition(b"\r\n")[0].decode()
         for node in made.nodes
@@ -117,7 +117,7 @@ def test_a_node_of_which_nothing_is_known_yet_may_have_any(path: str) -> None:
 
 
 def plan_beginning(raw: bytes, length: int | None, *, whole: bool = False) -> Plan:
-    """The plan for a form's beginning."""
+    """The plan for the beginning of a form."""
     snapshot = make_snapshot(TEXT)
     headers = ((b"Content-Type", b"multipart/form-data; boundary=XX"),)
     call = read_call("POST", "/v1/audio/transcriptions", headers)
@@ -130,7 +130,7 @@ def plan_beginning(raw: bytes, length: int | None, *, whole: bool = False) -> Pl
 
 
 def plan_form(raw: bytes, length: int | None, *, whole: bool = False) -> bytes:
-    """What the first node gets of it."""
+    """The first node's part of the form's plan."""
     made = plan_beginning(raw, length, whole=whole)
     return made.routes[made.nodes[0].name].request_for(made.nodes[0])
 

@@ -46,7 +46,7 @@ def bodies(
     engine: str = "vllm",
     **deployment: Any,
 ) -> dict[str, str]:
-    """Of each node."""
+    """The body for each node."""
     node = {"engine": engine, "speaks": speaks}
     nodes = {
         "plain": {**node, "url": "http://127.0.0.1:1"},
@@ -91,7 +91,7 @@ def test_a_translated_one_in_the_node_s_own_fields(surface: str) -> None:
 
 @table("path", ["/api/chat", "/api/generate"])
 def test_a_client_of_ollama_unloads_no_model_where_that_is_removed(path: str) -> None:
-    """As docs/apis.md says."""
+    """docs/apis.md promises it."""
     rules = {"ollama": {"remove": ["keep_alive"]}}
     asked = ', "keep_alive": 0'
     made = bodies("ollama", ["ollama"], rules, asked, path, engine="ollama")

@@ -37,7 +37,7 @@ def sent_by(plan: Plan) -> bytes:
 
 
 def asked(plan: Plan) -> tuple[str, dict[str, str], bytes]:
-    """Request line, headers by lower-case name, and body of the request to the first node."""
+    """The request line, the headers by lower-case name, and the body for the first node."""
     head, _, body = sent_by(plan).partition(b"\r\n\r\n")
     line, *lines = head.decode("latin-1").split("\r\n")
     pairs = [text.split(": ", 1) for text in lines]
@@ -68,7 +68,7 @@ def test_an_alias_changes_the_name_and_nothing_else() -> None:
 
 
 def plan_alone(body: bytes, target: str = "/v1/chat/completions", only: str = "tiny") -> Plan:
-    """Where the nodes have one model."""
+    """The plan if the nodes have one model."""
     snapshot = make_snapshot()
     headers = ANTHROPIC if "messages" in target else ()
     reported = {"local": (ModelInfo(only),), "google": ()}

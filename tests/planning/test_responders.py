@@ -31,7 +31,7 @@ CALL = read_call("POST", "/v1/responses", ())
 
 
 def chosen(*names: str, refuses_tools: bool = False, raw: bytes = b"", **body: Any) -> list[str]:
-    """``raw``: the body, where it is not what ``body`` makes."""
+    """``raw``: the body, if it is not the one that ``body`` makes."""
 
     def find_keeper(ident: str) -> Keeper | None:
         return Keeper(ident.removeprefix("at "), "m", "m", 9.0) if ident.startswith("at ") else None
@@ -112,7 +112,7 @@ def test_no_earlier_response(earlier: Any) -> None:
 
 @table("last", ['"at a"', "null"])
 def test_two_earlier_responses_are_refused(last: str) -> None:
-    """A node that takes the first would go on from one that nobody has looked at."""
+    """A node that accepts the first id would continue a response that no rule has checked."""
     raw = b'{"previous_response_id":"at b","previous_response\\u005fid":%b}' % last.encode()
     with pytest.raises(BadRequest, match="stands twice") as caught:
         chosen("a", "b", raw=raw, **json.loads(raw))

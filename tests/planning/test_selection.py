@@ -53,7 +53,8 @@ def place(*names: str, **lacks: Ability) -> ModelPlacement:
 
 
 def chosen(body: dict[str, Any], *names: str, **facts: Any) -> tuple[list[str], list[str]]:
-    """The names of those that get it as it is, and of those that may refuse a part of it."""
+    """The names of the nodes that get the request unchanged, and of those that may refuse a part of
+    it."""
     call = facts.pop("call", MESSAGES)
     native = choose_natives(asked(call, **facts), body, place(*names))
     return [node.name for node in native.nodes], [node.name for node in native.unsure]
@@ -161,8 +162,8 @@ def test_a_wish_that_is_left_out_this_time_or_ignored_is_unproven() -> None:
 
 @table(("name", "unsure"), [("told", True), ("sure", False), ("alone", False), ("cloud", False)])
 def test_what_is_known_of_a_node_without_asking(name: str, unsure: bool) -> None:
-    """By the operator's word, because nothing can be learnt from a translated request, or because
-    its engine refuses none."""
+    """The operator says so, or the request is translated, from which nothing can be learnt, or the
+    engine refuses nothing."""
     assert chosen(BUDGET, name) == (([], [name]) if unsure else ([name], []))
 
 

@@ -16,7 +16,7 @@ from tests.planning.test_plan import asked
 
 
 def steer(body: bytes, mount: str = "") -> Plan:
-    """Where local runs the chat c1 with the model that is asked for as gpt-4."""
+    """Steer a chat. The node local runs the chat c1 with the model that clients call gpt-4."""
     snapshot = make_snapshot()
     keeper = Keeper("local", "tiny", "gpt-4", 0.0)
     ask = PlanInput(

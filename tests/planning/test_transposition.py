@@ -41,7 +41,7 @@ def plan(target: str, body: Any, headers: RawHeaders = ()) -> Plan:
 
 
 def heads(made: Plan) -> dict[str, dict[str, str]]:
-    """What each node's request has before its body."""
+    """The part of each node's request before its body."""
     found = {}
     for node in made.nodes:
         lines = made.routes[node.name].request_for(node).partition(b"\r\n\r\n")[0].decode()
@@ -127,7 +127,7 @@ TURN = {"role": "user", "content": "Hi"}
     ],
 )
 def test_a_body_nested_too_deeply_is_the_clients_fault(body: dict[str, Any]) -> None:
-    """What JSON readers take is more than what their writers give: it must not be a 500."""
+    """JSON readers accept deeper nesting than their writers; the client must not get a 500."""
     version = ((b"anthropic-version", b"2023-06-01"),)
     target = GENERATE if "contents" in body else "/proxy/desk/anthropic/v1/messages"
     with pytest.raises(BadRequest, match="nested too deeply"):

@@ -309,7 +309,8 @@ def test_or_it_waits_for_its_own_and_holds_up_nobody_else() -> None:
 
 
 class Interleaving(RuleBasedStateMachine):
-    """arrive, finish, cancel, fail, heal, refuse, drain, resize and time, in any order."""
+    """Requests arrive, finish, are cancelled or refused, and nodes fail, recover, drain and change
+    their size, in any order, while time passes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -343,7 +344,7 @@ class Interleaving(RuleBasedStateMachine):
                         keys.append(one.key)
 
     def could_use(self, asked: Ticket, slot: Slot) -> bool:
-        """An ill node is for those that have no healthy one."""
+        """An unhealthy node is only for requests that have no healthy one."""
         names = [name for name in asked.demand.nodes if name in self.admission.states]
         staying = [one for name in names if not (one := self.admission.states[name]).draining]
         healthy = [
@@ -427,7 +428,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0, 20))
     def pass_time(self, seconds: float) -> None:
-        """As a caller does it: by a timer at every change that time alone makes."""
+        """Let time pass as a caller does: with a timer at every change that time alone makes."""
         end = self.now + seconds
         while (change := self.admission.next_change(self.now)) is not None and change <= end:
             self.now = change

@@ -171,7 +171,7 @@ def test_names_that_clients_invent_are_not_remembered_for_ever() -> None:
 
 
 def test_of_many_streams_some_are_looked_at_in_turn() -> None:
-    """Each look at thousands would hold the loop up for milliseconds."""
+    """Checking thousands of them would hold the loop up for milliseconds."""
     state, talks = NodeState("a"), [Talk() for _ in range(600)]
     for talk in talks:
         state.begin_stream(talk)

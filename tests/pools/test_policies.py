@@ -119,7 +119,8 @@ def test_ordered_takes_the_first_available(
 
 
 def test_an_order_holds_even_where_the_first_has_to_load_the_model() -> None:
-    """It has unloaded it after minutes without a request; the next may be one that costs money."""
+    """The node has unloaded the model after minutes without a request; the next node may cost
+    money."""
     assert pick("ordered", three(), cold="a") == "a"
     assert pick("ordered", three(), cold="ab") == "a"
 

@@ -77,7 +77,7 @@ ARRIVALS = st.lists(st.sampled_from("abcde"), min_size=1, max_size=40)
 def test_between_two_turns_of_a_key_no_other_has_two(
     arrivals: list[str], data: st.DataObject
 ) -> None:
-    """The promise itself, with arrivals and departures in between."""
+    """This is the queue's promise itself, with arrivals and departures meanwhile."""
     queue: FairQueue[tuple[str, int]] = FairQueue()
     served_since: dict[str, list[str]] = {}
     for number, key in enumerate(arrivals):

@@ -44,7 +44,7 @@ def test_nobody_else_does() -> None:
 
 
 def test_it_is_known_for_some_time() -> None:
-    memory = ResponseMemory(keep=10.0)
+    memory = ResponseMemory(keep_s=10.0)
     memory.record(ANN, "resp_1", "gpu0", "tiny", "gpt", 0.0)
     assert memory.find(ANN, "resp_1", 9.9) is not None
     assert memory.find(ANN, "resp_1", 10.0) is None
@@ -88,7 +88,7 @@ ENTRIES = st.tuples(
 
 @given(st.lists(ENTRIES, max_size=60))
 def test_it_never_holds_more_than_it_may(entries: list[tuple[Owner, str]]) -> None:
-    memory = ResponseMemory(most_of_one=3, most=5, keep=20.0)
+    memory = ResponseMemory(most_of_one=3, most=5, keep_s=20.0)
     for now, (owner, ident) in enumerate(entries):
         memory.record(owner, ident, f"node of {owner}", "m", "m", float(now))
         assert len(memory) == sum(map(len, memory._kept.values())) <= 5

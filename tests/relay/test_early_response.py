@@ -46,7 +46,7 @@ BEATS = {"gemini sse": b"data:  ", "gemini array": b"[", "anthropic": b"event: p
 
 
 class Slow:
-    """A node that plays in steps which the test releases."""
+    """A node that plays its steps when the test releases them."""
 
     def __init__(self, *steps: bytes) -> None:
         self.steps = steps
@@ -65,7 +65,8 @@ def openai_only(slow: Slow, more: str = "") -> Member:
 
 
 async def wait_for(client: RawClient, pattern: bytes, behind: int = 0) -> int:
-    """Until what the chunks carry matches ``behind`` so many bytes of it. How much they carry."""
+    """Wait until the content of the chunks matches ``pattern`` after ``behind`` bytes; returns its
+    size."""
 
     def ready() -> int | None:
         body = carried(client.unread)
@@ -76,7 +77,7 @@ async def wait_for(client: RawClient, pattern: bytes, behind: int = 0) -> int:
 
 
 def carried(raw: bytes) -> bytes:
-    """What the chunks that came whole carry."""
+    """The content of the chunks that arrived whole."""
     body = b""
     while (line := raw.find(b"\r\n")) > 0:
         size = int(raw[:line], 16)
@@ -110,7 +111,7 @@ async def test_a_translated_stream_gets_signs_of_life_from_the_first_silence(nam
 
 
 def said(name: str, body: bytes) -> list[str]:
-    """The texts of a reply, read strictly."""
+    """The texts of a reply, which is read strictly."""
     if name == "gemini array":
         assert body.startswith(b"[")
         assert body.endswith(b"]")
@@ -228,7 +229,8 @@ async def test_a_unary_reply_has_none() -> None:
 
 
 async def exchange(stage: PoolStage, slow: Slow, request: bytes, pause: float) -> bytes:
-    """Everything behind the head, with a silence before each step of the node."""
+    """The body of the reply as it was on the wire; there is a silence before each step of the
+    node."""
     client = await stage.connect()
     client.write(request)
     collected = asyncio.ensure_future(client.reply())
@@ -250,7 +252,7 @@ async def exchange(stage: PoolStage, slow: Slow, request: bytes, pause: float) -
 async def test_verbatim_signs_of_life_stand_between_the_nodes_events_only(
     request_: bytes, sign: bytes
 ) -> None:
-    """Silences before the head, between events, inside an event and inside a chunk."""
+    """There are silences before the head, between events, inside an event and inside a chunk."""
     whole = chunk(EVENT)
     steps = (SSE, whole, chunk(EVENT[:20]), chunk(EVENT[20:]), whole[:9], whole[9:], END)
     slow = Slow(*steps)
@@ -287,14 +289,15 @@ ARRAY = SSE.replace(b"text/event-stream", b"application/json")
 
 
 async def array_exchange(stage: PoolStage, slow: Slow, pause: float = 0.12) -> bytes:
-    """What the chunks of a verbatim array carried, its end included if it came."""
+    """The content of the chunks of a verbatim array, and its end if it arrived."""
     raw = await exchange(stage, slow, REQUESTS["gemini array"], pause)
     return carried(raw) + (b"END" if raw.endswith(b"0\r\n\r\n") else b"")
 
 
 @pytest.mark.parametrize("start", [b"[", b" \r\n[", b"[" + ELEMENT])
 async def test_signs_of_life_in_a_verbatim_array(start: bytes) -> None:
-    """Before the node's head, where the bracket is the first, and between elements; none within."""
+    """They are sent before the node's head, where the bracket is the first, and between elements;
+    none is sent within an element."""
     half = len(ELEMENT) // 2
     rest = ELEMENT if start.endswith(b"[") else b"\n,\r\n" + ELEMENT
     cut = len(rest) - half

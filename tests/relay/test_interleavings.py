@@ -41,7 +41,7 @@ class Interleavings(RuleBasedStateMachine):
         patient=st.booleans(),
     )
     def begin(self, kind: str, kept: bool, size: str, patient: bool) -> None:
-        """``patient``: a round of the loop bears partings at once, else they wait for their
+        """``patient``: one round of the loop can end several replies; otherwise they wait for their
         turn."""
         head, self.framing, translated, self.modern = KINDS[kind]
         kept = kept and self.framing is not Framing.UNARY
@@ -91,7 +91,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(may_read)
     @rule(count=st.integers(1, 3))
     def chunks(self, count: int) -> None:
-        """A read that is exactly one goes by the machine."""
+        """A read that is exactly one chunk does not pass the machine."""
         read, self.pieces = b"".join(self.pieces[:count]), self.pieces[count:]
         self.relay.data_received(read)
 
@@ -116,7 +116,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(is_running)
     @rule()
     def pause(self) -> None:
-        """The client's buffer is full. What comes then, comes of an end alone."""
+        """The client's buffer is full. Bytes that follow can only come with an end."""
         if self.relay.paused_at is None and not self.client.is_closing():
             self.relay.pause()
             assert self.is_lost or not self.node.is_reading()
@@ -161,7 +161,7 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(is_running)
     @rule()
     def close_unnoticed(self) -> None:
-        """The client's transport has closed, and nobody has been told yet."""
+        """The client's transport has closed, but the relay does not know it yet."""
         if not self.client.is_closing():
             self.is_left = True
             self.client.asked.append("close")
@@ -220,7 +220,7 @@ class Interleavings(RuleBasedStateMachine):
             assert self.has_all() or self.is_left
 
     def teardown(self) -> None:
-        """Nothing more comes between: the reply comes to its end."""
+        """Without further events the reply must end."""
         if not hasattr(self, "relay"):
             return
         rounds = 0

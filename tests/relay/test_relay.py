@@ -30,7 +30,7 @@ LOOP = asyncio.new_event_loop()
 
 
 class Brief(Content):
-    """Tells errors in few words."""
+    """Writes errors in few words."""
 
     def error_bytes(self, error: ProxyError, *, bare: bool) -> bytes:
         return ERROR if super().error_bytes(error, bare=False) else b""
@@ -284,8 +284,8 @@ def test_a_client_whose_transport_closed_before_its_protocol_was_told(piece: byt
 
 @table("size", [1, 7, 40, 200])
 def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
-    """Each crumb is a chunk and a read of its own: the tap sees the last three only, and must not
-    take what it saw before them for their beginning."""
+    """Each fragment is a chunk and a read of its own. The tap sees only the last three, and must
+    not take earlier bytes for their beginning."""
     events = [b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'] * 5
     events.append(b'data: {"choices":[{"delta":{},"finish_reason":"stop"}],"usage":{"a":1}}\n\n')
     body = b"".join(events)
@@ -300,7 +300,7 @@ def test_a_finished_answer_in_crumbs_is_finished(size: int) -> None:
 @table("reframe", [None, True, False])
 @table("early", [True, False])
 def test_a_byte_in_each_chunk_costs_a_round_no_more(reframe: bool | None, early: bool) -> None:
-    """The rest of such a read waits for the next round, and the node with it."""
+    """The rest of such a read waits for the next round, and the node waits with it."""
     crumbs = frame_chunk(b"x") * 2000
     wire = crumbs + LAST_CHUNK
     line = Line(ChunkReader(), reframe=reframe, early=wire if early else b"")
@@ -338,7 +338,8 @@ def test_what_waits_goes_out_before_the_end() -> None:
 
 @table("how", ["fin", "reset"])
 def test_a_node_that_closes_behind_what_waits_is_not_used_again(how: str) -> None:
-    """Its reply is whole by then; of a half-closed connection no transport says that it ends."""
+    """The reply is complete by then, and a transport does not report that a half-closed connection
+    ends."""
     line = Line(ChunkReader())
     line.feed(frame_chunk(b"data: 1\n\n") * 1200 + LAST_CHUNK)
     if how == "fin":

@@ -144,7 +144,7 @@ async def test_a_drip_is_a_stall() -> None:
 
 @pytest.mark.parametrize("first", [1, len(post(b"hello")) - 3])
 async def test_a_stall_of_ours_is_no_slowness_of_the_client(first: int) -> None:
-    """Timers run before reads: what came in time is read before the verdict."""
+    """Timers run before reads: bytes that arrived in time are read before the verdict."""
     wire = post(b"hello")
     async with serving(head_timeout_s=0.2) as (served, connect):
         client = await connect()

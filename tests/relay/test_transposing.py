@@ -142,7 +142,7 @@ def test_a_node_that_leaves_rudely_after_all_was_said_did_no_harm(streams: bool)
 
 @pytest.mark.parametrize("piece", [b"three ", b"no end!"])
 def test_a_client_that_closed_before_anybody_was_told(piece: bytes) -> None:
-    """Its transport raises at the next write, and the node is let go at once."""
+    """Its transport raises an error at the next write, and the node is released at once."""
     line = Line("at once", streams=True)
     line.feed(b"one ", b"two ")
     line.client.asked.append("close")
@@ -154,7 +154,8 @@ def test_a_client_that_closed_before_anybody_was_told(piece: bytes) -> None:
 
 @table("cut", range(1, 12))
 def test_reads_that_are_not_one_chunk_are_read_all_the_same(cut: int) -> None:
-    """Whole chunks, halves, and several at once take turns between the short way and the long."""
+    """Whole chunks, half chunks and several chunks at once alternate, so the fast path is taken and
+    left."""
     line = Line("at once", streams=True)
     chunks = [frame_chunk(text) for text in (b"one ", b"two ", b"three ", b"four.")]
     wire = chunks[0] + chunks[1]

@@ -25,7 +25,7 @@ HEAD = parse_response_head(
 
 
 class Lease:
-    """``ended``: the faults with which it was."""
+    """``ended``: the faults with which the lease was ended."""
 
     def __init__(self) -> None:
         self.connection = NodeConnection(asyncio.get_running_loop())

@@ -21,7 +21,7 @@ PART = b'\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
 
 @dataclass
 class Node:
-    """A `upstream.uploading.NodeSink`."""
+    """An `upstream.uploading.NodeSink`."""
 
     upload: Upload | None = None
     sent: list[bytes] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Node:
 
 
 class Scene:
-    """An upload of 1000 bytes behind the beginning, or in chunks, to a node; not yet begun."""
+    """An upload to a node that has not begun: 1000 bytes after the beginning, or chunks."""
 
     def __init__(
         self, *, chunked: bool = False, most: int = 10_000, pause: float = 60.0, least: float = 1

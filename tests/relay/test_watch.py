@@ -15,7 +15,7 @@ from tests.fixtures.loop_turns import most_per_turn
 
 
 class SilentFlow:
-    """Nothing moves in it. ``kept`` counts the signs of life; ``then`` is done with each."""
+    """A flow in which nothing moves. ``kept`` counts the keepalives; ``then`` is called at each."""
 
     paused_at: float | None = None
     terminal: Terminal | None = None

@@ -25,7 +25,7 @@ def head_of(status: str, framing: str, content_type: str) -> bytes:
 
 
 def early_machine(framing: Framing, *, modern: bool) -> ReplyMachine:
-    """Of a reply whose node has said nothing yet."""
+    """A machine for a reply whose node has sent nothing yet."""
     ending = _ending(_surface(framing), framing)
     early = EarlyBody(_signs(framing), ending, bare=not modern)
     return ReplyMachine(lambda length: b"EARLY\r\n\r\n", early)
@@ -41,7 +41,7 @@ def take_head(
     kept_alive: bool,
     key: str | None = None,
 ) -> None:
-    """The node's head has come."""
+    """Let the node's head arrive."""
     recipient = Recipient(_surface(framing), framing, "r", modern, True, b"", kept_alive)
     translator = Shouting("at once") if translated else None
     reply = NodeReply(parse_response_head(head), "n1", "m", b"host:1", key, translator)
@@ -50,7 +50,7 @@ def take_head(
 
 
 class Played:
-    """A machine, and what its commands come to for a client: ``wire`` is what it has got."""
+    """A machine, and what its commands mean for a client: ``wire`` has the client's bytes."""
 
     def __init__(
         self,

@@ -7,10 +7,9 @@ from casedesk_proxy.terms import Position, RawHeaders, Usage
 
 
 class Shouting:
-    """A translator that makes capitals; it breaks at ``!`` and needs a full stop at the end.
-    With ``late`` it gives everything at the end, with ``early`` as soon as the full stop is there.
-    ``pieces``: their size, if what it gives at the end comes in such.
-    """
+    """A translator into capitals. It breaks at ``!`` and needs a full stop at the end. With
+    ``late`` it returns everything at the end, with ``early`` as soon as the full stop has arrived.
+    ``pieces``: the size of the pieces in which it returns the end."""
 
     content_type = "text/plain"
     usage = Usage(1, 2)

@@ -67,7 +67,7 @@ def test_counts_may_come_behind_the_end() -> None:
 
 
 def test_garbage_is_no_end() -> None:
-    """However little is known of what came before it."""
+    """However little is known of the bytes before it, garbage is not taken for an end."""
     assert is_unfinished(Dialect.OPENAI, b"{before}", OPENAI * 2 + b"<html>fault\x00\n")
 
 

@@ -27,7 +27,7 @@ ARRAY = b'[{"a": [1, "]"]}\r\n,\r\n{"b": "[{"}]'
 
 
 def seen(form: Form, *pieces: bytes) -> Position:
-    """Where a body stands that has come in those pieces."""
+    """The position in a body that has arrived in these pieces."""
     tap = ArrayTap() if form is Form.ARRAY else Tap()
     for piece in pieces:
         tap.take(piece)
@@ -35,7 +35,7 @@ def seen(form: Form, *pieces: bytes) -> Position:
 
 
 def ending(sent: bytes) -> bytes:
-    """What an array that was sent so far ends with."""
+    """The bytes that end an array of which this much was sent."""
     return place_error(Dialect.GEMINI, Form.ARRAY, seen(Form.ARRAY, sent), ERROR)
 
 
@@ -130,8 +130,8 @@ def test_elsewhere_an_array_is_only_cut(sent: bytes) -> None:
 
 @table("keep", range(len(ARRAY)))
 def test_a_cut_array_is_an_array_with_an_error_or_none(keep: int) -> None:
-    """Cut anywhere, byte by byte or at once: what the client has reads as an array with the error
-    as its last element, or does not read at all."""
+    """The array is cut at any byte, or arrives at once: what the client has is an array with the
+    error as its last element, or is not readable."""
     sent = ARRAY[:keep]
     position = seen(Form.ARRAY, sent)
     assert seen(Form.ARRAY, *(sent[at : at + 1] for at in range(keep))) is position

@@ -61,7 +61,8 @@ def test_event_streams_are_not_to_be_buffered() -> None:
     ],
 )
 def test_a_stream_of_lines(kind: str, is_one: bool) -> None:
-    """Ollama answers a request that only loads a model by one line, whatever was asked for."""
+    """Ollama answers a request that only loads a model with one line, even if a stream was
+    requested."""
     lines = shown(f"Content-Type: {kind}", "Transfer-Encoding: chunked")
     head = parse_response_head(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}".encode())
     assert is_line_stream(head) is is_one
@@ -117,7 +118,7 @@ def test_a_head_of_our_own() -> None:
      (False, True, b"Connection: close"), (False, False, b"Connection: close")],
 )  # fmt: skip
 def test_what_becomes_of_the_connection(keep_alive: bool, http11: bool, line: bytes) -> None:
-    """`ab -k` waits for ever without the word."""
+    """Without the header `ab -k` waits forever."""
     head = ResponseHead(200, b"OK", (), BodyFraming.LENGTH, 2, True)
     heads = [
         reply_head(

@@ -22,7 +22,7 @@ def test_a_sign_ends_as_events_do(surface: Dialect) -> None:
 
 
 def test_among_lines_it_is_a_blank_before_the_next() -> None:
-    """Ollama's clients read each line as JSON: one without any would be a fault."""
+    """Ollama's clients read each line as JSON, and would take an empty line for an error."""
     sign = keepalive_bytes(Dialect.OLLAMA, Framing.LINES, b"")
     assert sign == b" "
     assert json.loads(sign + b'{"done":true}\n') == {"done": True}

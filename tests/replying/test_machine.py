@@ -103,7 +103,7 @@ def test_a_translated_reply_that_fails_unsent_is_a_plain_error(how: str) -> None
 
 
 def late(text: bytes, pieces: int) -> ReplyMachine:
-    """A document that is whole with ``text``, and goes out in pieces of that size."""
+    """A document that is complete with ``text``, and is sent in pieces of that size."""
     translator, reader = Shouting("late"), LengthReader(len(text))
     translator.pieces = pieces
     body = TranslatedBody(
@@ -193,7 +193,7 @@ def test_nothing_comes_behind_the_end(event: str) -> None:
 
 
 def test_a_bug_behind_the_end_drops_the_client() -> None:
-    """It had ended, but nobody knows what was done of that."""
+    """The reply had ended, but it is unknown how much of its end was carried out."""
     machine = Played(SSE).machine
     machine.data(WIRE)
     assert list(machine.fail()) == [End(Terminal.FAILED, clean=False, parting=Parting.ABORT)]
@@ -360,7 +360,7 @@ KINDS = {
 
 
 class Interleaving(RuleBasedStateMachine):
-    """One reply of any kind, and whatever may come between its bytes."""
+    """One reply of any kind, and all events that may happen between its bytes."""
 
     @initialize(kind=st.sampled_from(sorted(KINDS)), kept=st.booleans(), lacks=st.booleans())
     def begin(self, kind: str, kept: bool, lacks: bool) -> None:

@@ -29,7 +29,7 @@ def restorer(tools: bytes = TOOLS) -> NameRestorer:
 
 
 def test_what_it_holds_is_known() -> None:
-    """It is remembered with responses, within a bound."""
+    """The size counts, since the names are remembered with responses, within a bound."""
     assert restorer(b"x" * 500).size > 500 + len(FLAT)
 
 

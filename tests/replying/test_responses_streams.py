@@ -39,7 +39,7 @@ def restorer() -> NameRestorer:
 
 
 def play(pieces: list[bytes], *, named: int, ends: bool) -> tuple[bytes, End]:
-    """What a client gets of a node's chunks, whose connection breaks behind them, and the end."""
+    """What a client gets of a node's chunks, after which the connection breaks, and the end."""
     translator = NamespacedStream("m", restorer()) if named else None
     chosen = choose_body(RECIPIENT, NodeReply(HEAD, "n1", "m", b"h:1", None, translator))
     machine = ReplyMachine(chosen.make_head, chosen.body)
@@ -53,7 +53,7 @@ def play(pieces: list[bytes], *, named: int, ends: bool) -> tuple[bytes, End]:
 
 
 def payload(wire: bytes) -> bytes:
-    """What chunks carry; the message's end is told apart."""
+    """The content of the chunks, and whether the message has ended."""
     out = b""
     while wire:
         size, _, wire = wire.partition(b"\r\n")
@@ -83,7 +83,7 @@ def test_any_two_pieces_are_the_same_stream(form: Form, asked: dict[str, Any], n
 def test_cut_at_any_byte_it_never_looks_complete(
     form: Form, asked: dict[str, Any], named: int, ends: bool
 ) -> None:
-    """``ends``: by a clean end of the message, as servers do whose model has died."""
+    """``ends``: with a clean end of the message, as a server does whose model has died."""
     made = frames(form, asked)
     completed = next(at for at, one in enumerate(made) if b"event: response.completed" in one)
     before = len(b"".join(made[:completed]))

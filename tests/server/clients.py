@@ -47,19 +47,19 @@ class FakeClient:
         raise NotImplementedError
 
     def listen(self) -> None:
-        """Nothing more comes."""
+        """Nothing more arrives."""
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
         return self.flushed_transport()
 
     def give_back(self) -> None:
-        """Nobody reads it."""
+        """No other code reads it."""
 
     def hold(self, hold: bool) -> None:
-        """Nothing comes anyway."""
+        """Nothing arrives in any case."""
 
     def watch_stall(self) -> None:
-        """It takes everything."""
+        """The client accepts everything."""
 
 
 def request_of(client: Client, wire: bytes) -> ClientRequest:

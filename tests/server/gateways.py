@@ -56,7 +56,7 @@ async def staged(
     speaks: str = "[gemini, anthropic, openai]",
     waits: Waits = WAITS,
 ) -> AsyncIterator[Stage]:
-    """Each connection to the node is given to ``play``; errors there end that connection."""
+    """Each connection to the node is passed to ``play``; an error there ends that connection."""
     async with raw_node(play=play) as behind:
         text = CONFIG.format(
             url=behind.url,

@@ -38,7 +38,7 @@ def limited_config(
 
 
 class Asker:
-    """A client with a key; ``ask`` gives the status, the headers and the body of a reply."""
+    """A client with a key. Its methods return the status, the headers and the body of a reply."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: str = "alice") -> None:
         self.session = session

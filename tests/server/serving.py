@@ -56,7 +56,7 @@ class Served:
         return request.complete
 
     async def soon(self, request: ClientRequest) -> bool:
-        """As short replies are sent, but for the target /now."""
+        """Answer as short replies are sent; for the target /now, write at once."""
         body = await request.read(LIMIT, 0.2)
         transport = request.client.flushed_transport()
         assert transport is not None
@@ -65,7 +65,7 @@ class Served:
         return request.head.keep_alive and not self.last
 
     async def late(self, request: ClientRequest) -> bool:
-        """The body, once the test says so."""
+        """Return the body once the test allows it."""
         transport = request.client.flushed_transport()
         assert transport is not None
         try:
@@ -83,7 +83,7 @@ class Served:
         return request.head.keep_alive
 
     async def swallow(self, request: ClientRequest) -> bool:
-        """A body of any size."""
+        """Accept a body of any size."""
         body = await request.read(2**30, 5.0)
         transport = request.client.flushed_transport()
         assert transport is not None
@@ -92,7 +92,7 @@ class Served:
         return request.head.keep_alive
 
     async def large(self, request: ClientRequest) -> bool:
-        """More than kernels hold."""
+        """Send more than kernels buffer."""
         transport = request.client.flushed_transport()
         assert transport is not None
         self.seen.append((request.head.target, b""))

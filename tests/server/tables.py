@@ -103,10 +103,10 @@ async def table(
     deployment: str = "",
     gate: asyncio.Event | None = None,
 ) -> AsyncIterator[Table]:
-    """``judge`` gives the status and the body of a refusal; with status 200 it is the first event
-    of a stream. ``facts``: what the node tells of itself, by path; without them its only model is
-    configured. ``said``: the events of an answer; ``count``: what /tokenize answers, if it does.
-    ``gate``: nothing is answered before it is set."""
+    """``judge`` returns the status and the body of a refusal; with status 200 the body is the first
+    event of a stream. ``facts``: the node's answers about itself, by path; None: its only model is
+    configured. ``said``: the events of an answer; ``count``: the answer of /tokenize, if not 0.
+    ``gate``: the node answers nothing before it is set."""
     asked: list[dict[str, Any]] = []
 
     async def play(connection: NodeConnection) -> None:

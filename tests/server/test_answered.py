@@ -48,7 +48,7 @@ ASKED: dict[str, tuple[tuple[str, dict[str, Any]], tuple[bytes, ...], str, dict[
 
 
 def watch(gateway: RunningGateway) -> list[ExchangeRecord]:
-    """The outcomes, as they are told."""
+    """The records, as the sinks get them."""
     seen: list[ExchangeRecord] = []
     gateway.sinks.append(seen.append)
     return seen

@@ -23,7 +23,7 @@ UNARY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 
 
 def outcomes(stage: Stage) -> list[ExchangeRecord]:
-    """Outcomes from now on."""
+    """The records from now on."""
     seen: list[ExchangeRecord] = []
     stage.sinks.append(seen.append)
     return seen
@@ -38,7 +38,7 @@ async def wait_for(seen: list[ExchangeRecord], count: int = 1) -> ExchangeRecord
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_bodies_arrive_as_the_node_sent_them(seed: int) -> None:
-    """Random sizes up to 5 MB, random chunk sizes, extensions, trailers and packet borders."""
+    """Bodies of up to 5 MB, chunks, extensions, trailers and the borders of packets are random."""
     chance = random.Random(seed)
     size = chance.choice([1, 2, 100, 5_000, 70_000, 5_000_000])
     payload = chance.randbytes(size // 2) + (b"0\r\n\r\n" * (size // 10 + 1))[: size - size // 2]
@@ -267,7 +267,7 @@ async def test_a_node_that_gives_no_reply(reply: bytes, status: int) -> None:
 
 
 async def test_a_stale_connection_is_replaced_once() -> None:
-    """The node closes the kept connection just as the next request is sent on it."""
+    """The node closes the kept connection while the next request is sent on it."""
 
     async def play(connection: NodeConnection) -> None:
         await connection.request()
@@ -428,7 +428,7 @@ async def test_a_node_that_hangs_keeps_nobody_who_asks_for_an_unknown_model(
 
 
 async def test_hundreds_of_streams_lose_nothing() -> None:
-    """As e2e/test_long.py has it of thousands."""
+    """e2e/test_long.py does the same with thousands."""
     count, events = 400, 3
     everyone = asyncio.Event()
     waiting = 0
@@ -461,7 +461,7 @@ async def test_hundreds_of_streams_lose_nothing() -> None:
 
 @pytest.mark.parametrize("who", ["clients by close", "clients by reset", "a node"])
 async def test_a_crowd_ends_one_by_one(who: str) -> None:
-    """Whatever the machine's speed: with a budget of nothing each turn lets one go."""
+    """With a budget of zero each turn ends one stream, whatever the machine's speed."""
     count = 40
 
     async def play(connection: NodeConnection) -> None:
@@ -487,8 +487,8 @@ async def test_a_crowd_ends_one_by_one(who: str) -> None:
 
 
 async def test_a_drain_of_thousands_hears_of_its_end_piece_by_piece() -> None:
-    """Connections that carry nothing are closed, and streams are cut, so many in a turn: whatever
-    the machine's speed, as no turn's budget is used up."""
+    """Idle connections are closed, and streams are cut, some in each turn. No turn uses its budget
+    up, so the machine's speed does not matter."""
     count = 250
 
     async def play(connection: NodeConnection) -> None:

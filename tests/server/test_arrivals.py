@@ -20,7 +20,7 @@ from tests.fixtures.raw_client import RawClient, open_client
 
 
 class Counted(asyncio.Protocol):
-    """What `PublicServer` does with connections."""
+    """The part of `PublicServer` that concerns connections."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -111,7 +111,7 @@ def test_what_others_should_have(ours: int, others: list[int], surplus: int) -> 
 
 
 async def test_who_has_many_more_lets_some_go_to_another(tmp_path: Path) -> None:
-    """Which came later, say. One that lets clients wait gets none."""
+    """For example an instance that started later. An instance that lets clients wait gets none."""
     async with host(tmp_path, 1) as ((one,), clients):
         await clients.connect(20)
         one.arrivals._balance()
@@ -138,8 +138,8 @@ async def test_who_has_another_address_gets_none(tmp_path: Path) -> None:
 
 
 async def test_clients_are_spread(tmp_path: Path) -> None:
-    """They come so fast that one or the other waits in the socket whenever somebody looks: that is
-    no sign that nobody accepts."""
+    """Clients arrive so fast that one waits in the socket at each check. That does not mean that no
+    instance accepts."""
     async with host(tmp_path) as (instances, clients):
         await clients.connect(40)
         counts = sorted(len(one.connections) for one in instances)
@@ -166,7 +166,7 @@ async def test_who_stops_leaves_all_that_comes_to_the_others(tmp_path: Path) -> 
 
 
 async def test_nobody_waits_for_one_that_does_not_accept(tmp_path: Path) -> None:
-    """It says that it does, and has stopped."""
+    """The instance reports that it accepts, but its process is stopped."""
     async with host(tmp_path) as ((one, two), clients):
         one.listeners.pause()
         await clients.connect(10)

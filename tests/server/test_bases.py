@@ -15,7 +15,7 @@ CONFIG = {
 
 
 async def ask(url: str, method: str, path: str) -> tuple[bytes, bytes]:
-    """Head and body."""
+    """The head and the body."""
     async with connect(url) as client:
         client.write(request(path, None, "Connection: close", method=method))
         head, _, body = (await client.rest()).partition(b"\r\n\r\n")

@@ -31,7 +31,7 @@ class FakePlanners:
 
 
 def weigh(raw: bytes, *, are_used: bool = True) -> tuple[Any, Any]:
-    """What goes on to planning, and the exchange."""
+    """Weigh a body; returns what planning gets, and the exchange."""
     exchange = SimpleNamespace(received=0, text_size=0)
     pending = SimpleNamespace(raw=raw, exchange=exchange, snapshot=SNAPSHOT)
     weigh_body(cast(Any, pending), cast(Any, FakePlanners(are_used=are_used)))

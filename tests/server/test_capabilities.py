@@ -33,7 +33,7 @@ def ollama(*capabilities: str, version: str = "0.9.3") -> dict[str, object]:
 
 
 async def ask_all(here: Table) -> list[tuple[int, dict[str, Any]]]:
-    """A picture, by each surface."""
+    """Send an image by each surface."""
     parts = [{"text": "what is it?"}, {"inlineData": {"mimeType": "image/png", "data": PNG}}]
     chat = [{"role": "user", "content": [{"type": "text", "text": "what?"}, LOOK]}]
     replies = [

@@ -32,7 +32,7 @@ class Reader:
 
 
 class Socket(RecordingTransport):
-    """Without a kernel's buffers: all that was written is unsent."""
+    """A socket without a kernel's buffer: all that was written is unsent."""
 
     def get_write_buffer_size(self) -> int:
         return len(self.written)

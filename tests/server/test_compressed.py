@@ -57,7 +57,7 @@ def playing(status: str, kind: str, coding: str, body: bytes) -> Play:
 async def ask(
     play: Play, surface: str, *, speaks: str = EVERYTHING, **more: Any
 ) -> tuple[bytes, bytes]:
-    """Head and body of the reply, its chunks taken apart if it has its end."""
+    """The head and the body of the reply, without its chunks' framing if the reply has ended."""
     path, body = ASKS[surface]
     text = json.dumps(body | more).encode()
     async with staged(play, speaks=speaks) as stage:

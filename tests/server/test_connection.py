@@ -44,7 +44,7 @@ async def test_an_answer_is_not_lost_where_the_connection_ends_with_it(extra: st
 
 
 async def test_an_answer_is_not_lost_on_a_client_that_has_said_all() -> None:
-    """Its end comes in the round in which it is answered."""
+    """The client's FIN arrives in the round in which its request is answered."""
     async with serving("soon") as (_, connect):
         client = await connect()
         client.write(post(b"bye"))
@@ -94,7 +94,7 @@ async def test_the_connection_lives_on_or_not(wire: bytes, closes: bool) -> None
 
 
 async def test_of_many_connections_some_end_with_their_next_reply() -> None:
-    """Their clients are for another instance; see `server.arrivals`."""
+    """The clients of these connections are meant for another instance; see `server.arrivals`."""
     async with serving() as (served, connect):
         clients = [await connect() for _ in range(3)]
         served.server.surplus = 1
@@ -145,7 +145,7 @@ async def test_what_is_no_request_is_refused_and_closed(wire: bytes, status: int
 
 
 async def test_an_upgrade_nobody_offers_is_ignored() -> None:
-    """Java's HttpClient asks every http server for HTTP/2 on its first POST."""
+    """Java's HttpClient requests HTTP/2 from every http server with its first POST."""
     async with serving() as (_, connect):
         client = await connect()
         asks = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"

@@ -35,7 +35,7 @@ def request(**fields: Any) -> bytes:
 
 
 async def node(connection: NodeConnection) -> None:
-    """Twenty words, with counts for who asks for them."""
+    """A node that sends twenty words, and counts if they are requested."""
     asked = json.loads((await connection.request()).body)
     await connection.send(SSE, chunk(ROLE))
     for _ in range(20):
@@ -56,7 +56,7 @@ async def ask(stage: Stage, **fields: Any) -> bytes:
 
 
 def events(body: bytes) -> bytes:
-    """Without the framing."""
+    """The events without their framing."""
     lines = body.split(b"\r\n")
     return b"".join(lines[1::2])
 
@@ -140,7 +140,7 @@ def messages() -> bytes:
 
 
 async def _taken(stage: Stage) -> None:
-    """A node has the request."""
+    """Wait until a node has a request."""
     async with asyncio.timeout(PATIENCE_S):
         while not (stage.in_flight() and stage.connections and stage.connections[-1].received):
             await asyncio.sleep(0.001)

@@ -24,8 +24,8 @@ PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 
 
 class CountingNode:
-    """``steps`` is what it sends next; None: it breaks. ``counted`` is what it has made for each
-    request, prompt and output."""
+    """``steps`` are what it sends next; None: it breaks. ``counted`` are its counts for each
+    request: prompt and output."""
 
     def __init__(self) -> None:
         self.steps: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -57,7 +57,7 @@ def request(surface: str, size: int, **fields: Any) -> bytes:
 
 
 async def learn(stage: Stage, node: CountingNode, **fields: Any) -> None:
-    """Streams that are whole, and whose node tells what it has counted."""
+    """Whole streams of a node that reports its counts, so that the proxy learns from them."""
     client = await stage.connect()
     for number in range(LEARNED):
         words, size = 5 + 4 * number, 8 * (number * 7 % LEARNED)
@@ -74,7 +74,7 @@ async def learn(stage: Stage, node: CountingNode, **fields: Any) -> None:
 
 
 async def _received(stage: Stage, events: int) -> None:
-    """So much of the one stream has come to the proxy."""
+    """Wait until so much of the only stream has arrived at the proxy."""
     live = stage.gateway._handler.exchanges.live
     async with asyncio.timeout(PATIENCE_S):
         while [one.flow.events for one in live if one.flow is not None] != [events]:
@@ -84,7 +84,7 @@ async def _received(stage: Stage, events: int) -> None:
 async def cut(
     stage: Stage, node: CountingNode, surface: str, words: int, way: str, **fields: Any
 ) -> None:
-    """One stream, behind so many words."""
+    """Cut one stream after this many words."""
     client = await stage.connect()
     client.write(request(surface, 8 * min(words + 1, LEARNED), **fields))
     node.steps.put_nowait(ROLE)
@@ -117,7 +117,8 @@ def counts(record: ExchangeRecord) -> tuple[int | None, int | None]:
 async def test_a_cut_stream_is_counted_to_the_token(
     surface: str, usage: str, way: str, ending: Terminal
 ) -> None:
-    """Wherever it is cut, once the node has told its counts of some that were whole."""
+    """The stream is cut at any word, after some whole streams whose counts the node has
+    reported."""
     node = CountingNode()
     deployment = ", usage: verbatim" if usage == "verbatim" else ""
     fields = {"stream_options": {"include_usage": True}} if usage == "verbatim" else {}
@@ -139,7 +140,7 @@ async def test_a_cut_stream_is_counted_to_the_token(
 
 @pytest.mark.parametrize("surface", PATHS)
 async def test_words_that_come_in_one_read_are_counted_each(surface: str) -> None:
-    """As a busy machine has them."""
+    """On a busy machine several words arrive in one read."""
     node = CountingNode()
     async with staged(node.play, speaks="[openai]") as stage:
         seen = outcomes(stage)

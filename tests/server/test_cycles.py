@@ -102,7 +102,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def collecting() -> Iterator[list[object]]:
-    """What only the collector could have freed, told at the block's end."""
+    """Objects that only the garbage collector could have freed, listed at the block's end."""
     found: list[object] = []
     gc.collect()
     gc.disable()
@@ -131,7 +131,7 @@ async def _exchange(url: str, node: RawNode, kind: Kind, end: End) -> None:
 @pytest.mark.parametrize("surface", ["openai", "gemini", "anthropic"])
 @pytest.mark.parametrize(("end", "kinds"), ENDS)
 async def test_nothing_is_left_to_collect(end: End, kinds: dict[str, Kind], surface: str) -> None:
-    """Relayed as it is, and transposed."""
+    """The reply is relayed unchanged, and translated."""
     async with relay(speaks=["openai"]) as (gateway, node):
         target, body = kinds[surface]
         kind = target, {**body, **BODIES[surface]}
@@ -169,7 +169,7 @@ _LARGE = "x" * 300_000
 async def test_nor_by_a_large_request_that_is_refused(
     surface: str, body: dict[str, Any], status: int
 ) -> None:
-    """It was planned apart, and the body that was held for that would stay."""
+    """The request is planned in a planner, and its held body could remain."""
     target, usual = STREAMS[surface]
     asked = asking((target, {**usual, **body}))
     async with relay(speaks=["openai"]) as (gateway, _):

@@ -36,7 +36,7 @@ async def test_a_client_that_takes_nothing_is_let_go_of(tmp_path: Path) -> None:
 
 
 async def begin(client: Client) -> RawClient:
-    """Ask for a large file, and read nothing of it yet."""
+    """Request a large file, and read nothing of it yet."""
     sent = form(bytes(SIZE), purpose="user_data")
     ident = json.loads((await client.ask("POST", f"{OAI}/files", sent)).body)["id"]
     taker = await open_client(client.url)

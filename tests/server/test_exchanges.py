@@ -85,7 +85,7 @@ async def test_the_facts_of_all_stages_come_together() -> None:
 
 
 class Named:
-    """Each of its facts is its own name, with this one's in front."""
+    """Each of its facts is the fact's own name after this name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -101,7 +101,7 @@ FROM = {
 
 
 async def test_each_fact_stands_under_its_name() -> None:
-    """They are put together by their order, see `Exchange.record`."""
+    """The facts are combined by their order, see `Exchange.record`."""
     exchange = exchanges().begin(request(), None)
     stages = {"call": CallFacts, "planned": PlanFacts, "attempts": Attempts, "reply": ReplyFacts}
     for stage in ("call", "planned", "attempts"):

@@ -218,7 +218,7 @@ async def answers_people(connection: NodeConnection) -> None:
     [breaks(chunk(EVENT)), breaks(chunk(IN_BAND), b"0\r\n\r\n"), answers_people],
 )
 async def test_a_node_that_breaks_every_reply_it_begins_is_left_alone(play: Play) -> None:
-    """The head of the next one says nothing of that."""
+    """The head of its next reply does not make it healthy."""
     a, b = Member("a", play, speaks="openai"), Member("b", finishes, speaks="openai")
     ask = gemini("streamGenerateContent?alt=sse").replace(
         b"Host: h", b"Host: h\r\nConnection: close"
@@ -296,7 +296,7 @@ async def test_that_a_node_is_out_and_back_is_logged_once_each(
 
 
 async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> None:
-    """Not only when the first of them has all of its reply, which may take minutes."""
+    """They do not wait until the first of them has its whole reply, which may take minutes."""
     go_on, loop = asyncio.Event(), asyncio.get_running_loop()
 
     async def slow(connection: NodeConnection) -> None:
@@ -329,7 +329,7 @@ async def test_those_who_wait_for_a_dead_node_get_it_as_soon_as_it_replies() -> 
 async def test_a_port_that_accepts_and_closes_is_never_back(
     how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """docker's proxy and `ssh -L` do, where nobody is behind them."""
+    """docker's proxy and `ssh -L` accept connections even if nothing listens at their other end."""
     caplog.set_level("INFO", "casedesk_proxy.upstream")
 
     async def gone(connection: NodeConnection) -> None:
@@ -384,7 +384,7 @@ async def test_a_client_that_leaves_while_failing_over_frees_everything(how: str
 
 
 class Deaf(Member):
-    """Its backlog is full: connecting neither succeeds nor fails."""
+    """A listener with a full backlog: connecting neither succeeds nor fails."""
 
     sockets: tuple[socket.socket, ...] = ()
 
@@ -466,7 +466,7 @@ def gemini(action: str) -> bytes:
 
 @pytest.mark.parametrize("said", [b"", chunk(EVENT), chunk(EVENT)[:20]])
 async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: bytes) -> None:
-    """The node streams, the client waits for one body: it has had no byte."""
+    """The node sends a stream, and the client waits for one body: it has not received a byte."""
 
     async def dies(connection: NodeConnection) -> None:
         await connection.request()

@@ -76,7 +76,7 @@ class Stage:
         return await ask(self.url, head + data)
 
     def posted(self) -> list[bytes]:
-        """What the nodes were asked, beside who they are."""
+        """The requests to the nodes, without those for metadata."""
         requests = [one for node in self.nodes for one in node.requests]
         return [one.body for one in requests if one.start.startswith(b"POST")]
 
@@ -209,7 +209,7 @@ async def test_a_pdf_is_text_where_the_deployment_says_so(store: FileStore, docu
 
 
 def inline_pdf(path: str, data: str) -> Any:
-    """A request with a PDF in it."""
+    """A request that contains a PDF."""
     match path:
         case "/v1beta/models/m:generateContent":
             blob = {"mimeType": "application/pdf", "data": data}
@@ -240,7 +240,8 @@ INLINE = (
 @pytest.mark.parametrize("is_large", [False, True])
 @pytest.mark.parametrize("path", INLINE)
 async def test_a_pdf_in_the_request_is_text_too(path: str, is_large: bool) -> None:
-    """A large one is found by a process of its own; one whose text is large is planned there."""
+    """A process of its own finds the text of a large PDF; a planner plans a request whose text is
+    large."""
     lines = ["Hello pages", *(["x" * 40_000] * 8 if is_large else [])]
     content = make_pdf(*lines)
     data = base64.b64encode(content).decode()

@@ -49,7 +49,7 @@ class Client:
         proxy.sinks.append(lambda record: self.ends.append(record.terminal))
 
     async def wait_for_end(self, terminal: Terminal) -> None:
-        """Until an exchange has ended so."""
+        """Wait until an exchange has ended in this way."""
         while terminal not in self.ends:
             await asyncio.sleep(0.01)
 
@@ -72,14 +72,14 @@ class Client:
         )  # fmt: skip
 
     async def piece(self, url: str, command: str, body: Any = b"", offset: int = -1) -> Reply:
-        """As Google's Python SDK sends it: without a key."""
+        """A piece as Google's Python SDK sends it: without a key."""
         headers = {"x_goog_upload_command": command}
         if offset >= 0:
             headers["x_goog_upload_offset"] = str(offset)
         return await self.ask("POST", url, body, key=None, **headers)
 
     async def upload(self, content: bytes, file: Any = None) -> Any:
-        """A file by the resumable protocol."""
+        """Upload a file by the resumable protocol."""
         begun = await self.start(len(content), file)
         url = begun.headers["x-goog-upload-url"]
         done = await self.piece(url, "upload, finalize", content, 0)
@@ -200,7 +200,7 @@ async def test_a_client_that_leaves_in_the_middle_goes_on(tmp_path: Path) -> Non
 
 
 async def begin_piece(client: Client, url: str, offset: int, sent: bytes) -> RawClient:
-    """A piece of six bytes, of which only those ``sent`` come."""
+    """Send a piece of six bytes, of which only the bytes ``sent`` arrive."""
     sender = await open_client(client.url)
     head = (
         f"POST {url.removeprefix(client.url)} HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n"

@@ -27,7 +27,7 @@ def now() -> Moment:
 
 
 class Ledger:
-    """``fault``: why it cannot be read."""
+    """``fault``: the reason why the ledger cannot be read."""
 
     def __init__(self, tokens: int = 0) -> None:
         self.tokens = tokens

@@ -38,7 +38,7 @@ BODY = b'{"model": "%b", "messages": [{"role": "user", "content": "hi"}]}'
 
 
 class Nodes:
-    """The dispatcher and the metadata: none of the nodes can be reached."""
+    """The dispatcher and the metadata; no node can be reached."""
 
     def __init__(self) -> None:
         self.control_memory = ControlMemory()
@@ -122,7 +122,7 @@ async def test_who_is_not_served_by_the_same_lists_is_looked_for_once(
 
 
 async def test_each_fact_of_a_plan_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are put together by their order, see `PlanMaker`."""
+    """The facts are combined by their order, see `PlanMaker`."""
     planned: list[PlanInput] = []
 
     def note(*given: Any) -> Any:
@@ -176,7 +176,7 @@ REPLIES = {
 async def test_a_reply_to_a_client_whose_parting_waits_for_its_turn(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a budget of nothing each turn lets one of the crowd go; the node answers meanwhile."""
+    """With a budget of zero each turn ends one client of the crowd; the node answers meanwhile."""
     count = 30
     asked, deployment, reply = REPLIES[kind]
     answered = asyncio.Event()

@@ -133,7 +133,7 @@ async def test_a_handshake_under_way_is_waited_for(tmp_path: Path, authority: tr
 
 
 def plain(gateway: Gateway) -> str:
-    """Where the gateway listens, without TLS."""
+    """The gateway's address, without TLS."""
     return gateway.urls[0].replace("https://", "http://")
 
 

@@ -25,7 +25,7 @@ EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"x"},"finish_reason":"
 
 
 async def final(client: RawClient) -> bytes:
-    """All that came, but for interim replies."""
+    """All that arrived, without interim replies."""
     data = await client.rest()
     while data.startswith(CONTINUE):
         data = data.removeprefix(CONTINUE)
@@ -77,7 +77,7 @@ async def test_half_a_request_is_no_request() -> None:
 
 
 async def test_a_client_of_http10_has_left() -> None:
-    """It must not be sent an interim reply."""
+    """Such a client must not get an interim reply."""
     async with serving("late") as (served, connect):
         client = await connect()
         client.write(post(b"x").replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -99,7 +99,7 @@ async def test_one_that_waited_and_then_closes_is_found_out() -> None:
 
 @pytest.mark.parametrize("hops", [1, 2])
 async def test_a_close_behind_forwarders_is_found_out(hops: int) -> None:
-    """docker's proxy and ssh -L pass on a FIN, and learn of a close only with what they write."""
+    """docker's proxy and `ssh -L` pass on a FIN, and learn of a close only when they write."""
     async with serving("late") as (served, _):
         port = served.port
         async with forwarding(port, hops) as port:
@@ -189,7 +189,7 @@ async def hang(connection: NodeConnection) -> None:
 
 @asynccontextmanager
 async def forwarding(port: int, hops: int) -> AsyncIterator[int]:
-    """Forwarders in a row that pass on a FIN as a FIN. The port of the first."""
+    """A chain of forwarders that pass on a FIN as a FIN; the port of the first."""
     servers: list[asyncio.Server] = []
     tasks: set[asyncio.Task[None]] = set()
 

@@ -28,7 +28,8 @@ def chunked(*bodies: bytes) -> bytes:
 
 
 class Overfull(RecordingTransport):
-    """A client's transport that is beyond its limit with every write, and says so within it."""
+    """A client's transport that is over its limit after every write, and reports it during the
+    write."""
 
     relay: Relay | None = None
 

@@ -20,7 +20,7 @@ SILENCE = 0.15
 
 
 def slow(tongue: Tongue) -> Play:
-    """Silent before its head, behind it, within an event and between events."""
+    """A node that is silent before its head, after it, within an event and between events."""
     middle = len(tongue.begin) // 2
 
     async def play(connection: NodeConnection) -> None:

@@ -39,7 +39,7 @@ def post(target: bytes, body: bytes = BODY, headers: bytes = b"") -> bytes:
 
 
 async def send(stage: Stage, wire: bytes) -> tuple[int, bytes] | None:
-    """The reply to ``wire``; None where the connection was closed without one."""
+    """The reply to ``wire``; None if the connection was closed without one."""
     client = await stage.connect()
     client.write(wire)
     try:

@@ -24,7 +24,7 @@ KEY = "Authorization: Bearer t0ken\r\n"
 
 
 async def ask(url: str, line: str, headers: str) -> tuple[int, bytes, bytes]:
-    """Status, head and body."""
+    """The status, the head and the body."""
     asked = f"{line} HTTP/1.1\r\n{headers}Connection: close\r\n\r\n".encode()
     reply = await raw_client.ask(url, asked)
     return reply.status, reply.head, reply.body

@@ -108,7 +108,8 @@ async def test_a_stopped_node_that_is_the_only_one_is_asked_all_the_same() -> No
 
 
 async def test_a_node_that_does_one_thing_at_a_time_is_spared_while_another_is_free() -> None:
-    """Deep in a long prompt it answers no probe. What it does goes on; it serves again after it."""
+    """During a long prompt the node answers no probe. Its streams continue, and it serves again
+    after the prompt."""
     async with (
         separate_node(single=True) as a,
         separate_node() as b,

@@ -125,7 +125,7 @@ async def test_after_the_first_word_the_stream_breaks(code: int) -> None:
 
 
 async def test_after_the_first_word_a_body_is_lost_like_one_that_broke() -> None:
-    """Whoever repeats it has it generated anew."""
+    """A client that repeats the request has it generated again."""
 
     async def play(connection: NodeConnection) -> None:
         await connection.request()

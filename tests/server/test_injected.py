@@ -113,12 +113,12 @@ TRANSLATED = ("anthropic", "gemini")
 
 
 class Injected(Exception):
-    """A bug."""
+    """An injected internal error."""
 
 
 @contextmanager
 def watched() -> Iterator[list[CodeType]]:
-    """What is called on the way, each once, in order."""
+    """The functions that the request passes, each once, in order."""
     called: dict[CodeType, None] = {}
     listed: list[CodeType] = []
 
@@ -143,7 +143,7 @@ def watched() -> Iterator[list[CodeType]]:
 
 @contextmanager
 def raising(at: CodeType) -> Iterator[None]:
-    """The first call of ``at`` raises."""
+    """Let the first call of ``at`` raise an error."""
 
     def look(frame: FrameType, *_: object) -> None:
         if frame.f_code is at:
@@ -158,7 +158,7 @@ def raising(at: CodeType) -> Iterator[None]:
 
 
 async def ask(client: RawClient, request: bytes) -> Message | None:
-    """The reply, as far as it came; None: none."""
+    """The reply, or the part that arrived; None if there was none."""
     client.write(request)
     try:
         return await asyncio.wait_for(client.reply(), 10)
@@ -167,7 +167,8 @@ async def ask(client: RawClient, request: bytes) -> Message | None:
 
 
 async def settled(gateway: RunningGateway) -> None:
-    """Until nothing is held of any exchange. No code of the way is called for that."""
+    """Wait until nothing of any exchange is held. No code of the request's way is called for
+    that."""
     handler, admission = gateway.gateway._handler, gateway.gateway.dispatcher.slots.admission
     async with asyncio.timeout(10):
         while handler.exchanges.live or any(state.in_flight for state in admission.states.values()):
@@ -177,7 +178,7 @@ async def settled(gateway: RunningGateway) -> None:
 
 
 def comparable(reply: Message | None) -> bytes:
-    """A reply's body without what differs each time."""
+    """The body of a reply without the parts that differ each time."""
     assert reply is not None
     ident = reply.value("x-request-id")
     return reply.body.replace(ident, b"") if ident else reply.body
@@ -240,7 +241,7 @@ def assert_same(reply: Message | None, clean: Message) -> None:
 
 
 async def test_a_sink_that_raises_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    """The access log, metrics: whoever is told of an exchange."""
+    """Sinks, such as the access log and the metrics, get every exchange."""
     request, steps = SCENES["whole"]
     told: list[str] = []
 
@@ -259,7 +260,7 @@ async def test_a_sink_that_raises_holds_up_nobody(caplog: pytest.LogCaptureFixtu
 
 
 async def test_a_fiber_that_fails_closes_its_connection() -> None:
-    """Nobody else would: its client would wait for ever."""
+    """No other code would close it, and its client would wait forever."""
     request, steps = SCENES["whole"]
 
     async def fails(_: object) -> bool:

@@ -37,7 +37,7 @@ def make(who: str = "ann", **fields: Any) -> bytes:
 
 
 class Keeper:
-    """A node that keeps what it makes, whole or as a stream; ``asked`` are its requests."""
+    """A node that keeps its responses, whole or as a stream; ``asked`` are its requests."""
 
     def __init__(self, name: str) -> None:
         self.name = name

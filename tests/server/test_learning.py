@@ -229,7 +229,7 @@ async def test_a_count_is_made_without_the_switch_as_well() -> None:
 
 @pytest.mark.parametrize("status", [200, 400])
 async def test_a_refusal_behind_signs_of_life_is_learnt_from_all_the_same(status: int) -> None:
-    """The client of the first request is told of it: nothing can be taken back any more."""
+    """The client of the first request gets the refusal: its keepalives cannot be taken back."""
     gate = asyncio.Event()
     judge = refusing("thinking_token_budget", status, BUDGET)
     async with table(judge, deployment=", heartbeat: 50ms", gate=gate) as here:
@@ -244,8 +244,8 @@ async def test_a_refusal_behind_signs_of_life_is_learnt_from_all_the_same(status
 
 @pytest.mark.parametrize("told", ["bad request", "Function 'reading_budget' is not known here"])
 async def test_from_a_refusal_that_may_be_of_something_else_nothing_is_learnt(told: str) -> None:
-    """Behind signs of life the request is not made again, so that nothing would show it: one
-    client's fault must not take the others' wishes."""
+    """After keepalives the request is not repeated, so the cause stays unknown. One client's error
+    must not change the requests of others."""
     gate = asyncio.Event()
     judge = refusing("thinking_token_budget", 400, {"error": {"message": told}})
     async with table(judge, deployment=", heartbeat: 50ms", gate=gate) as here:

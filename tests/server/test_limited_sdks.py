@@ -66,7 +66,7 @@ async def test_openai_knows_the_code_of_a_quota() -> None:
 async def test_stainless_sdks_wait_as_long_as_they_are_asked_to_and_come_back(
     ask: Callable[[str], Awaitable[Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The pause is theirs, so that it is listened to and not waited for."""
+    """The SDKs themselves wait for the pause, so the test examines it and does not wait."""
     module = "openai._base_client" if ask is ask_openai else "anthropic._base_client"
     pauses: list[float] = []
 

@@ -107,8 +107,8 @@ async def test_beyond_a_soft_limit_heads_say_what_is_left_too() -> None:
 
 
 async def test_what_is_not_looked_at_beyond_a_soft_limit_counts_too(tmp_path: Path) -> None:
-    """The key's use is enough to know that not all is calm: the deployment's, which nobody has read
-    since the start, counts all the same."""
+    """A key above its soft limit is enough to know that not all is calm. The deployment's use,
+    which has not been read since the start, counts all the same."""
     async with state_file(tmp_path) as store, limited(store=store) as (asker, _):
         await asker.chat()
     soft, desk = {"tokens_per_day": {"soft": 1}}, {"requests_per_minute": 9}
@@ -274,7 +274,7 @@ async def test_a_refusal_after_keep_alives_is_counted() -> None:
 
 
 async def test_no_more_than_what_runs_goes_beyond_a_limit() -> None:
-    """Parallel requests times what one may use is the most that goes beyond."""
+    """The use beyond a limit is at most the requests in parallel, times the use of one."""
     slow = Script(words=10, head_delay=0.05)
     limits = {"parallel": 3, "tokens_per_day": 60}
     async with limited(limits, script=slow) as (asker, proxy):
@@ -301,7 +301,7 @@ async def test_what_a_running_stream_has_produced_counts() -> None:
 
 
 async def test_streams_that_are_left_block_nobody_and_count_what_they_produced() -> None:
-    """What gateways that reserve are reported for: refusals of keys whose streams were left."""
+    """Gateways that reserve use are known to refuse keys whose streams were left."""
     slow = Script(words=300, words_per_second=2000)
     limits = {"tokens_per_day": 10**6, "parallel": 8, "over_parallel": "refuse"}
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
@@ -352,7 +352,7 @@ async def test_two_instances_see_each_others_use(tmp_path: Path) -> None:
 
 
 class Many:
-    """In place of a configuration in force: with the limits of many keys."""
+    """Stands in for an active configuration, with limits of many keys."""
 
     def __init__(self, keys: int, zone: str = "UTC") -> None:
         bounds = ((Limit.TOKENS_PER_DAY, 9, None),)

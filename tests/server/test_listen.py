@@ -72,7 +72,7 @@ def test_a_file_that_is_no_socket_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM])
 def test_a_socket_of_somebody_else_is_left_alone(tmp_path: Path, kind: socket.SocketKind) -> None:
-    """Were its owner too busy to accept, a probe that waits would never return."""
+    """If its owner were too busy to accept, a waiting probe would never return."""
     path = str(tmp_path / "s")
     with contextlib.ExitStack() as stack:
         owner = stack.enter_context(socket.socket(socket.AF_UNIX, kind))

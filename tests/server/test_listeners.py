@@ -15,7 +15,7 @@ from tests.fixtures.raw_client import connect
 
 
 class Greeting(asyncio.Protocol):
-    """Says five bytes, and closes when its client has."""
+    """Sends five bytes, and closes when its client has closed."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast(asyncio.Transport, transport).write(b"hello")

@@ -21,7 +21,7 @@ BOUNDED = UseRules("deployment", "desk", ((Limit.TOKENS_PER_DAY, 5, None),))
 
 
 class Reply(Delivery):
-    """Of as many pieces as it is made with."""
+    """A reply of the given number of pieces."""
 
     def __init__(self, pieces: int) -> None:
         self.relay = cast(Any, self)
@@ -41,7 +41,7 @@ class Producing:
 
 
 def read(meter: Meter, surface: str, second: Second) -> bytes | None:
-    """What the head of a request says that is counted, and then is not any more."""
+    """The limits' lines in the head of a request, which is counted only until its reply."""
     one = Producing(None)
     one.started = second.begun.steady
     lines = meter.begin(one, surface, second)
@@ -87,7 +87,7 @@ def test_the_sum_of_many_is_good_for_a_moment() -> None:
 
 
 def test_what_has_ended_does_not_count_twice() -> None:
-    """It is spent, and in a sum that is still good."""
+    """Its use counts as spent, although it is in a sum that is still valid."""
     key, desk = Scope("key", "alice"), Scope("deployment", "desk")
     meter = Meter((), [(BOUNDED, key, Use()), (BOUNDED, desk, Use())], lambda _: None)
     for scope in (key, desk):
@@ -104,7 +104,7 @@ NEW_YEAR = 1798761600.0
 
 
 def counted(surface: str, *scopes: UseRules, asked: int = 0, spent: int = 0) -> bytes | None:
-    """What heads say, after so much was used."""
+    """The limits' lines in a head, after this use."""
     uses = [Use() for _ in scopes]
     meter = Meter(
         scopes,
@@ -156,7 +156,7 @@ def test_heads_say_what_is_left_of_the_tightest_limits() -> None:
 def test_the_third_head_of_a_second_says_what_all_do(
     limits: tuple[tuple[Limit, int | None, int | None], ...], wanted: tuple[bytes, ...]
 ) -> None:
-    """It is made of what the second one left, where the limits are a key's alone."""
+    """It uses the result of the second head if only the key has limits."""
     use, rules = Use(), UseRules("key", "alice", limits, 9)
     alone = Meter((rules,), [(rules, Scope("key", "alice"), use)], lambda _: None)
     other = UseRules("deployment", "desk", (), 9)

@@ -54,7 +54,7 @@ async def serving(
 async def ask(
     gateway: Gateway | int, model: str = "", path: str = "/v1/models"
 ) -> tuple[int, dict[str, str], Any]:
-    """A chat with ``model``; without, a GET."""
+    """A chat with ``model``; without a model, a GET."""
     url = f"http://127.0.0.1:{gateway}" if isinstance(gateway, int) else gateway.urls[0]
     chat = raw_client.request("/v1/chat/completions", {"model": model, "messages": []})
     async with asyncio.timeout(30):
@@ -73,7 +73,7 @@ async def until_listed(gateway: Gateway, *wanted: str) -> None:
 
 
 async def test_whoever_asks_right_after_a_start_gets_the_list_and_not_an_empty_one() -> None:
-    """Under socket activation the first request was there before the process."""
+    """With socket activation the first request can arrive before the process."""
     told = asyncio.Event()
 
     class Slow(RecordedNode):
@@ -159,7 +159,7 @@ async def until(claim: Callable[[], object]) -> None:
 
 
 async def test_a_model_at_a_node_that_drains_is_said_to_be_there() -> None:
-    """Another node is up, and merely lacks it."""
+    """Another node is up and only lacks the model."""
     async with (
         running({"GET /v1/models": listing("m"), CHAT: ANSWER}) as a,
         running({"GET /v1/models": listing("other"), CHAT: ANSWER}) as b,

@@ -180,7 +180,7 @@ def posted(path: str, body: bytes) -> bytes:
 
 
 async def answer_facts(connection: NodeConnection) -> bytes:
-    """The first POST that comes; what looks at the node is answered with nothing."""
+    """Answer the first POST; requests for metadata get an empty answer."""
     while True:
         message = await connection.request()
         if message.method == "POST":

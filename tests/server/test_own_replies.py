@@ -28,7 +28,7 @@ WIRE = b"%b /v1/messages HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n{}"
 
 
 class Case:
-    """One request to own replies."""
+    """One request that the proxy itself answers."""
 
     def __init__(self, method: bytes = b"POST", length: int = 2) -> None:
         loop = asyncio.get_running_loop()

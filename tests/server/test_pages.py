@@ -19,7 +19,7 @@ MODELS = "GET /v1/models HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer t0ken\r\n\
 
 
 async def read_reply(client: RawClient) -> tuple[bytes, bytes]:
-    """One whole reply with a length."""
+    """One whole reply that has a length."""
     head = (await client.take_through(b"\r\n\r\n")).lower()
     length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
     return head, await client.take(length)

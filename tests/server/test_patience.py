@@ -60,7 +60,7 @@ class Server:
 
 
 class Connection:
-    """Its own client, of which only the close counts."""
+    """A connection that is its own client; only its close counts."""
 
     def __init__(self) -> None:
         self.client: Any = self

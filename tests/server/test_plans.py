@@ -47,7 +47,7 @@ def post(target: str, body: bytes, *, chunked: bool = False) -> bytes:
 
 
 async def answer_all(connection: NodeConnection) -> None:
-    """Every request the same; nobody else's are looked at."""
+    """Answer every request in the same way, without a check of others."""
     while True:
         request = await connection.request()
         if request.method == "POST":
@@ -60,7 +60,7 @@ HAD: list[tuple[str, bytes]] = []
 
 
 async def exchange(stage: Stage, data: bytes) -> tuple[list[tuple[str, bytes]], Message]:
-    """What the node had, and what the client got."""
+    """The node's request, and the client's reply."""
     HAD.clear()
     async with connect(stage.proxy.url) as client:
         await client.send(data)

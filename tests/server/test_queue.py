@@ -22,7 +22,8 @@ KEYS = {name: hashlib.sha256(f"cdp-{name}".encode()).hexdigest() for name in ("g
 
 
 class Gate:
-    """A node whose replies the test lets out one by one. ``most`` is how many it had at once."""
+    """A node whose replies the test releases one by one. ``most`` is the largest number of requests
+    that it had at once."""
 
     def __init__(self) -> None:
         self.permits = asyncio.Semaphore(0)

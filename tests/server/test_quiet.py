@@ -22,7 +22,7 @@ Connect = Callable[[], Awaitable[RawClient]]
 async def crowded(
     how: str, path: str | None = None, loops_first: int = 256
 ) -> AsyncIterator[tuple[Served, Connect]]:
-    """Where any client is a crowd, and looked at in no time."""
+    """Count every client as a crowd, and check without a pause."""
     async with serving(how, path=path) as (served, connect):
         server = served.server
         server.quiet = QuietClients(
@@ -137,7 +137,7 @@ async def test_a_crowd_leaves_some_a_round() -> None:
 
 
 async def test_a_loop_whose_descriptors_are_not_found() -> None:
-    """It reads the same, if in fewer rounds."""
+    """Such a loop reads the same, in fewer rounds."""
     async with crowded("echo", loops_first=0) as (served, connect):
         client = await connect()
         for n in range(2):

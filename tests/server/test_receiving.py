@@ -12,7 +12,7 @@ from casedesk_proxy.server.receiving import BodyReceiver, RawContent
 
 
 class Ear:
-    """A client's connection, which reads on when it is asked to."""
+    """A client's connection, which continues to read when asked to."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -22,7 +22,7 @@ class Ear:
 
 
 class Body:
-    """A request whose body is given by hand."""
+    """A request whose body the test supplies."""
 
     def __init__(self) -> None:
         self.client = Ear()
@@ -36,7 +36,7 @@ class Body:
 
 
 class SlowDisk:
-    """Each write is done when it is said to be."""
+    """A disk on which each write is done when the test says so."""
 
     def __init__(self) -> None:
         self.written: list[list[bytes]] = []
@@ -53,7 +53,7 @@ class Stage:
         self.body, self.disk = Body(), SlowDisk()
         self.receiver = BodyReceiver(
             asyncio.get_running_loop(), self.body, RawContent(skip), self.disk,  # type: ignore[arg-type]
-            pause=pause, least=1, gather=gather,
+            pause_s=pause, least=1, gather_s=gather,
         )  # fmt: skip
         self.task = asyncio.ensure_future(self.receiver.run())
 

@@ -48,7 +48,7 @@ def ask(key: str, model: str = "mine", content: str = "", more: str = "") -> byt
 
 
 async def echo(connection: NodeConnection) -> None:
-    """What was asked, in a reply that comes in one piece."""
+    """The request, in a reply that arrives in one piece."""
     while True:
         request = await connection.request()
         text = request.head + request.body
@@ -58,7 +58,7 @@ async def echo(connection: NodeConnection) -> None:
 
 
 class Talk:
-    """One connection to a gateway of its own configuration, in front of the stage's node."""
+    """A connection to a gateway with its own configuration, in front of the stage's node."""
 
     def __init__(self, gateway: Gateway, port: int) -> None:
         self.gateway = gateway
@@ -116,7 +116,7 @@ async def test_another_credential_is_judged_anew(talk: Talk) -> None:
 
 
 async def test_on_many_connections(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each credential is judged once, the refused ones every time."""
+    """Each valid credential is judged once, an invalid one every time."""
     judged = []
     judge = AdmissionCache.admit
 
@@ -183,7 +183,8 @@ async def test_an_id_of_the_client_s_own_is_kept_for_as_long_as_it_says_it(talk:
 
 
 async def test_hundreds_sent_ahead_are_answered_in_order(talk: Talk) -> None:
-    """Many more than Python's stack is deep: some are answered on the spot."""
+    """There are many more requests than frames fit on Python's stack, and some are answered at
+    once."""
     wanted = [("alice", "mine"), ("nobody", "mine"), ("alice", "none such")] * 500
     replies = await talk.say(*(ask(key, model) for key, model in wanted))
     assert [status for status, _, _ in replies] == [200, 401, 404] * 500

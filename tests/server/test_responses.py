@@ -37,7 +37,7 @@ def client(stage: Stage) -> openai.AsyncOpenAI:
 
 @pytest.mark.parametrize("done", [b"", chunk(b"data: [DONE]\n\n")])
 async def test_a_relayed_stream(done: bytes) -> None:
-    """vLLM's ends with [DONE], OpenAI's without."""
+    """vLLM's stream ends with [DONE], OpenAI's without it."""
     body = b"".join(map(chunk, FRAMES)) + done + b"0\r\n\r\n"
 
     async def play(connection: NodeConnection) -> None:
@@ -76,7 +76,8 @@ async def test_a_relayed_body() -> None:
 @pytest.mark.parametrize("count", range(1, len(FRAMES)))
 @pytest.mark.parametrize("clean", [True, False])
 async def test_a_stream_that_breaks(count: int, clean: bool) -> None:
-    """The last event says why, and the message has no end: nobody takes it for complete."""
+    """The last event has the reason, and the message does not end: no client takes the stream for
+    complete."""
 
     async def play(connection: NodeConnection) -> None:
         await connection.request()
@@ -105,7 +106,7 @@ async def test_a_stream_that_breaks(count: int, clean: bool) -> None:
 
 @pytest.mark.parametrize("speaks", [SPEAKS, "[openai]"])
 async def test_codex_gets_an_end_behind_the_reason(speaks: str) -> None:
-    """It shows the reason then, and takes no stream for complete without its last event."""
+    """Codex then shows the reason, and it takes no stream for complete without its last event."""
 
     async def play(connection: NodeConnection) -> None:
         asked = await connection.request()
@@ -160,7 +161,7 @@ async def test_a_node_that_failed_is_at_fault() -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_namespaces_are_taken_off_and_put_back(stream: bool) -> None:
-    """No engine knows them: the node is asked by flat names, the client is told its own."""
+    """No engine supports namespaces: the node gets flat names, and the client gets its own."""
     called = [calls(fragment(0, "call_aaaa", "mcp__weather__get_weather", "{}")), *STOP]
     plain = {"type": "function", "name": "mcp__weather__get_weather"}
     whole = read(called, stream=False, tools=[plain]) or b""
@@ -196,7 +197,7 @@ async def test_namespaces_are_taken_off_and_put_back(stream: bool) -> None:
 
 
 async def test_a_kept_response_has_the_client_s_own_names() -> None:
-    """One that is made in the background is only told when it is asked for."""
+    """A response that is made in the background is only available on request."""
     called = [calls(fragment(0, "call_aaaa", "mcp__weather__get_weather", "{}")), *STOP]
     plain = {"type": "function", "name": "mcp__weather__get_weather"}
     whole = read(called, stream=False, tools=[plain]) or b""

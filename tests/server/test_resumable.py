@@ -32,7 +32,7 @@ STEPS = st.lists(
 
 
 class Player:
-    """Plays steps on one upload by one process of the proxy after another."""
+    """Plays steps of one upload at several processes of the proxy, one after another."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -88,7 +88,7 @@ class Player:
             assert after >= max(before, offset + len(sent))
 
     async def leave(self, length: int, came: int) -> None:
-        """In the middle of a piece."""
+        """Leave in the middle of a piece."""
         offset = await self.received()
         sent = CONTENT[offset : offset + length]
         sender = await open_client(self.client.url)
@@ -112,7 +112,7 @@ class Player:
             assert "bytes have come" in reply.json["error"]["message"]
 
     async def end(self) -> bytes:
-        """Send what is missing, and get what there is."""
+        """Send the missing bytes, and get the file."""
         at = await self.received()
         if self.file is None:
             done = await self.client.piece(self.url, "upload, finalize", CONTENT[at:], at)

@@ -24,7 +24,7 @@ NODES = 20
 
 
 def configuration(folder: Path, model: str = "m", server: str = "") -> Config:
-    """20 https nodes, the first ten with a CA file each. None is there."""
+    """A configuration of 20 https nodes, the first ten with a CA file each. No node runs."""
     own = [f", tls: {{ca: {folder}/ca{number}.pem}}" for number in range(NODES // 2)]
     tls = own + [""] * (NODES - len(own))
     nodes = "".join(
@@ -54,7 +54,8 @@ def write_certificate(folder: Path) -> str:
 
 
 class Contexts:
-    """In which threads TLS contexts are made, and certificates and CA files read."""
+    """The threads in which TLS contexts are made, and in which certificates and CA files are
+    read."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.threads: list[int] = []
@@ -75,8 +76,8 @@ class Contexts:
 
 
 async def longest_turn(stop: asyncio.Event) -> float:
-    """Seconds of its thread's own time that one turn of the loop took at most: what other programs
-    take of the machine does not count."""
+    """The longest turn of the loop, in seconds of its thread's CPU time, so that other programs do
+    not count."""
     longest, last = 0.0, time.thread_time()
     while not stop.is_set():
         await asyncio.sleep(0)

@@ -24,7 +24,7 @@ END = b"0\r\n\r\n"
 
 
 class Tongue:
-    """What a node says in one dialect: a beginning of an answer, and its end."""
+    """What a node sends in one dialect: the beginning of an answer, and its end."""
 
     def __init__(self, begin: bytes, end: bytes) -> None:
         self.begin, self.end = begin, end
@@ -276,7 +276,7 @@ async def test_later_the_sdk_raises_and_no_other_node_is_asked(route: str, failu
 
 @pytest.mark.parametrize("route", [one for one in ROUTES if "generativeai" not in one])
 async def test_a_node_that_ignores_that_its_client_left_holds_no_slot(route: str) -> None:
-    """Not for google-generativeai, whose thread cannot be made to leave."""
+    """google-generativeai is left out, since its thread cannot be made to leave."""
     ask, speaks = ROUTES[route]
     deaf = asyncio.Event()
 

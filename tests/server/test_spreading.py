@@ -35,7 +35,7 @@ class Stage:
 
     @asynccontextmanager
     async def taken(self, path: str, body: dict[str, Any]) -> AsyncIterator[None]:
-        """Its own node has a request, and no room for another one."""
+        """Wait until its own node has a request and no room for another."""
         async with connect(self.proxy.url) as client:
             await client.send(post(path.format("m"), body | {"stream": True}))
             async with asyncio.timeout(PATIENCE_S):

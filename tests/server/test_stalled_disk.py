@@ -19,7 +19,8 @@ TOKENS = 9
 
 
 class Disk:
-    """``stalls``: set while it takes nothing; ``is_waited_for``: set once a thread hangs in it."""
+    """``stalls``: set while the disk accepts nothing; ``is_waited_for``: set once a thread hangs in
+    a write."""
 
     def __init__(self) -> None:
         self.stalls = False
@@ -29,7 +30,7 @@ class Disk:
         disk, connection = self, open_writer(path)
 
         class Stalling:
-            """The connection, whose transactions are written when the disk takes them."""
+            """The connection, whose transactions are written when the disk accepts them."""
 
             def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
                 if sql == "COMMIT" and disk.stalls:

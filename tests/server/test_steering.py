@@ -20,7 +20,7 @@ DONE = b'{"success":true}'
 
 
 class Runner(Member):
-    """A llama-server that runs a chat under its own id until it is steered."""
+    """A llama-server that runs a chat under its own id until the chat is steered."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name, self.perform, more=", max_streams: 1", engine="llama-server")

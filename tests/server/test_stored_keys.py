@@ -30,7 +30,7 @@ BOB = f'{{name: bob, sha256: "{digest("bob in the file")}", deployments: [d]}}'
 
 
 class Client:
-    """One connection, kept."""
+    """One connection that stays open."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._url = gateway.urls[0]
@@ -44,7 +44,7 @@ class Client:
             await self._open.end()
 
     async def ask(self, key: str) -> tuple[int, str]:
-        """The status for a list of models, and what a refusal says."""
+        """The status of a list of models, and the text of a refusal."""
         if self._open is None:
             self._open = await open_client(self._url)
         reply = await self._open.ask(request("/v1/models", None, f"Authorization: Bearer {key}"))
@@ -61,7 +61,7 @@ class Client:
 
 @asynccontextmanager
 async def instance(path: Path, keys: str = "") -> AsyncIterator[Gateway]:
-    """Another instance has the same file."""
+    """Another instance with the same file."""
     store = StoreWriter(path, gather_s=0.001)
     await asyncio.to_thread(store.start)
     gateway = Gateway(load_config(CONFIG.format(keys=keys), "f").config, {}, store=store)

@@ -93,7 +93,7 @@ async def test_who_leaves_or_talks_nonsense_costs_the_others_nothing(beginning: 
 
 
 class Exhausted:
-    """A listening socket of a process that has no descriptor left, once."""
+    """A listening socket of a process that, once, has no free descriptor."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

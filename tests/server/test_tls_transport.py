@@ -18,7 +18,7 @@ LARGE = bytes(range(256)) * 20_000
 
 
 class Heard(asyncio.Protocol):
-    """All that its transport says."""
+    """Records all calls of its transport."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -59,7 +59,8 @@ def authority() -> trustme.CA:
 async def joined(
     authority: trustme.CA, make: Callable[[], Heard] = Heard, parting_s: float = 10
 ) -> AsyncIterator[tuple[TlsTransport, Heard, ssl.SSLSocket]]:
-    """Both ends after their handshake; the client's blocks, and tells a cut from an end."""
+    """Both ends after their handshake. The client's end blocks, and distinguishes a cut from an
+    end."""
     here, there = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("name.example").configure_cert(here)
     authority.configure_trust(there)
@@ -138,7 +139,7 @@ async def test_a_close_sends_the_rest_and_says_that_it_was_all(authority: trustm
 async def test_a_client_with_no_room_yet_for_the_end(
     authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernel decides when that is; here it is so twice."""
+    """The kernel decides when there is room; here there is none twice."""
     async with joined(authority) as (transport, heard, client):
         full = [ssl.SSLWantWriteError(), ssl.SSLWantWriteError()]
         unwrap = ssl.SSLSocket.unwrap
@@ -230,7 +231,7 @@ async def test_a_protocol_may_read_nothing_from_the_start(authority: trustme.CA)
 
 
 async def test_a_turn_reads_a_part_of_what_has_come(authority: trustme.CA) -> None:
-    """So that a client that sends much has no more of the loop than others."""
+    """So a client that sends much gets no larger share of the loop than others."""
 
     class Counting(Heard):
         def data_received(self, data: bytes) -> None:

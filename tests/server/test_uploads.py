@@ -79,8 +79,8 @@ async def staged(
     node: dict[str, Any] | None = None,
     play: Play | None = None,
 ) -> AsyncIterator[Stage]:
-    """A gateway before as many nodes with the models m and whisper-large, asked in their order;
-    ``loud`` is an alias of the second."""
+    """A gateway with as many nodes that have the models m and whisper-large and are asked in order;
+    ``loud`` is an alias of the second model."""
     async with contextlib.AsyncExitStack() as stack:
         nodes = [await stack.enter_async_context(raw_node(play=play)) for _ in range(count)]
         known = {"engine": "openai", "models": ["m", "whisper-large"], **(node or {})}
@@ -209,7 +209,7 @@ async def test_a_client_that_leaves_cancels_its_node(how: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 401, 413, 429, 503])
 async def test_an_error_before_the_upload_s_end_is_the_reply(status: int) -> None:
-    """No other node can have what has gone already."""
+    """No other node can get the bytes that were already sent."""
     begin = field("model", b"m") + FILE
     body = b'{"error":{"message":"no","type":"x","param":null,"code":null}}'
     said = b"HTTP/1.1 %d No\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (
@@ -367,7 +367,7 @@ async def test_larger_forms_than_max_upload_are_refused(framing: str) -> None:
 
 
 async def test_a_second_model_behind_the_first_never_reaches_the_node_whole() -> None:
-    """Some parsers take the last."""
+    """Some parsers use the last one."""
     begin = field("model", b"m") + FILE + b"x" * 2 * MIB + b"\r\n"
     form = begin + field("model", b"secret") + END[2:]
     async with staged() as stage, connect(stage.proxy.url) as client:
@@ -484,7 +484,7 @@ async def test_the_service_s_end_breaks_an_upload_off() -> None:
 
 
 class Counting(asyncio.Protocol):
-    """A node that counts what it takes and keeps nothing of it."""
+    """A node that counts the bytes that it accepts, and keeps none."""
 
     def __init__(self, total: int) -> None:
         self._left = total
@@ -521,5 +521,5 @@ async def test_two_hundred_megabytes_take_no_memory() -> None:
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """The bytes of this process that are in memory."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()

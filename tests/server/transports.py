@@ -6,7 +6,7 @@ import asyncio
 
 
 class RecordingTransport(asyncio.Transport):
-    """``written`` has everything that was written; ``asked`` the names of other calls, in order."""
+    """``written`` has all written bytes; ``asked`` the names of the other calls, in order."""
 
     def __init__(self) -> None:
         super().__init__()

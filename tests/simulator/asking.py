@@ -16,7 +16,7 @@ VERSION = "anthropic-version: 2023-06-01"
 def streaming(
     surface: str, model: str = "sim", text: str = "good day", script: str = "", **more: Any
 ) -> bytes:
-    """A request for a stream; ``script`` goes into the simulator's header."""
+    """A request for a stream; ``script`` is put into the simulator's header."""
     headers = [f"{HEADER}: {script}"] if script else []
     if surface in ("sse", "array"):
         target = f"/v1beta/models/{model}:streamGenerateContent"

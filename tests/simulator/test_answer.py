@@ -18,7 +18,7 @@ WORDS = len(SENTENCE.split())
 
 
 def events(message: Message) -> list[tuple[str, dict]]:
-    """(name, data) of every event but [DONE]."""
+    """(name, data) of every event except [DONE]."""
     found = []
     for block in message.body.decode().replace("\r\n", "\n").split("\n\n")[:-1]:
         fields = dict(line.split(": ", 1) for line in block.split("\n"))
@@ -150,7 +150,7 @@ async def test_numbers_show_what_is_lost() -> None:
 
 
 async def test_pace_and_pause_take_their_time() -> None:
-    """Lower bounds only: a script never talks faster than it says."""
+    """Only lower bounds are checked: a script never sends faster than it says."""
     async with simulator(pace=200.0) as node:
         now = asyncio.get_running_loop().time
         began = now()

@@ -123,7 +123,8 @@ async def test_one_model() -> None:
     ],
 )
 async def test_only_documented_paths_are_there(target: str) -> None:
-    """What the proxy must never send; else its mistakes would pass unseen."""
+    """The simulator must not have paths that the proxy must never use, or the proxy's errors would
+    not be noticed."""
     async with simulator() as node:
         reply = await ask(node.url, request(target, PARTS))
     assert reply.status == 404

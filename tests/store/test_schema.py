@@ -15,7 +15,7 @@ Memory = Callable[[], sqlite3.Connection]
 
 @pytest.fixture
 def memory() -> Iterator[Memory]:
-    """Opens files in memory, which are closed at the test's end."""
+    """Opens files in memory, and closes them at the test's end."""
     with ExitStack() as files:
 
         def open_one() -> sqlite3.Connection:

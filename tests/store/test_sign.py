@@ -10,7 +10,7 @@ from casedesk_proxy.store.sign import FileSign
 
 
 def settle(*paths: Path) -> None:
-    """As if they had been written a while ago."""
+    """Make the files look as if they had been written a while ago."""
     for path in paths:
         os.utime(path, (1.0, time.time() - 60))
 

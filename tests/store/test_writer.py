@@ -49,7 +49,7 @@ def write(writer: StoreWriter, *names: str) -> None:
 
 
 def wait(writer: StoreWriter) -> None:
-    """Until the writer has done, or tried to do, all that it was given."""
+    """Wait until the writer has done, or has tried to do, all of its work."""
     writer.perform(lambda connection: None).exception(10)
 
 
@@ -59,7 +59,7 @@ def count(path: Path) -> int:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    """The writer tries again by itself."""
+    """Wait until a condition holds: the writer tries again automatically."""
     tick = threading.Event()
     while not condition():
         tick.wait(0.002)
@@ -92,7 +92,7 @@ def test_rows_that_come_while_others_are_written_wait_for_more(
     sizes: list[int] = []
 
     class Followed:
-        """Each of its rows is followed by another while it is entered."""
+        """Each of its rows is followed by another one while it is inserted."""
 
         def enter(self, connection: sqlite3.Connection, items: Sequence[Any]) -> None:
             sizes.append(len(items))

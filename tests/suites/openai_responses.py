@@ -83,7 +83,7 @@ class Node(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def serving() -> Iterator[str]:
 
 
 def make_responses(base: str) -> None:
-    """Those that the tests ask for."""
+    """The responses that the tests request."""
     for ident in IDS:
         body = json.dumps(
             {"model": "gpt-6-astra", "input": "x", "metadata": {"id": ident}}

@@ -35,7 +35,7 @@ VERSION = re.compile(r"^Programming Language :: Python :: (3\.\d+)$", re.MULTILI
 
 
 def read_versions() -> list[str]:
-    """The versions that the package says it runs on, as ``3.11``."""
+    """The Python versions that the package supports, such as ``3.11``."""
     return VERSION.findall(_read_metadata()["metadata"]["classifiers"])
 
 
@@ -46,7 +46,7 @@ def _read_metadata() -> ConfigParser:
 
 
 def find(version: str) -> tuple[str, str] | None:
-    """The whole version and the interpreter's path."""
+    """The full version, and the path of the interpreter."""
     for candidate in _candidates(version):
         done = subprocess.run([candidate, "-c", PROBE], capture_output=True, text=True, check=False)
         whole, _, path = done.stdout.strip().partition(" ")
@@ -69,7 +69,7 @@ def _patch(python: Path) -> int:
 
 
 def check(whole: str, python: str, workers: int) -> tuple[bool, str]:
-    """Whether its tests pass, and what pytest says of them."""
+    """Whether the tests pass, and pytest's summary."""
     began = time.monotonic()
     home = ROOT / "build" / f"python{whole}"
     own = str(home / "bin" / "python")

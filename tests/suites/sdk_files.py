@@ -78,7 +78,7 @@ def run_anthropic(folder: Path, url: str) -> dict[str, str]:
 
 
 def name_file(source: Path, *tests: str) -> list[str]:
-    """The tests, which ask for a file that there can be."""
+    """Give the file, which the tests request, a possible name."""
     for one in tests:
         path = source / one
         path.write_text(re.sub(ASKED, f'"{CHOSEN}"', path.read_text()))

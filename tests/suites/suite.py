@@ -17,7 +17,8 @@ _RESULT = re.compile(r"^(PASSED|FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
 def fetch(package: str, folder: Path) -> Path:
-    """The source distribution of the installed version, in which the tests are; its folder."""
+    """Download the source distribution of the installed version, which contains the tests; returns
+    its folder."""
     wanted = f"{package}=={version(package)}"
     subprocess.run(
         [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
@@ -31,7 +32,7 @@ def fetch(package: str, folder: Path) -> Path:
 
 
 def run(folder: Path, tests: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """What came of each test. ``tests``: words for pytest; no settings of ours are theirs."""
+    """The result of each test. ``tests``: pytest's arguments; our own settings do not apply."""
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", *tests]
     everything = os.environ | environment
     everything.pop("PYTHONPATH", None)

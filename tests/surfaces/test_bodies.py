@@ -110,7 +110,7 @@ def test_errors_do_not_repeat_the_body() -> None:
 
 @given(st.binary(max_size=60) | st.text('{}[]":,\\u0 1aemodlstr', max_size=40).map(str.encode))
 def test_anything_is_read_or_refused(raw: bytes) -> None:
-    """Nothing else is raised, and a refusal can be sent."""
+    """No other error is raised, and a refusal can always be sent."""
     for call in (CHAT, gemini()):
         try:
             read_body(call, raw)
@@ -202,7 +202,7 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 
 def written(value: Any, data: st.DataObject) -> str:
-    """JSON with blanks, escapes and double keys as no library would write it."""
+    """JSON with blanks, escapes and repeated keys that no library would write."""
     blank = data.draw(st.sampled_from(["", "", " ", "\n\t"]))
     if isinstance(value, dict):
         pairs = [(key, inner) for key, inner in value.items()]

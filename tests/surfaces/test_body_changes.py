@@ -22,7 +22,7 @@ DEEP: FieldPath = (("c", "C"), ("d",), ("t",))
 
 
 def changed(raw: str, *changes: tuple[FieldPath, Any] | FieldPath) -> str:
-    """A path with a value is put, a path alone removed."""
+    """Put a path with a value, remove a path alone."""
     draft = Draft(raw.encode(), json.loads(raw))
     for change in changes:
         if change and isinstance(change[0], tuple) and isinstance(change[0][0], tuple):
@@ -148,7 +148,7 @@ CHANGES = st.lists(st.tuples(PATHS, VALUES) | PATHS, max_size=5)
 
 
 def spelled(value: Any, draw: Callable[[Any], Any]) -> str:
-    """JSON with blanks, escapes and double keys as a hostile client may write it."""
+    """JSON with blanks, escapes and repeated keys as a hostile client may write it."""
     blank = draw(st.sampled_from(["", " ", "\n\t"]))
     if isinstance(value, dict):
         pairs = list(value.items())
@@ -170,7 +170,7 @@ def name(key: str, draw: Callable[[Any], Any]) -> str:
 
 
 def naive(value: dict[str, Any], changes: list[Any]) -> dict[str, Any]:
-    """What is wanted, on a parsed body, without a look at bytes."""
+    """The expected result, computed on a parsed body instead of bytes."""
     for change in changes:
         put = isinstance(change[0][0], tuple)
         path = change[0] if put else change

@@ -86,7 +86,7 @@ def count(value: Any) -> int:
     )
 )
 def test_no_object_escapes(value: Any) -> None:
-    """Whatever texts stand beside them."""
+    """The objects are counted whatever texts surround them."""
     raw = json.dumps(value).encode() + b" " * 100
     objects = count(value)
     if objects > 1:

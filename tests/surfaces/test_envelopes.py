@@ -240,7 +240,7 @@ def test_a_document_of_ours() -> None:
 
 
 def test_a_base_url_names_all_of_them() -> None:
-    """The same whoever asks: a deployment that does not exist has them, too."""
+    """The list is the same for every client, even if its deployment does not exist."""
     reply = base_reply(Call(G, Action.BASE, "désk"))
     assert reply.status == 200
     assert reply.body.decode().count("/proxy/désk/") == 4

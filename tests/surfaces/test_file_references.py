@@ -187,7 +187,7 @@ CHAT_FILE = {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PD
 
 
 def find_inline(action: Action, body: Any) -> list[tuple[FilePlace, str, bytes, bytes]]:
-    """Place, path, what it stands in, and the content."""
+    """The place, the path, the containing part, and the content."""
     raw = json.dumps(body).encode()
     call = Call(SURFACES[action], action, None)
     assert find_references(call, raw, of_web=True) == ()
@@ -309,7 +309,7 @@ values = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(NAMES), values), st.sampled_from([*SURFACES]))
 def test_what_takes_a_reference_s_place_leaves_a_body(body: Any, action: Action) -> None:
-    """Whatever a client sends."""
+    """Whatever a client sends, the result is a valid body."""
     raw = json.dumps(body).encode()
     found = find_references(Call(SURFACES[action], action, None), raw, of_web=True, inline=True)
     fields = (FilePlace.PART, FilePlace.RESULT_PART, FilePlace.INPUT_IMAGE)

@@ -113,7 +113,7 @@ def test_what_never_ends_goes_on_as_it_is() -> None:
 
 
 def fields(raw: bytes) -> Fields:
-    """The parts of a form, by another reader."""
+    """The parts of a form, by a second reader."""
     found = []
     for one in (b"\r\n" + raw).split(b"\r\n--XX")[1:-1]:
         head, _, value = one.partition(b"\r\n\r\n")

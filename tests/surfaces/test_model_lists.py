@@ -224,7 +224,7 @@ def test_anthropic_model(created: int | None, shown: str) -> None:
 
 @table("model", [ModelInfo("x"), ModelInfo("x", 8192, 1024, created=7)])
 def test_the_newest_sdks_types_are_met(model: ModelInfo) -> None:
-    """The SDKs themselves forgive what is missing, and programs stumble over it later."""
+    """The SDKs themselves tolerate missing fields, but programs fail on them later."""
     sdks.anthropic.types.ModelInfo.model_validate(anthropic.show_model(model))
     sdks.anthropic.types.beta.BetaModelInfo.model_validate(anthropic.show_model(model))
     sdks.openai.types.Model.model_validate(openai.show_model(model))

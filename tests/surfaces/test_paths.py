@@ -379,7 +379,7 @@ GEMINI_PATH, OPENAI_PATH, MESSAGES_PATH = "models/m:generateContent", "chat/comp
 )
 @table("method", ["POST", "GET"])
 def test_another_surfaces_path(path: str, owner: Dialect, base: str, method: str) -> None:
-    """In the envelope of the client that asked, whatever the base URL says."""
+    """The error has the form of the client that sent the request, whatever its base URL is."""
     if method == "GET" and owner is G:
         return  # on the other surfaces it is the name of a model
     with pytest.raises(NotFound) as caught:

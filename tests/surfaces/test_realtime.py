@@ -23,7 +23,7 @@ GOOD = {
 
 
 def test_a_handshake() -> None:
-    """It is not refused."""
+    """The handshake is not refused."""
     require_upgrade(tuple(GOOD.items()))
 
 
@@ -41,7 +41,7 @@ def test_what_is_none(name: bytes, value: bytes | None) -> None:
 
 @table(("name", "value"), [(b"Content-Length", b"5"), (b"Transfer-Encoding", b"chunked")])
 def test_a_handshake_has_no_body(name: bytes, value: bytes) -> None:
-    """A node might read it as frames."""
+    """A node might read a body as frames."""
     require_upgrade((*GOOD.items(), (b"Content-Length", b"0")))
     with pytest.raises(BadRequest, match="without a body") as caught:
         require_upgrade((*GOOD.items(), (name, value)))

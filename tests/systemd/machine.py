@@ -68,15 +68,15 @@ exec {manager} --system --unit=test.target --log-target=journal
 
 @dataclass
 class Machine:
-    """``pid``: the manager's, as this side sees it. ``own_network``: it has loopback alone, one of
-    its own."""
+    """``pid``: the manager's process id on this side. ``own_network``: the machine has a network
+    with loopback only."""
 
     pid: int
     own_network: bool = False
 
     @property
     def network(self) -> list[str]:
-        """What stands before a command of this side that is to run in its network."""
+        """The words before a command of this side that make it run in the machine's network."""
         return ["nsenter", "-t", str(self.pid), *(["-n"] if self.own_network else []), "--"]
 
     def _inside(self, command: tuple[str, ...]) -> list[str]:
@@ -84,7 +84,7 @@ class Machine:
         return ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", *network, *command]
 
     def run(self, *command: str, check: bool = True, timeout: float = 60) -> str:
-        """What a command prints inside, both streams together."""
+        """The output of a command in the machine, both streams together."""
         done = subprocess.run(
             self._inside(command),
             stdout=subprocess.PIPE,
@@ -113,8 +113,8 @@ class Machine:
         return self.systemctl("show", "--property", name, "--value", unit)
 
     def wait(self, unit: str, name: str, *wanted: str, seconds: float = 60) -> str:
-        """A property of a unit, once it is one of the wanted values. Longer than TimeoutStopSec,
-        after which systemd does without what did not end."""
+        """The property of a unit, once it has one of these values. The limit is longer than
+        TimeoutStopSec, after which systemd continues without a process that has not ended."""
         deadline = time.monotonic() + seconds
         while (value := self.show(unit, name)) not in wanted:
             if time.monotonic() > deadline:
@@ -127,7 +127,7 @@ class Machine:
         return value
 
     def path(self, inside: str) -> Path:
-        """A file of the machine, from this side."""
+        """The path on this side of one of the machine's files."""
         return Path(f"/proc/{self.pid}/root") / inside.lstrip("/")
 
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
@@ -137,7 +137,7 @@ class Machine:
         path.chmod(mode)
 
     def pid_of(self, unit: str) -> int:
-        """The main process, as the machine counts."""
+        """The main process, as a process id of the machine."""
         return int(self.show(unit, "MainPID"))
 
     def journal(self, *arguments: str) -> str:
@@ -146,8 +146,8 @@ class Machine:
 
 @contextmanager
 def boot(stage: Path, install: str = INSTALL) -> Iterator[Machine]:
-    """``install`` is run by a shell in the project's folder, before systemd starts. ``stage`` is an
-    empty folder for the machine's needs, inside it /run/source."""
+    """A shell runs ``install`` in the project's folder before systemd starts. ``stage`` is an empty
+    folder for the machine's needs, inside it /run/source."""
     _install_systemd()
     _write_units(stage)
     script = stage / "boot"
@@ -169,7 +169,7 @@ def boot(stage: Path, install: str = INSTALL) -> Iterator[Machine]:
 
 
 def _pip_environment() -> dict[str, str]:
-    """What makes installing work here: pip's settings, proxies, certificates."""
+    """The settings for pip in the machine: pip's own, proxies and certificates."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -194,8 +194,8 @@ def _write_units(stage: Path) -> None:
 def wait_for_manager(
     unshare: subprocess.Popen[bytes], stage: Path, *, own_network: bool = False
 ) -> Machine:
-    """The machine whose namespaces that process made, once it has booted. ``stage`` has what was
-    said meanwhile."""
+    """The machine whose namespaces that process made, once it has booted. ``stage`` has the output
+    until then."""
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and unshare.poll() is None:
         children = Path(f"/proc/{unshare.pid}/task/{unshare.pid}/children").read_text().split()
@@ -217,7 +217,7 @@ def _runs_manager(pid: int) -> bool:
 
 
 def _install_systemd() -> None:
-    """What Debian and CI images may lack."""
+    """Install systemd's packages, which Debian and CI images may lack."""
     wanted = {
         "systemd": Path(MANAGER).exists(),
         "python3-venv": Path(PYTHON).exists() and not subprocess.call(
@@ -229,7 +229,7 @@ def _install_systemd() -> None:
 
 
 def install_packages(*names: str) -> None:
-    """Of Debian, where they are missing."""
+    """Install Debian packages that are missing."""
     if names:
         environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
         command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names]

@@ -11,7 +11,7 @@ __all__ = ["promtool"]
 
 @functools.cache
 def promtool() -> str:
-    """Its path; Debian has it in the package prometheus."""
+    """The path of promtool, which is in Debian's package prometheus."""
     if shutil.which("promtool") is None:
         subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
         subprocess.run(

@@ -35,7 +35,7 @@ SOME_BYTES = 1000
 
 
 class Packaged:
-    """``folder``: this side's /run/source of the machine."""
+    """``folder``: the machine's /run/source, on this side."""
 
     def __init__(self, machine: Machine, folder: Path) -> None:
         self.machine = machine
@@ -51,7 +51,7 @@ class Packaged:
         )  # fmt: skip
 
     def find_named(self) -> set[str]:
-        """Whatever has the program's name, but for dpkg's own books."""
+        """All paths with the program's name, except dpkg's own records."""
         places = ("/etc", "/usr", "/var/lib")
         found = self.machine.run(
             "find", *places, "-not", "-path", "*/dpkg/*", "-not", "-path", "*/containers/*",
@@ -65,7 +65,7 @@ class Packaged:
 
 
 def build(folder: Path) -> Path:
-    """The package, as `make deb` builds it. Not compressed: nobody downloads it."""
+    """Build the package like `make deb`, but uncompressed, as it is not downloaded."""
     if shutil.which("dh") is None:
         install_packages("debhelper")
     source = folder / "tree"
@@ -88,7 +88,7 @@ def build(folder: Path) -> Path:
 
 
 def repack(package: Path, folder: Path) -> Path:
-    """The next version: the same files, under its own name."""
+    """The next version: the same files with its own version number."""
     tree = folder / "next"
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     (release,) = re.findall(r"^RELEASE=(.+)$", (tree / "DEBIAN/postinst").read_text(), re.MULTILINE)
@@ -105,8 +105,8 @@ def repack(package: Path, folder: Path) -> Path:
 
 
 async def read_past(port: int, first: asyncio.Event, upgraded: asyncio.Event) -> list[str]:
-    """The words of a stream without end, until some have come after the upgrade, however long that
-    takes. Raises PeerGone where it breaks."""
+    """The words of a stream that does not end, until some have arrived after the upgrade, however
+    long that takes. Raises PeerGone if the stream breaks."""
     async with raw_client.connect(f"http://127.0.0.1:{port}") as client:
         client.write(request("words=100000&words_per_second=5"))
         await client.take_through(b"data: ")

@@ -59,7 +59,7 @@ DEAD = "url: 'http://127.0.0.1:1', engine: openai, models: [m], probe_interval: 
 
 
 def test_units_run_nothing_that_a_small_debian_lacks() -> None:
-    """/bin/kill, for one, is no part of it."""
+    """For example, a small Debian has no /bin/kill."""
     run = {
         program
         for unit in (ROOT / "systemd").glob("*.service")
@@ -70,7 +70,7 @@ def test_units_run_nothing_that_a_small_debian_lacks() -> None:
 
 
 class Place:
-    """The machine with the service on ports of its own."""
+    """The machine, with the service on its own ports."""
 
     def __init__(self, machine: Machine, node: SimulatorThread) -> None:
         self.machine = machine
@@ -120,7 +120,7 @@ class Place:
             connection.close()
 
     def post(self, body: str) -> int:
-        """The status of the answer."""
+        """The status of the reply."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         try:
             connection.request("POST", "/v1/chat/completions", body)
@@ -129,7 +129,7 @@ class Place:
             connection.close()
 
     async def processes(self, unit: str, count: int, *, or_more: bool = False) -> list[int]:
-        """Of a unit's, once there are so many, in the order of their starts."""
+        """The processes of a unit, once there are this many, in the order in which they started."""
         for _ in range(200):
             group = self.machine.show(unit, "ControlGroup")
             found = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
@@ -384,8 +384,8 @@ async def test_planners_go_with_their_daemon(place: Place) -> None:
 
 
 async def test_every_series_of_dashboard_and_alerts_exists(place: Place) -> None:
-    """After a failover, a wait for a slot, a stream, a client that left and a limit that was
-    reached."""
+    """The series are read after a failover, a wait for a slot, a stream, a client that left, and a
+    limit that was reached."""
     text = (
         CONFIG.format(admin=place.admin, url=place.node.url, node=", max_streams: 1")
         .replace("nodes:\n", f"nodes:\n  dead: {{{DEAD}}}\n", 1)
@@ -472,7 +472,7 @@ async def test_one_that_is_killed_leaves_its_work_to_the_other(place: Place) -> 
 
 
 class Load:
-    """Short and long requests, one after the other, until told to stop; every failure is kept."""
+    """Short and long requests, one after another, until it is stopped; every failure is kept."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -514,7 +514,7 @@ class Load:
                 self.failures.append(("long", error))
 
     async def _kept(self) -> None:
-        """As a client with a pool: goes on with a connection until it is told that it closes."""
+        """A client with a pool: it uses a connection until a reply closes it."""
         while not self._stop.is_set():
             try:
                 async with connect(f"http://127.0.0.1:{self._port}") as client:

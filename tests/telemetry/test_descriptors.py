@@ -15,7 +15,7 @@ from tests.server.gateways import chat, staged
 
 
 class Shortage:
-    """The kernel's answer while ``lasts``."""
+    """The kernel's answer while ``lasts`` is true."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.lasts = True

@@ -24,7 +24,7 @@ class Pipe:
         self.writer = LogWriter(self.writing, say, max_waiting_bytes=10_000)
 
     def read_all(self) -> list[bytes]:
-        """Until the writer has caught up and said what it has to say."""
+        """All bytes until the writer has caught up and has written its notice."""
         data = b""
         while select.select([self.reading], [], [], 0.01)[0] or self.writer.is_behind:
             if select.select([self.reading], [], [], 0)[0]:
@@ -67,7 +67,7 @@ def test_lines_come_whole_and_in_order_from_all_threads(pipe: Pipe) -> None:
 
 
 def test_a_reader_that_hangs_stops_nobody(pipe: Pipe) -> None:
-    """Were one write to block, this test would end by time-out."""
+    """If a write blocked, this test would time out."""
     for _ in range(1000):
         pipe.writer.write(LINE)
     dropped = pipe.writer.dropped
@@ -100,7 +100,8 @@ def test_a_reader_that_is_gone() -> None:
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """What fits is kept whole; when there is room again, the rest is said to be lost."""
+    """Lines that fit are kept whole. When there is room again, a line reports that the others are
+    lost."""
     full = os.open("/dev/full", os.O_WRONLY)
     path = tmp_path / "log"
     file = os.open(path, os.O_WRONLY | os.O_CREAT)

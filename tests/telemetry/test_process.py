@@ -31,7 +31,7 @@ def test_the_same_as_prometheus_own() -> None:
 
 
 def test_a_proc_that_shows_processes_alone(tmp_path: Path) -> None:
-    """As ProcSubset=pid does: there is no /proc/stat beside the process."""
+    """With ProcSubset=pid there is no /proc/stat beside the process."""
     process = tmp_path / "self"
     process.mkdir()
     (process / "stat").write_text("1 (a) b) S " + " ".join(str(n) for n in range(4, 53)))

@@ -11,7 +11,7 @@ from casedesk_proxy.wire.addresses import TrustedProxies
 
 
 def snapshot(**nodes: str) -> Snapshot:
-    """Values are what stands in a node's braces: ``url: http://…, engine: ollama``."""
+    """The values are the contents of a node's braces: ``url: http://…, engine: ollama``."""
     lines = "\n".join(f"  {name}: {{{keys}}}" for name, keys in nodes.items())
     text = f"nodes:\n{lines}\ndeployments:\n  d: {{auth: none, nodes: [{', '.join(nodes)}]}}\n"
     config = load_config(text, "test.yaml").config
@@ -24,14 +24,14 @@ EMPTY = Snapshot(
 
 
 class InForce:
-    """The snapshot in force, as a gateway's ``serving`` is."""
+    """The active snapshot, like a gateway's ``serving``."""
 
     def __init__(self, snapshot: Snapshot = EMPTY) -> None:
         self.snapshot = snapshot
 
 
 def put(metadata: Metadata, snapshot: Snapshot) -> None:
-    """Another snapshot is in force."""
+    """Make another snapshot active."""
     current = metadata._current
     assert isinstance(current, InForce)
     before, current.snapshot = current.snapshot, snapshot

@@ -15,7 +15,7 @@ from tests.server.transports import RecordingTransport
 
 
 class Pool:
-    """Opens a connection in so many rounds of the loop."""
+    """Opens a connection in the given number of rounds of the loop."""
 
     def __init__(self, rounds: int) -> None:
         self.rounds = rounds
@@ -36,7 +36,8 @@ class Pool:
 @pytest.mark.parametrize("rounds", [0, 1, 2])
 @pytest.mark.parametrize("later", range(6))
 async def test_a_client_that_leaves_while_a_connection_opens(rounds: int, later: int) -> None:
-    """Among them the moment when it has opened and the exchange has not been told yet."""
+    """One of the moments is when the connection has opened and the exchange does not know it
+    yet."""
     loop, pool = asyncio.get_running_loop(), Pool(rounds)
     attempt = Attempt("n", cast(ConnectionPool, pool), b"ask", 9, 9, False, False)
 

@@ -31,7 +31,7 @@ def plan(thinking: str = "") -> Plan:
 
 
 def attempts(memory: ControlMemory | None = None, made: Plan | None = None) -> Attempts:
-    """One node has been asked."""
+    """Attempts in which one node has been asked."""
     tried = Attempts("key", memory or ControlMemory())
     tried.begin(made or plan(), 0.0)
     tried.ask("a")

@@ -19,7 +19,7 @@ LATER = NOT_YET + datetime.timedelta(days=1)
 
 
 async def fail(*names: str, is_known: bool = True, **dates: Any) -> ssl.SSLError:
-    """The error that a node's certificate with such names and dates leads to."""
+    """The error that follows from a certificate of a node with these names and dates."""
     authority, here = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     there = ssl.create_default_context()
     authority.issue_cert(*names, **dates).configure_cert(here)

@@ -26,7 +26,7 @@ def compile_node(url: str, key: str | None = None) -> NodeSpec:
 
 
 async def node(url: str, key: str | None = None) -> NodeSpec:
-    """In a thread, as wherever a configuration is read beside a loop."""
+    """A node in a thread, since a configuration is checked beside a loop."""
     return await asyncio.to_thread(compile_node, url, key)
 
 

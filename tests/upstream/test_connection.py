@@ -18,7 +18,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
 
 
 async def ask(*pieces: bytes | Exception | None) -> tuple[NodeConnection, ResponseHead]:
-    """Ask over a connection on which the pieces arrive; None is a close."""
+    """Send a request on a connection on which these pieces arrive; None is a close."""
     connection = NodeConnection(asyncio.get_running_loop())
     transport = RecordingTransport()
     transport.set_protocol(connection)
@@ -69,7 +69,7 @@ INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_interim_replies_have_an_end(at_once: bool) -> None:
-    """10 000 of them in one read took 2 s, and there was no end to them."""
+    """Reading 10 000 of them took 2 s, and their number was not limited."""
     many = [INTERIM] * (MAX_INTERIM_REPLIES + 1)
     with pytest.raises(ConnectionBroken, match="too many interim replies"):
         await ask(*([b"".join(many)] if at_once else many))

@@ -24,7 +24,7 @@ class Timer:
 
 
 class Clock:
-    """The loop's time and timers, as far as the test moves them: a real one may come late."""
+    """The loop's time and timers, which the test moves: a real timer may be late."""
 
     def __init__(self) -> None:
         self.now = 0.0

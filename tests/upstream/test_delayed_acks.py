@@ -28,7 +28,7 @@ class _Stream:
 
 
 class _Connection(NodeConnection):
-    """Counts how often its delay was renewed; ``fault`` is what the kernel says."""
+    """Counts how often its delay was renewed; ``fault`` is the kernel's error."""
 
     __slots__ = ("fault", "renewed")
 
@@ -44,7 +44,7 @@ class _Connection(NodeConnection):
 
 
 async def until(acks: DelayedAcks, looks: int) -> None:
-    """So many rounds over all streams have begun and ended."""
+    """Wait until so many rounds over all streams have begun and ended."""
     for _ in range(looks):
         assert acks._timer is not None
         acks._timer.cancel()

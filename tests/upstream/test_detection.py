@@ -38,7 +38,7 @@ TEXT_ONLY = frozenset({Ability.VISION, Ability.AUDIO})
 
 
 def assert_harmless(node: RecordedNode) -> None:
-    """Nothing but reports was asked for."""
+    """Only reports were requested."""
     assert {one for one in node.asked if not one.startswith("GET ")} <= {"POST /api/show"}
 
 

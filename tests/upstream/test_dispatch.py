@@ -64,7 +64,7 @@ async def test_nodes_at_one_address_share_its_connections(
 async def test_another_authority_is_asked_for_at_once(
     dispatcher: Dispatcher, closed: list[ConnectionPool]
 ) -> None:
-    """Idle connections were made to somebody whom the old authority had vouched for."""
+    """The idle connections were made to a node that the old authority had certified."""
     old, new = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
     before = nodes_at("a", tls=old)
     dispatcher.apply(before)

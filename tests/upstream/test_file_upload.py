@@ -21,7 +21,7 @@ def stored(size: int) -> StoredFile:
 
 
 class Contents:
-    """One content for all files; ``closed`` counts its readers that are."""
+    """One content for all files; ``closed`` counts the readers that were closed."""
 
     def __init__(self, content: bytes = CONTENT, error: Exception | None = None) -> None:
         self.content = content
@@ -46,7 +46,7 @@ class Contents:
 
 
 class Node:
-    """Takes ``room`` pieces, and then no more until it is asked."""
+    """Accepts ``room`` pieces, and no more until it is asked."""
 
     def __init__(self, room: int = 10**6) -> None:
         self.upload: Upload | None = None

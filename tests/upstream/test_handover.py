@@ -45,7 +45,7 @@ async def exchange(connection: NodeConnection, node: RawNode) -> NodeSide:
 
 
 async def again(connection: NodeConnection, side: NodeSide) -> None:
-    """It carries another exchange."""
+    """Carry another exchange on it."""
     waiter = connection.send_request(REQUEST)
     await asyncio.wait_for(side.request(), PATIENCE_S)
     side.write(REPLY)
@@ -168,7 +168,8 @@ async def test_no_deadline_outlives_its_exchange() -> None:
 
 
 async def test_what_comes_before_the_request_is_written_is_no_reply_to_it() -> None:
-    """As a load balancer's 408 on an idle connection that is taken up in the same round."""
+    """For example a load balancer's 408 on an idle connection that is used again in the same
+    round."""
     async with used() as (pool, connection, side):
         pool.give_back(connection, keep_alive=True)
         connection = pool.reuse() or connection

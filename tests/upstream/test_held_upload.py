@@ -13,7 +13,7 @@ BODY = bytes(range(256)) * 2048
 
 
 class Node:
-    """It pauses after ``most`` bytes."""
+    """Pauses after ``most`` bytes."""
 
     def __init__(self, most: int = 10**9) -> None:
         self.upload: Upload | None = None

@@ -25,7 +25,7 @@ FLAGGED = b'{"error":{"message":"Your input was flagged","type":"x"}}'
 
 
 def saying(*replies: tuple[int, bytes]) -> Play:
-    """Each reply in turn, the last one again and again."""
+    """Send each reply in turn, and then the last one again and again."""
     left = list(replies)
 
     async def play(connection: NodeConnection) -> None:
@@ -38,7 +38,7 @@ def saying(*replies: tuple[int, bytes]) -> Play:
 
 
 def talk(number: int) -> bytes:
-    """One of several conversations, of which each node has some by affinity."""
+    """One of several conversations, which affinity distributes over the nodes."""
     said = [{"role": "user", "content": f"conversation {number}"}]
     body = json.dumps({"model": "m", "messages": said}).encode()
     return chat(stream=False).partition(b"Content-Length")[0] + (
@@ -59,7 +59,7 @@ def heard(member: Member) -> int:
     ("status", "body"), [(401, DENIED), (402, b"{}"), (403, b""), (404, LOST), (400, LOST)]
 )
 async def test_a_node_that_refuses_fast_draws_nobody(policy: str, status: int, body: bytes) -> None:
-    """It always has the fewest streams."""
+    """Such a node always has the fewest streams."""
     a, b = Member("a", saying((status, body))), Member("b", good)
     async with pooled(a, b, deployment=f", policy: {policy}") as stage:
         for number in range(12):
@@ -238,7 +238,8 @@ async def test_a_client_that_leaves_before_the_words_frees_the_slot() -> None:
 async def test_a_reply_that_its_node_broke_is_not_asked_for_again_by_the_sdk(
     speaks: str, begun: bool
 ) -> None:
-    """anthropic's and openai's SDKs repeat every 5xx twice, and each repeat is a generation."""
+    """anthropic's and openai's SDKs repeat a request twice after every 5xx, and each repetition is
+    generated again."""
 
     async def play(connection: NodeConnection) -> None:
         await connection.request()

@@ -53,7 +53,7 @@ async def test_a_round_looks_at_one_node_after_the_other() -> None:
     async with running(LLAMA, LLAMA_MISSING) as first, running(VLLM, VLLM_MISSING) as second:
         found = fresh(stagger_s=600)
         put(found, snapshot(a=f"url: {first.url}", b=f"url: {second.url}"))
-        await found.refresh(within=0.0)
+        await found.refresh(within_s=0.0)
         while "a" not in found.reported:
             await asyncio.sleep(0.001)
         assert second.requests == [], "its turn comes later"
@@ -261,7 +261,7 @@ async def test_a_node_in_use_is_not_asked_for_what_is_configured_or_counted() ->
 
 
 async def test_nothing_replaces_a_list_that_is_the_same() -> None:
-    """Whatever was planned by it would have to be planned anew."""
+    """Otherwise all plans that used the list would have to be made again."""
     async with running(LLAMA, LLAMA_MISSING) as llama:
         found = fresh()
         put(found, snapshot(a=f"url: {llama.url}"))

@@ -58,7 +58,7 @@ def reply(body: Any, status: bytes = b"200 OK") -> bytes:
 
 @asynccontextmanager
 async def answering(engine: str, *replies: bytes) -> AsyncIterator[tuple[RawNode, NodeSpec]]:
-    """A node of an engine that takes so little that each file is uploaded."""
+    """A node of an engine with a limit so small that each file is uploaded."""
     left = list(replies)
 
     async def play(connection: NodeConnection) -> None:

@@ -240,7 +240,7 @@ class Talk:
 
 @contextmanager
 def stopped() -> Iterator[tuple[str, socket.socket]]:
-    """The address of a process that is stopped: its kernel accepts, and nobody answers."""
+    """The address of a process that is stopped: its kernel accepts, but it does not answer."""
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen(64)
@@ -332,7 +332,7 @@ async def test_a_certificate_that_is_not_accepted_is_told() -> None:
 
 
 async def test_a_node_that_breaks_off_probes_is_tried_all_the_same() -> None:
-    """It takes connections, so a request may do better: the cool-down is not drawn out."""
+    """It accepts connections, so a request may succeed: the cool-down is not prolonged."""
     async with raw_node(Step.CLOSE) as node, probing(node.url, "vllm") as state:
         await until(lambda: state.last_error)
         assert "could not reach it" in state.last_error

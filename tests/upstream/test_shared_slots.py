@@ -74,7 +74,7 @@ def test_two_instances_give_no_more_slots_than_a_node_has(tmp_path: Path) -> Non
 
 
 def test_the_last_slot_is_not_taken_twice(tmp_path: Path) -> None:
-    """Both have looked before either has told."""
+    """Both instances have read the table before either has written to it."""
     one, two = Instance(tmp_path, 1), Instance(tmp_path, 1)
     mine, yours = ticket(), ticket()
     one.shared.look(mine, 0.0)
@@ -136,7 +136,8 @@ def test_limits_on_parallel_requests_hold_across_instances(tmp_path: Path) -> No
 
 
 def test_slots_go_round_between_instances(tmp_path: Path) -> None:
-    """One has many requests of one key, the other one of another, which is not served last."""
+    """One instance has many requests of one key, the other has one of another key, which is not
+    served last."""
     one, two = Instance(tmp_path, 1), Instance(tmp_path, 1)
     running = one.ask(ticket("flood"))
     flood = [one.ask(ticket("flood")) for _ in range(3)]
@@ -161,7 +162,7 @@ def test_who_sleeps_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_who_waits_for_something_else_keeps_nobody_from_a_slot(tmp_path: Path) -> None:
-    """Its node has room, so that its key's limit must be what it waits for."""
+    """Its node has room, so it must be waiting for its key's limit."""
     one, two = Instance(tmp_path, 3), Instance(tmp_path, 3)
     alice = Cap(UseRules("key", "alice", (), parallel=1, waits=True), Seats())
     one.ask(ticket("alice", caps=(alice,)))
@@ -185,7 +186,7 @@ def test_nothing_is_owed_and_no_queue_is_full_once_nobody_waits_elsewhere(tmp_pa
 
 
 class Reads(HostTable):
-    """Counts what is read of others."""
+    """Counts the reads of others' rows."""
 
     def __init__(self, place: Path) -> None:
         super().__init__(place)
@@ -213,7 +214,8 @@ class Reads(HostTable):
 def test_where_nobody_waits_a_request_reads_no_more_than_it_must(
     tmp_path: Path, limit: int | None, reads: dict[str, int]
 ) -> None:
-    """Its node's count once before it is given a slot, if that may be the last, and once after."""
+    """It reads its node's count once before it gets a slot, if the slot may be the last, and once
+    after."""
     table, other = Reads(tmp_path), HostTable(tmp_path)
     admission = Admission()
     admission.states["n"] = NodeState("n", limit=limit)

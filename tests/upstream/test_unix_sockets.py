@@ -25,7 +25,7 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @contextmanager
 def full(path: Path) -> Iterator[socket.socket]:
-    """A listener whose backlog is full."""
+    """A listener with a full backlog."""
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
         listener.bind(str(path))
         listener.listen(0)
@@ -64,11 +64,11 @@ async def test_a_node_on_a_socket_is_asked(tmp_path: Path) -> None:
 
 
 def no_socket(path: Path) -> None:
-    """Nothing is there."""
+    """The address has no socket."""
 
 
 def no_listener(path: Path) -> None:
-    """Its node has ended without removing it."""
+    """The node has ended without removing its socket."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
 

@@ -18,7 +18,7 @@ from tests.upstream.test_attempt import Pool
 
 
 class Uploading:
-    """A body of which nothing comes until the test says so."""
+    """A body of which nothing arrives until the test says so."""
 
     def __init__(self) -> None:
         self.is_begun = self.is_done = False

@@ -20,7 +20,7 @@ def test_the_real_ones_fit() -> None:
 
 
 class Noted:
-    """An upload that notes what its connection tells it."""
+    """An upload that records the calls of its connection."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -154,7 +154,7 @@ def test_heads_match_no_read_of_several_chunks() -> None:
 @table("size", [b"1", b"1;x=y", b"0001"])
 @table("ahead", [b"", b"5", b"5\r\nhel"])
 def test_a_read_takes_so_many_chunks_and_no_more(size: bytes, ahead: bytes) -> None:
-    """Whoever sends a byte in each chunk costs no round of the loop more than others do."""
+    """A client that sends one byte in each chunk must not take more of a round than others."""
     crumb = size + b"\r\nx\r\n"
     wire = b"5\r\nhello\r\n" + crumb * 3 * MAX_CHUNKS + LAST_CHUNK
     reader, body, turns = ChunkReader(), b"", 0

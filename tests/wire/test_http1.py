@@ -168,7 +168,7 @@ def test_unclear_requests_are_refused(lines: list[str], why: str) -> None:
 
 
 def test_a_head_with_another_length() -> None:
-    """Heads that repeat are read once: only the length of the body differs."""
+    """Repeated heads are read once; these differ only in the length of the body."""
     for read, first in (
         (parse_request_head, b"POST / HTTP/1.1\r\nHost: h"),
         (parse_response_head, b"HTTP/1.1 200 OK"),
@@ -221,7 +221,7 @@ def test_any_bytes_are_a_request_or_refused(garbage: bytes) -> None:
 
 
 def test_header_lines_are_counted() -> None:
-    """Reading one costs what 20 bytes of body do, and a head is read in one go."""
+    """Reading a header line costs as much as 20 bytes of a body, and a head is read at once."""
     lines = ["Host: h", *["a: b"] * (MAX_FIELDS - 1)]
     for first, read in (
         ("GET / HTTP/1.1", parse_request_head),

@@ -127,7 +127,7 @@ def test_every_split_gives_the_elements(
     st.binary(max_size=10),
 )
 def test_no_bytes_raise_anything_else(pieces: list[bytes], tail: bytes) -> None:
-    """Than what says that it is no array."""
+    """The only error is the one that it is not an array."""
     scanner = ArrayScanner()
     try:
         for piece in [*pieces, tail]:

@@ -19,7 +19,7 @@ BODY = (
 
 
 def parts(*reads: bytes, boundary: bytes = b"b") -> list[tuple[PartHead, bytes]]:
-    """What a reader finds."""
+    """The parts that a reader finds."""
     reader = PartReader(boundary)
     found: list[tuple[PartHead, bytes]] = []
     ended = 0
@@ -109,7 +109,7 @@ def test_what_is_malformed(body: bytes) -> None:
 @given(st.lists(st.binary(max_size=30), max_size=5))
 @settings(max_examples=50)
 def test_any_bytes_are_read(reads: list[bytes]) -> None:
-    """Nothing is raised but what says that it is no form."""
+    """The only error is the one that it is not a form."""
     reader = PartReader(b"b")
     try:
         for data in reads:

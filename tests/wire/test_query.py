@@ -144,7 +144,7 @@ def test_no_spelling_of_a_secret_s_name_shows_it(  # type: ignore[no-untyped-def
     "piece", ["?", "&a", ";", "%25", "%2525", "=", "key=", "://", "@", "a", "%3d", "://a@", "/a@"]
 )
 def test_long_targets_take_no_longer_than_their_length(piece: str) -> None:
-    """A pattern that goes back and forth would take minutes for these."""
+    """A pattern with backtracking would take minutes for these."""
     for target in ("/" + piece * 200_000, piece * 200_000):
         assert len(scrub_target(target)) < 10_000
 

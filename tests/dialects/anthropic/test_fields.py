@@ -28,7 +28,7 @@ LINK = {"type": "url"}
 
 
 def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
-    """A request with a message of that name that has the field, too."""
+    """A request that contains a message of that name with this field."""
     tools = {"tools": [{**WEATHER, **field}]}
     return {
         "MessagesRequest": asking("Hello", **field),

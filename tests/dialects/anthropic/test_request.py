@@ -27,7 +27,7 @@ from tests.fixtures.table import table
 
 
 def read(**fields: Any) -> MessagesRequest:
-    """One that has nothing wrong in itself; what no node may take is not found here."""
+    """A request without a fault of its own. Fields that no node supports are not found here."""
     findings = Findings()
     body = {"max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], **fields}
     request = read_request(body, findings)

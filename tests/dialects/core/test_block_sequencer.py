@@ -10,7 +10,7 @@ from casedesk_proxy.errors import StreamBroken
 
 
 class Shown:
-    """The blocks as a client has them: kind, name and text; one that is not kept has "cut"."""
+    """The blocks that a client has: kind, name and text, and "cut" for a block that is not kept."""
 
     def __init__(self) -> None:
         self.blocks: list[list[str]] = []

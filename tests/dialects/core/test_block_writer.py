@@ -14,7 +14,7 @@ from casedesk_proxy.terms import Usage
 
 
 class Written:
-    """What a form is given, in order."""
+    """The calls that a form gets, in order."""
 
     content_type = "text/plain"
 

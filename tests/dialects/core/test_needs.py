@@ -114,7 +114,7 @@ def test_words_are_enough(surface: Dialect, body: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_what_ollama_s_clients_need(action: Action, body: dict[str, Any], needs: Any) -> None:
-    """Without a prompt a model is only loaded, whatever it can do."""
+    """Without a prompt, a request only loads a model, so any model can serve it."""
     assert find_needs(Dialect.OLLAMA, action, body) == needs
 
 

@@ -28,7 +28,7 @@ def broken(
     framing: Framing = Framing.SSE,
     surface: Dialect = Dialect.GEMINI,
 ) -> bytes:
-    """A sign of life, then text and an error in one read, then the error for the client."""
+    """A stream of a keepalive, then text and an error in one read; the client gets the error."""
     got = translator.keepalive()
     with pytest.raises(NodeError):
         translator.feed(BROKEN)

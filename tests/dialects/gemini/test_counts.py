@@ -62,7 +62,7 @@ def test_recorded_counts(name: str, engine: EngineSpec, number: int) -> None:
 
 @table("wrapped", [False, True])
 def test_a_result_without_its_call_is_counted_as_its_text(wrapped: bool) -> None:
-    """What gemini-cli 0.61 asks for each result that it may be too long to send."""
+    """gemini-cli 0.61 counts each result in this way, to see whether it is too long to send."""
     called = {"functionCall": {"name": "f", "args": {}}}
     result = {"functionResponse": {"name": "f", "response": {"output": "words"}}}
     body: dict[str, Any] = {"contents": [{"role": "user", "parts": [result, {"text": "And?"}]}]}
@@ -116,7 +116,8 @@ def test_wrong_requests(body: dict[str, Any], path: str) -> None:
     ],
 )
 def test_a_streams_beginning_tells_the_size_of_the_prompt(body: bytes, prompt: int) -> None:
-    """As far as the node could be asked: its own count comes at the end."""
+    """The count at the beginning is the node's, if it can be asked for one. The reply's own count
+    comes at the end."""
     asked = {"model": "m", "max_tokens": 9, "stream": True, "messages": MESSAGES}
     made = anthropic_openai.transpose(ASKED, asked, context(count_prompt=True))
     assert made.question is not None
@@ -240,7 +241,8 @@ GOES_ON = {"add_generation_prompt": False, "continue_final_message": True}
 def test_a_prompt_is_counted_as_it_will_be_written(
     engine: EngineSpec, goes_on: dict[str, Any]
 ) -> None:
-    """Thinking that is off, and a last turn that goes on, change what the template writes."""
+    """The template writes another prompt if thinking is turned off, or if the last turn is
+    continued."""
     off = {} if engine is SGLANG else THINKS_NOT
     begun = {"role": "assistant", "content": "Once"}
     turns = [*HELLO["contents"], {"role": "model", "parts": [{"text": "Once"}]}]

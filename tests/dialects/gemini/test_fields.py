@@ -16,7 +16,7 @@ NOTHING = {"type": "OBJECT", "properties": {}}
 
 
 def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
-    """A request with a message of that name that has the field, too."""
+    """A request that contains a message of that name with this field."""
     said = HELLO["contents"][0]
     asked = {"role": "model", "parts": [{"functionCall": {**HOW, **field}}]}
     called = {"role": "model", "parts": [{"functionCall": HOW}]}
@@ -68,7 +68,7 @@ def test_what_does_not_reach_the_node_is_listed_as_it_is(message: str, name: str
 
 
 def test_every_field_that_is_listed_as_mapped_is_read() -> None:
-    """The table decides what is kept of a body; this, that somebody looks at it."""
+    """The table decides which fields of a body are kept; this test shows that code reads them."""
     mapped = {
         name for message, fields in MESSAGES.items() for name in fields
         if fate_of(message, name) is Fate.MAPPED

@@ -57,7 +57,8 @@ def test_what_sdks_send_is_taken(action: Action, model: str, body: dict[str, Any
 
 
 def test_all_spellings_of_one_request() -> None:
-    """As google-genai 3 for Python writes it, as google-generativeai does, as Google's docs do."""
+    """The spellings are those of google-genai 3 for Python, of google-generativeai, and of Google's
+    documentation."""
     object_ = {"type": "object", "properties": {"x": {"type": "string"}}}
     modern = {
         "contents": [

@@ -36,12 +36,12 @@ OBJECTS = st.dictionaries(WORDS, JSON, max_size=3)
 
 @cache
 def chat_request() -> TypeAdapter[Any]:
-    """The whole of a chat request as the openai SDK takes it."""
+    """A whole chat request, as the openai SDK accepts it."""
     return TypeAdapter(openai.types.chat.completion_create_params.CompletionCreateParamsStreaming)
 
 
 def check_openai(body: bytes) -> dict[str, Any]:
-    """What the SDK would send, or an error. Its lists are lazy: they are read to the end."""
+    """What the SDK would send, or an error. Its lists are lazy, so they are read to the end."""
     chat = json.loads(body)
     for message in chat.get("messages", ()):
         if isinstance(message.get("content"), list):  # video is an extension of the engines
@@ -217,7 +217,7 @@ def _says_nothing(content: dict[str, Any]) -> bool:
 
 
 def check_messages(messages: list[dict[str, Any]], fold: bool) -> None:
-    """Roles alternate, and every result stands behind its call."""
+    """Roles alternate, and every result follows its call."""
     waiting: set[str] = set()
     before = ""
     for message in messages:

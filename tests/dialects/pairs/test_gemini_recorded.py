@@ -38,7 +38,7 @@ def run(pieces: list[bytes], framing: Framing = Framing.SSE) -> bytes:
 
 
 def told(chunks: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
-    """Per candidate: its texts, its calls and its end."""
+    """The texts, the calls and the end of each candidate."""
     found: dict[int, dict[str, Any]] = {}
     for chunk in chunks:
         for candidate in chunk["candidates"]:

@@ -22,7 +22,7 @@ READERS = ("responses/request", "responses/input_items", "responses/tools")
 
 
 def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
-    """A request with a message of that name that has the field, too."""
+    """A request that contains a message of that name with this field."""
     before = said("user", "Hello")
     custom = {"type": "custom_tool_call", "call_id": "a", "name": "b", "input": "c", **field}
     return {

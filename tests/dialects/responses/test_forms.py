@@ -26,7 +26,7 @@ def begun(form: type[Form]) -> Form:
 
 
 def test_an_object_says_nothing_before_its_end() -> None:
-    """A blank would settle the status."""
+    """Even a blank would fix the status of the reply."""
     form = begun(ResponseObjectForm)
     form.add("Hi")
     assert form.ping() == b""

@@ -26,7 +26,7 @@ CUSTOM = {"type": "custom_tool_call", "call_id": "c1", "name": "p", "input": "x"
 
 
 def read(*items: Any) -> tuple[InputItem, ...]:
-    """Items with which nothing is wrong."""
+    """The items, which must have no fault."""
     findings = Findings()
     found = read_input(list(items), findings)
     assert not findings.faults

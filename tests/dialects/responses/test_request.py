@@ -10,7 +10,7 @@ from tests.fixtures.table import table
 
 
 def read(findings: Findings | None = None, **fields: Any) -> ResponsesRequest:
-    """Where ``findings`` are not given, there must be none."""
+    """If ``findings`` are not given, there must be none."""
     found = findings or Findings()
     request = read_request({"input": "Hi", **fields}, found)
     assert findings is not None or (not found.faults and not found.features and not found.dropped)

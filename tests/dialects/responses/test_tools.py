@@ -15,7 +15,7 @@ SPACE = {"type": "namespace", "name": "n", "tools": [F]}
 
 
 def read(findings: Findings | None = None, **body: Any) -> DeclaredTools:
-    """Where ``findings`` are not given, there must be none."""
+    """If ``findings`` are not given, there must be none."""
     found = findings or Findings()
     declared = read_tools(body, found)
     assert findings is not None or (not found.faults and not found.features and not found.dropped)

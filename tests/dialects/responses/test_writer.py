@@ -20,7 +20,7 @@ def said(text: str, **more: Any) -> bytes:
 
 
 def test_a_model_that_repeats_itself_is_an_error() -> None:
-    """OpenAI has no reason for it."""
+    """OpenAI has no finish reason for this."""
     reader = transposed(asking(stream=True)).translator
     with pytest.raises(StreamBroken, match="repeated itself"):
         reader.feed(said("ha", finish_reason="repetition"))

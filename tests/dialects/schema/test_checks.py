@@ -31,7 +31,7 @@ def convert(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def faults_of(schema: Any) -> list[str]:
-    """Paths of what is wrong with a Schema message."""
+    """The paths of the faults in a Schema message."""
     faults: list[str] = []
     convert_schema(
         schema,
@@ -43,7 +43,7 @@ def faults_of(schema: Any) -> list[str]:
 
 
 def checked(schema: Any) -> list[str]:
-    """Paths of what is wrong with a JSON Schema."""
+    """The paths of the faults in a JSON Schema."""
     faults: list[str] = []
     check_json_schema(schema, "s", lambda path, told: faults.append(path))
     return faults

@@ -11,7 +11,7 @@ from tests.fixtures.table import table
 
 
 def test_a_body_of_which_nothing_goes_out_says_so() -> None:
-    """What is not said differently by a way of passing on a reply."""
+    """The base class has the answers that a way of passing on a reply need not override."""
     body = ReplyBody(ChunkReader())
     assert body.take(b"x", 1, unsent=True) == b""
     assert body.finish(unsent=True) == b""

@@ -32,7 +32,7 @@ def reframed(*, bare: bool) -> ReframedBody:
 
 
 def feed(body: VerbatimBody | ReframedBody, *pieces: bytes) -> bytes:
-    """What goes to the client."""
+    """The bytes for the client."""
     sent = b""
     for piece in pieces:
         used = body.reader.read(piece)
@@ -58,7 +58,7 @@ def test_an_end_in_the_middle_of_an_answer_is_withheld_and_its_events_are_not() 
 
 @table("cut", [1, 10, len(frame_chunk(WORDS)) - 1])
 def test_a_last_read_that_begins_within_a_chunk_is_not_sent(cut: int) -> None:
-    """Where it begins, nothing of our own has a place."""
+    """Where such a read begins, the proxy cannot insert bytes of its own."""
     wire = frame_chunk(WORDS)
     body = verbatim()
     assert feed(body, wire[:cut], wire[cut:] + LAST_CHUNK) == wire[:cut]

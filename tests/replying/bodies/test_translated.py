@@ -19,7 +19,7 @@ FIRST = b'{"error":{"message":"no","code":503}}'
 
 
 class Refusing(Shouting):
-    """Judges every error so; ``seen`` is what it was given."""
+    """Judges every error with the same result; ``seen`` is the error."""
 
     def __init__(self, fault: ProxyError) -> None:
         super().__init__("at once")

@@ -53,8 +53,8 @@ def body() -> TrimmedBody:
 
 
 def play(body: TrimmedBody, wire: bytes, cuts: list[int]) -> bytes:
-    """What the client has of the stream, its framing taken off; the short way as the relay takes
-    it."""
+    """What a client gets of the stream, without its framing; the fast path is taken as the relay
+    takes it."""
     out = b""
     last = 0
     for cut in [*sorted({one for one in cuts if one < len(wire)}), len(wire)]:

@@ -67,7 +67,7 @@ RESULT = st.one_of(WORDS, st.lists(TEXTS | IMAGES, max_size=2))
 
 @st.composite
 def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Turns whose calls are answered, as Anthropic wants them."""
+    """Turns whose calls all have results, as Anthropic requires."""
     turns: list[dict[str, Any]] = []
     open_calls: list[str] = []
     for number in range(draw(st.integers(1, 4))):
@@ -129,7 +129,7 @@ REQUESTS = st.builds(
 
 
 def sent(body: dict[str, Any], engine: EngineSpec, **changes: Any) -> dict[str, Any] | ProxyError:
-    """The node's request, which openai's types take, or the refusal; nothing else ever."""
+    """The node's request, which openai's types accept, or the refusal. Nothing else is allowed."""
     try:
         made = transposed(body, engine, **changes)
     except (BadRequest, Unsupported) as fault:
@@ -150,7 +150,7 @@ def test_a_valid_request_is_made_over_or_refused(
 
 
 def _check_order(messages: list[dict[str, Any]]) -> None:
-    """Results stand behind the turn that they answer; roles do not repeat, theirs apart."""
+    """Results follow the turn that they answer; no role but theirs is repeated."""
     waiting: set[str] = set()
     for before, message in itertools.pairwise([{"role": ""}, *messages]):
         if message["role"] == "tool":

@@ -50,7 +50,7 @@ _FINISH = re.compile(rb'"finish_reason": ?"[^\n]*\n')
 
 
 def wanted(name: str) -> tuple[list[Any], str]:
-    """What the tiny model says: its bigram table makes every reply known."""
+    """The tiny model's text: its bigram table determines every reply."""
     fits = (one for one in WANTED if name.startswith(one[0]) and name.endswith(one[1]))
     _, _, blocks, reason = next(fits)
     return blocks, reason
@@ -105,7 +105,7 @@ def test_no_cut_looks_finished(name: str) -> None:
 
 
 def _read(translator: Translator, body: bytes) -> bytes:
-    """What a client has got when the node's reply ends here."""
+    """What a client has received if the node's reply ends here."""
     out = b""
     try:
         out = translator.feed(body)

@@ -81,7 +81,7 @@ def collected(*pieces: bytes, **fields: Any) -> dict[str, Any]:
 
 
 def blocks(stream: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The blocks that a stream amounts to. They follow one another and are all ended."""
+    """The blocks of a stream. They follow one another, and each is ended."""
     assert [one["type"] for one in stream[-2:]] == ["message_delta", "message_stop"]
     assert stream[0]["type"] == "message_start"
     found: list[dict[str, Any]] = []
@@ -118,7 +118,7 @@ def _settled(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def told(*pieces: bytes, **fields: Any) -> list[Any]:
-    """The blocks in short, the same for both forms of the reply."""
+    """The blocks in short; both forms of the reply have the same."""
     stream = [_short(block) for block in blocks(streamed(*pieces, **fields))]
     message = collected(*pieces, **fields)
     assert [_short(block) for block in message["content"]] == stream
@@ -136,7 +136,7 @@ def _short(block: dict[str, Any]) -> Any:
 
 
 def ending(*pieces: bytes, **fields: Any) -> Any:
-    """(stop_reason, stop_sequence), the same for both forms."""
+    """(stop_reason, stop_sequence); both forms have the same."""
     delta = streamed(*pieces, **fields)[-2]["delta"]
     message = collected(*pieces, **fields)
     assert delta == {name: message[name] for name in ("stop_reason", "stop_sequence")}
@@ -144,7 +144,7 @@ def ending(*pieces: bytes, **fields: Any) -> Any:
 
 
 def broken(*pieces: bytes, **fields: Any) -> StreamBroken:
-    """Both forms break, and nothing looks like an end."""
+    """Both forms break off, and nothing in them looks like an end."""
     for stream in (False, True):
         made = translator(stream=stream, **fields)
         out = b""
@@ -335,7 +335,7 @@ def test_a_call_streams() -> None:
 
 
 def test_a_call_from_another_chunk_than_its_arguments() -> None:
-    """As SGLang sends it: everything else is null in the later ones."""
+    """SGLang sends a call so: in the later chunks all other fields are null."""
     pieces = (
         calls(fragment(0, "call_aaaa", "f", "")),
         calls({"id": None, "index": 0, "function": {"name": None, "arguments": '{"a":1}'}}),

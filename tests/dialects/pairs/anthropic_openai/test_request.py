@@ -205,7 +205,7 @@ def test_pictures_are_no_system() -> None:
 
 
 def test_system_within_the_conversation() -> None:
-    """Claude Code ends its messages with one."""
+    """Claude Code ends its messages with a system message."""
     body = asking("Hi", said("system", text("Mind the gap.")), system="Be kind.")
     assert messages(body) == [
         {"role": "system", "content": "Be kind."},
@@ -339,7 +339,8 @@ def test_blocks_of_anthropics_own_are_refused(kind: str, role: str) -> None:
     ],
 )
 def test_fields_that_make_another_reply_are_refused(field: dict[str, Any]) -> None:
-    """A conversation kept at Anthropic is not in the request; a compaction is no answer."""
+    """A conversation that Anthropic keeps is not in the request, and a compaction is not an
+    answer."""
     assert refused(asking(**field)) == list(field)
     if "thread" in field:
         assert refused(asking(user(result("kept elsewhere")), **field)) == ["thread"]
@@ -1015,7 +1016,7 @@ def test_wrong_thinking(given: Any, path: str) -> None:
 
 
 def test_a_body_is_not_changed() -> None:
-    """It is made over once for every engine that has the model."""
+    """The same body is translated once for every engine that has the model."""
     body = asking(
         "Hi",
         assistant(used("t1")),

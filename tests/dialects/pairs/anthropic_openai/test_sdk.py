@@ -43,12 +43,12 @@ from tests.fixtures.table import table
 
 @cache
 def chat_request() -> TypeAdapter[Any]:
-    """The whole of a chat request as the openai SDK takes it."""
+    """A whole chat request, as the openai SDK accepts it."""
     return TypeAdapter(openai.types.chat.completion_create_params.CompletionCreateParamsStreaming)
 
 
 def check_request(body: bytes) -> dict[str, Any]:
-    """What the SDK would send, or an error. Its lists are read lazily: here to the end."""
+    """What the SDK would send, or an error. Its lists are lazy, so they are read to the end."""
     made = chat_request().validate_python(json.loads(body))
     return {name: _read(value) for name, value in made.items()}
 
@@ -62,7 +62,7 @@ def _read(value: Any) -> Any:
 
 
 class Proxy:
-    """What a client of the anthropic SDK finds at the other end, without a network."""
+    """The server side of a client of the anthropic SDK, without a network."""
 
     def __init__(self, reply: list[bytes], engine: EngineSpec = VLLM) -> None:
         self._reply = reply
@@ -179,7 +179,7 @@ def test_events_in_the_sdks_own_order() -> None:
 
 @table("engine", [*LOCAL, OPENAI])
 def test_a_request_with_everything(engine: EngineSpec) -> None:
-    """Claude Code's, in short (captured)."""
+    """The request is Claude Code's, shortened (captured)."""
     proxy = Proxy([*HELLO, *STOP], engine)
     proxy.client.beta.messages.create(
         **asking(

@@ -760,7 +760,8 @@ def test_arguments_nested_too_deeply_are_no_arguments(framing: Framing) -> None:
 
 @table("framing", [Framing.UNARY, Framing.SSE, Framing.JSON_ARRAY])
 def test_candidates_may_come_one_after_the_other(framing: Framing) -> None:
-    """A node with one free slot ends the first, and tells its usage, before the second begins."""
+    """A node with one free slot ends the first candidate, and reports its usage, before the second
+    begins."""
     second = [delta("b", index=1), delta(finish="length", index=1), usage(3, 4)]
     stream = [delta("a"), STOP, usage(3, 2), *second, DONE]
     made = transpose(call(framing), with_config(candidateCount=2), context()).translator
@@ -778,7 +779,8 @@ def test_usage_ends_the_only_candidate() -> None:
 
 @table("idents", [{}, {"id": "0"}])
 def test_calls_of_a_whole_body_stay_apart(idents: dict[str, str]) -> None:
-    """A node that ignores ``stream``: its calls have no index, and ids that tell nothing."""
+    """A node that ignores ``stream`` sends calls without an index, and with ids that do not
+    identify them."""
     calls = [
         {**idents, "type": "function", "function": {"name": name, "arguments": '{"x": 1}'}}
         for name in ("f", "g")
@@ -793,7 +795,7 @@ def test_calls_of_a_whole_body_stay_apart(idents: dict[str, str]) -> None:
 
 
 def test_an_empty_finish_reason_is_none() -> None:
-    """Some servers write it into every chunk; an end made of it would be invented."""
+    """Some servers write an empty reason into every chunk; it must not become an end."""
     assert breaks(delta("a", ""), delta("b", "")).count('"text"') == 2
     assert breaks(delta("a", ""), DONE)
     chunks = frames(play(delta("a", ""), delta("b", ""), delta("", "stop"), usage(1, 2), DONE))
@@ -802,7 +804,7 @@ def test_an_empty_finish_reason_is_none() -> None:
 
 @table("content", [{"type": "text", "text": "a"}, 5, True])
 def test_words_that_are_no_text_are_not_left_out(content: Any) -> None:
-    """The reply would end as if the model had said nothing."""
+    """If they were left out, the reply would end as if the model had produced nothing."""
     assert breaks(delta(content), STOP, DONE) == ""
 
 

@@ -431,7 +431,7 @@ def test_calls_without_text(engine: EngineSpec, content: str | None) -> None:
 
 
 def pairs(*contents: dict[str, Any]) -> list[tuple[str, str]]:
-    """(of the call, for the result) by the node's ids."""
+    """For each result the call that it belongs to, and the result, matched by the node's ids."""
     asked: dict[str, str] = {}
     paired = []
     for message in messages({"contents": [*HELLO["contents"], *contents]}):
@@ -945,7 +945,7 @@ def test_json_with_a_schema(name: str, schema: dict[str, Any], engine: EngineSpe
 
 @table("more", [{}, {"responseSchema": SHAPE}])
 def test_json_of_a_node_that_ignores_formats(more: dict[str, Any]) -> None:
-    """It would answer 200 and in prose."""
+    """Such a node would answer 200, with prose."""
     paths = refused(with_config(**JSON, **more), LOCALAI, "unsupported_response_format")
     assert paths == [f"generationConfig.{next(iter(more), 'responseMimeType')}"]
 
@@ -1074,7 +1074,8 @@ def test_a_refusal_says_what_and_why() -> None:
 
 
 def test_json_schemas_keep_the_order_they_ask_for() -> None:
-    """Nodes generate in the order of the properties, and know no other word for it."""
+    """Nodes generate properties in their order in the schema; there is no other way to request an
+    order."""
     schema = {
         "type": "object",
         "properties": {"a": {"type": "string"}, "b": {"type": "string"}},
@@ -1093,7 +1094,8 @@ def test_json_schemas_keep_the_order_they_ask_for() -> None:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("ids", [True, False])
 def test_many_calls_are_paired_in_one_pass(ids: bool) -> None:
-    """A body has room for hundreds of thousands; others' streams wait while they are paired."""
+    """A body can contain hundreds of thousands of calls, and other streams wait while they are
+    paired."""
     numbers = [{"id": str(number)} if ids else {} for number in range(20_000)]
     asks = [{"functionCall": {"name": "f", **one}} for one in numbers]
     answers = [{"functionResponse": {"name": "f", **one}} for one in reversed(numbers)]

@@ -61,7 +61,7 @@ NAMES = st.sampled_from(["get_weather", "f", "with.dot", "x" * 90])
 
 @st.composite
 def inputs(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Items in any order, but that a result stands behind its call, as OpenAI wants it."""
+    """Items in any order, but each result follows its call, as OpenAI requires."""
     items: list[dict[str, Any]] = [said("user", draw(CONTENT))]
     waiting: list[str] = []
     for number in range(draw(st.integers(0, 6))):
@@ -116,7 +116,7 @@ def stream_event() -> TypeAdapter[Any]:
 
 
 def sent(body: dict[str, Any], engine: EngineSpec, **changes: Any) -> dict[str, Any] | ProxyError:
-    """The node's request, which openai's types take, or the refusal; nothing else ever."""
+    """The node's request, which openai's types accept, or the refusal. Nothing else is allowed."""
     try:
         made = transposed(body, engine, **changes)
     except (BadRequest, Unsupported) as fault:
@@ -201,7 +201,7 @@ def test_both_forms_say_the_same(pieces: list[bytes]) -> None:
 
 
 def _check_items(found: list[dict[str, Any]]) -> None:
-    """None begins before the one before it is done, and each event is of the one that is open."""
+    """No item begins before the previous one is done, and each event belongs to the open item."""
     opened: str | None = None
     done: list[Any] = []
     for one in found:

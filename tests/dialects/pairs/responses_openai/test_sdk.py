@@ -34,7 +34,7 @@ class Answer(BaseModel):
 
 
 def streamed(proxy: ResponsesProxy, **fields: Any) -> tuple[Any, list[str]]:
-    """The final response by the SDK's accumulator, and the kinds of all events."""
+    """The final response of the SDK's accumulator, and the kinds of all events."""
     kinds = []
     with proxy.client.responses.stream(**asking(**fields)) as stream:
         for one in stream:
@@ -87,7 +87,8 @@ def test_recorded_replies(name: str) -> None:
 
 
 def _squeezed(block: Any) -> Any:
-    """A call's arguments are text as the node wrote it."""
+    """A block without blanks after colons: a call's arguments are text in the node's own
+    spelling."""
     if isinstance(block, tuple):
         words = block[1] if isinstance(block[1], str) else _as_words(block)[1]
         return (block[0], words.replace(": ", ":"))
