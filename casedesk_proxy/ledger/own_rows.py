@@ -1,50 +1,64 @@
-"""Which rows of the ledger are this process's own, so that they are not read to find that out.
+"""Which rows of the ledger are this process's own, so that they are neither read nor counted again.
 
-Limits follow what others write to the ledger. In a single process nearly all rows are its own, some
-hundred of them in one transaction, with consecutive ids.
+Limits count what this process does when it ends, and follow what others write to the ledger. The
+rows of a transaction have consecutive ids.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
-from collections.abc import Sequence
 
 __all__ = ["OwnRows"]
 
-#: Batches that are remembered until they are used: those of some seconds. Rows of older batches are
-#: read like any others.
-_MAX_BATCHES = 32
-_REQUEST = "SELECT request FROM exchanges WHERE id = ?"
+#: Spans of ids that are remembered until the ledger is read again: those of three hours in which it
+#: cannot be read, with ten transactions a second. Rows of older ones would count twice.
+_MAX_SPANS = 100_000
 
 
 class OwnRows:
-    """``note`` is for the thread that writes, ``pass_over`` for the one that reads; nothing is
-    remembered before the first call of the latter."""
+    """``note`` is for the thread that writes, in a transaction, and ``end`` for its end. The
+    thread that reads locks the latter out (`WaitingRows.committing`); nothing is remembered before
+    its first call of ``follow``."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_spans: int = _MAX_SPANS) -> None:
         self._is_followed = False
-        #: First and last id, and the requests, of a transaction that may still be undone.
-        self._batches: deque[tuple[int, int, Sequence[str]]] = deque(maxlen=_MAX_BATCHES)
+        #: First and last ids, in ascending order.
+        self._noted: list[tuple[int, int]] = []
+        self._spans: deque[tuple[int, int]] = deque(maxlen=max_spans)
 
-    def note(self, last: int, requests: Sequence[str]) -> None:
-        """Rows with ids up to ``last`` were added for those requests, in this order."""
-        if self._is_followed and requests:
-            self._batches.append((last - len(requests) + 1, last, requests))
+    def note(self, first: int, last: int) -> None:
+        """Rows with these ids were added, and the ones in between."""
+        self._noted.append((first, last))
 
-    def pass_over(self, connection: sqlite3.Connection, read: int) -> tuple[int, list[str]]:
-        """The id up to which rows need not be read, if those up to ``read`` were, and the requests
-        of the rows in between."""
+    def end(self, is_done: bool) -> None:
+        """The transaction is in the file; or it was undone."""
+        if is_done and self._is_followed:
+            for first, last in self._noted:
+                before = self._spans[-1][1] if self._spans else 0
+                if first <= before:
+                    # Of another file, which replaced the former one.
+                    self._spans.clear()
+                elif first == before + 1 and self._spans:
+                    first, _ = self._spans.pop()
+                self._spans.append((first, last))
+        self._noted.clear()
+
+    def follow(self) -> None:
         self._is_followed = True
-        passed: list[str] = []
-        while self._batches:
-            first, last, requests = self._batches[0]
-            if last > read:
-                row = connection.execute(_REQUEST, (last,)).fetchone()
-                if row is None:
-                    break  # not committed yet, or undone
-                if first == read + 1 and row[0] == requests[-1]:
-                    read = last
-                    passed += requests
-            self._batches.popleft()
-        return read, passed
+
+    def list_others(self, read: int, newest: int) -> list[tuple[int, int]]:
+        """The spans of rows of other processes after those that were ``read``, up to the
+        ``newest``."""
+        others, start = list[tuple[int, int]](), read + 1
+        for first, last in self._spans:
+            if start < first <= newest:
+                others.append((start, first - 1))
+            start = max(start, last + 1)
+        if start <= newest:
+            others.append((start, newest))
+        return others
+
+    def forget(self, newest: int) -> None:
+        """Rows up to that one were read."""
+        while self._spans and self._spans[0][1] <= newest:
+            self._spans.popleft()

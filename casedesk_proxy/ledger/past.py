@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 from casedesk_proxy.ledger.hours import rows_within
 from casedesk_proxy.ledger.own_rows import OwnRows
+from casedesk_proxy.ledger.rows import LedgerRows, as_spent, read_ahead
 from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.file import open_reader
+from casedesk_proxy.store.waiting import WaitingRows
+from casedesk_proxy.store.writer import Entry
 from casedesk_proxy.terms import Usage
 
 __all__ = ["LedgerReader"]
@@ -28,7 +31,7 @@ _STEP_S = 900
 
 #: Other hosts' use has no id in the order of this host's.
 _ROWS = """
-    SELECT id, request, key, deployment, prompt, output, ended, duration, node
+    SELECT key, deployment, prompt, output, ended, duration, node
     {rows} ORDER BY id
 """
 #: Each query with the part that finds its rows of a span of time.
@@ -49,18 +52,34 @@ _DAY_SUMS = """
 
 
 class LedgerReader:
-    """Reads while others write. It blocks, so call it in a thread, one call at a time. ``own``
-    notes the rows that this process itself adds."""
+    """Reads while others write. It blocks, so call it in a thread, one call at a time; except
+    `hold`, `release` and `list_ended`. ``queue``: the rows that this process adds; ``own`` notes
+    which rows those become."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, queue: WaitingRows | None = None) -> None:
         self._path = path
+        self._queue = WaitingRows() if queue is None else queue
         self.own = OwnRows()
-        self._passed: list[str] = []
+        self._queue.ended = self.own.end
         #: The newest id that was read, by table.
         self._last = dict.fromkeys(_TABLES, 0)
 
+    def hold(self) -> None:
+        """What ends from now on is remembered until `release`."""
+        self._queue.hold()
+
+    def release(self) -> None:
+        self._queue.release()
+
+    def list_ended(self, place: int) -> tuple[int, list[Spent]]:
+        """What this process has added since that place of a `Past`, and the next place; while it is
+        held."""
+        place, items = self._queue.list_since(place)
+        return place, _list_spent(items)
+
     def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past:
-        """Of this month, by ``calendar``. Raises StoreError and sqlite3.Error."""
+        """Of this month, by ``calendar``, with the rows that wait for the file. Raises StoreError
+        and sqlite3.Error."""
         past = Past(calendar, now, wanted)
         since = now.today.month.start - _MARGIN_S
         days = [one.day for one in calendar.days(since, now.wall)]
@@ -68,8 +87,10 @@ class LedgerReader:
         spans = [(":start", day.start, day.end) for day in days]
         spans.append((_STEP, days[-1].end, math.inf))
         with open_reader(self._path) as connection:
-            connection.execute("BEGIN")
-            last = {table: _find_last(connection, table) for table in _TABLES}
+            with self._queue.committing:
+                last = _begin(connection)
+                past.place, waiting = self._queue.list_waiting()
+                self.own.follow()
             past.add_sums(map(_sum, connection.execute(_DAY_SUMS, {"since": since})))
             recent = {**last, "start": now.wall - _RECENT_S, "end": math.inf}
             for table, rows in _TABLES.items():
@@ -79,28 +100,41 @@ class LedgerReader:
                     past.add_sums(map(_sum, connection.execute(sums, bounds)))
                 newest = _ROWS.format(rows=f"{rows} AND id <= :{table}")
                 past.add_recent(map(_spent, connection.execute(newest, recent)))
-        self._last = last
+        past.add(_list_spent(waiting))
+        self._note_read(last)
         return past
 
     def read_new(self) -> list[Spent]:
-        """Rows written since the last call, without those that `take_passed` reports. Raises
-        StoreError and sqlite3.Error."""
+        """What others have added since the last call. Raises StoreError and sqlite3.Error."""
         found: list[Spent] = []
         with open_reader(self._path) as connection:
-            read, passed = self.own.pass_over(connection, self._last["exchanges"])
-            self._last["exchanges"] = read
-            self._passed += passed
-            for table, last in self._last.items():
-                statement = _ROWS.format(rows=f"FROM {table} WHERE id > ?")
-                if rows := connection.execute(statement, (last,)).fetchall():
-                    self._last[table] = rows[-1][0]
-                found += map(_spent, rows)
+            with self._queue.committing:
+                last = _begin(connection)
+                self.own.follow()
+                others = self.own.list_others(self._last["exchanges"], last["exchanges"])
+            received = self._last["elsewhere"] + 1, last["elsewhere"]
+            for table, spans in (("exchanges", others), ("elsewhere", [received])):
+                statement = _ROWS.format(rows=f"FROM {table} WHERE id BETWEEN ? AND ?")
+                for span in spans:
+                    found += map(_spent, connection.execute(statement, span))
+        self._note_read(last)
         return found
 
-    def take_passed(self) -> list[str]:
-        """The requests of this process's own rows that were not read."""
-        passed, self._passed = self._passed, []
-        return passed
+    def _note_read(self, last: dict[str, int]) -> None:
+        self._last = last
+        with self._queue.committing:
+            self.own.forget(last["exchanges"])
+
+
+def _begin(connection: sqlite3.Connection) -> dict[str, int]:
+    """Begin to read the file as it is now; returns the newest ids."""
+    connection.execute("BEGIN")
+    return {table: _find_last(connection, table) for table in _TABLES}
+
+
+def _list_spent(items: Iterable[tuple[Entry, Any]]) -> list[Spent]:
+    ahead = read_ahead()
+    return [as_spent(item, ahead) for entry, item in items if isinstance(entry, LedgerRows)]
 
 
 def _find_last(connection: sqlite3.Connection, table: str) -> int:
@@ -114,9 +148,9 @@ def _sum(row: tuple[Any, ...]) -> PastSum:
 
 
 def _spent(row: tuple[Any, ...]) -> Spent:
-    _, request, key, deployment, prompt, output, ended, duration, node = row
+    key, deployment, prompt, output, ended, duration, node = row
     tokens = _tokens(prompt, output)
-    return Spent(request, key, deployment, tokens, ended - duration, ended, asked=bool(node))
+    return Spent(key, deployment, tokens, ended - duration, ended, asked=bool(node))
 
 
 def _tokens(prompt: float | None, output: float | None) -> int:

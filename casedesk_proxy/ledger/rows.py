@@ -13,11 +13,14 @@ from typing import Any
 
 from casedesk_proxy.ledger.hours import cover, enter_hours
 from casedesk_proxy.ledger.own_rows import OwnRows
+from casedesk_proxy.limits.past import Spent
+from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.telemetry.accesslog import Sink
+from casedesk_proxy.terms import Usage
 
-__all__ = ["COLUMNS", "LedgerRows", "as_item", "ledger"]
+__all__ = ["COLUMNS", "LedgerRows", "as_item", "as_spent", "ledger", "read_ahead"]
 
 #: The columns that consecutive exchanges usually share, and those that differ, each with the
 #: attribute of an exchange.
@@ -45,13 +48,21 @@ COLUMNS = (*_SHARED, *_MADE, *(name for name in _OWN if name not in ("started", 
 #: the record, which is ten times as large. Made in C, since each exchange needs it.
 as_item = attrgetter(*_SHARED.values(), *_OWN.values())
 _SHARED_COUNT = len(_SHARED)
-_take_end = itemgetter(_SHARED_COUNT + list(_OWN).index("ended"))
+_PLACES = {name: number for number, name in enumerate((*_SHARED, *_OWN))}
+_take_end = itemgetter(_PLACES["ended"])
+_take_spent = itemgetter(
+    *(
+        _PLACES[name]
+        for name in ("key", "deployment", "node", "prompt", "output", "started", "ended")
+    )
+)
 #: Rows of one statement: a statement of several rows takes half the time of as many single ones,
 #: and releases the interpreter's lock only once (bench/NOTES.md).
 _MAX_STATEMENT_ROWS = 128
 
 
-def _read_ahead() -> float:
+def read_ahead() -> float:
+    """By how many seconds the clock of days is ahead of that of exchanges."""
     return time.time() - time.monotonic()
 
 
@@ -65,7 +76,7 @@ class LedgerRows:
     that of exchanges."""
 
     def __init__(
-        self, own: OwnRows | None = None, read_ahead: Callable[[], float] = _read_ahead
+        self, own: OwnRows | None = None, read_ahead: Callable[[], float] = read_ahead
     ) -> None:
         self._own = own
         self._read_ahead = read_ahead
@@ -78,19 +89,17 @@ class LedgerRows:
                 usual.setdefault(item[:_SHARED_COUNT], []).append(item[_SHARED_COUNT:-2])
             else:
                 others.setdefault(item[:_SHARED_COUNT], []).append(item[_SHARED_COUNT:])
-        requests: list[str] = []
         last, ahead = 0, self._read_ahead()
         for columns, alike in ((_USUAL, usual), (tuple(_OWN), others)):
             for shared, rows in alike.items():
                 last = _insert(connection, columns, (*shared, ahead), rows)
-                requests += [row[0] for row in rows]
         if last:
             ends = list(map(_take_end, items))
             first = last - len(items) + 1
             cover(connection, first)
             enter_hours(connection, first, last, ahead + min(ends), ahead + max(ends))
             if self._own is not None:
-                self._own.note(last, requests)
+                self._own.note(first, last)
 
 
 def _insert(
@@ -124,6 +133,14 @@ def _statement(rows: int, columns: tuple[str, ...]) -> str:
         f" SELECT {', '.join(taken[name] for name in names)}"
         f" FROM (VALUES {', '.join([row] * rows)})"
     )
+
+
+def as_spent(item: tuple[Any, ...], ahead: float) -> Spent:
+    """What limits count of an exchange whose row waits; ``ahead``: by how many seconds the clock of
+    days is ahead of that of exchanges."""
+    key, deployment, node, prompt, output, started, ended = _take_spent(item)
+    tokens = count_tokens(Usage(prompt, output))
+    return Spent(key, deployment, tokens, ahead + started, ahead + ended, asked=bool(node))
 
 
 def ledger(writer: StoreWriter, entry: LedgerRows) -> Sink:

@@ -6,15 +6,14 @@ loop gets the data in the form in which use is counted.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from casedesk_proxy.limits.use import PastUse
 from casedesk_proxy.limits.windows import Calendar, Moment, Today
 from casedesk_proxy.terms import record
 
-__all__ = ["Ended", "Past", "PastSum", "ScopeName", "Spent"]
+__all__ = ["Past", "PastSum", "ScopeName", "Spent"]
 
 #: Its kind, key or deployment, and its name.
 ScopeName = tuple[str, str]
@@ -24,7 +23,6 @@ ScopeName = tuple[str, str]
 class Spent:
     """What one exchange used. Times in seconds since 1970; ``asked``: whether a node was asked."""
 
-    request: str
     key: str
     deployment: str
     tokens: int
@@ -35,22 +33,6 @@ class Spent:
     @property
     def scopes(self) -> tuple[ScopeName, ScopeName]:
         return ("key", self.key), ("deployment", self.deployment)
-
-
-class ScopeNames(Protocol):
-    """The scopes of an exchange."""
-
-    @property
-    def key(self) -> str: ...
-
-    @property
-    def deployment(self) -> str: ...
-
-
-#: The parts of a `Spent` of this process, should it be needed: its scopes, tokens, begin and end by
-#: the steady clock, the difference of the wall clock to that, and its node. One is made for each
-#: exchange, and rarely used.
-Ended = tuple[ScopeNames, int, float, float, float, str]
 
 
 @record
@@ -65,14 +47,14 @@ class PastSum:
 
 @dataclass(slots=True)
 class Past:
-    """What the scopes in ``wanted`` have used up to ``now``. ``requests`` are the ids of the last
-    minutes' exchanges."""
+    """What the scopes in ``wanted`` have used up to ``now``. What this process adds to the ledger
+    from ``place`` on is not in it."""
 
     calendar: Calendar
     now: Moment
     wanted: Container[ScopeName]
     uses: dict[ScopeName, PastUse] = field(default_factory=dict)
-    requests: set[str] = field(default_factory=set)
+    place: int = 0
     _todays: dict[float, Today] = field(default_factory=dict)
 
     def add_sums(self, sums: Iterable[PastSum]) -> None:
@@ -86,7 +68,6 @@ class Past:
     def add_recent(self, rows: Iterable[Spent]) -> None:
         """Add the exchanges of the last minutes individually, which the sums also contain."""
         for row in rows:
-            self.requests.add(row.request)
             for which in row.scopes:
                 if which not in self.wanted:
                     continue
@@ -94,6 +75,11 @@ class Past:
                 _add(use.tokens, self._second(row.ended), row.tokens)
                 if row.asked:
                     _add(use.requests, self._second(row.started), 1)
+
+    def add(self, rows: Sequence[Spent]) -> None:
+        """Add exchanges that are neither in sums nor in the last minutes'."""
+        self.add_sums(PastSum(row.key, row.deployment, row.ended, row.tokens) for row in rows)
+        self.add_recent(rows)
 
     def _open(self, which: ScopeName) -> PastUse:
         use = self.uses.get(which)

@@ -37,7 +37,8 @@ class Bookkeeping:
         self.past: LedgerReader | None = None
         if store is not None:
             self.stored_keys = StoredKeys(loop, serving, store, keys_taken)
-            self.past = LedgerReader(store.path) if ledger_settings.enabled else None
+            if ledger_settings.enabled:
+                self.past = LedgerReader(store.path, store.queue)
 
     def list_recipients(self, *others: Sink) -> Sequence[Sink]:
         """What is called with each exchange at its end."""

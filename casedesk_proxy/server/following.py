@@ -30,13 +30,18 @@ _PAST_WAIT_S = 10.0
 
 
 class PastReader(Protocol):
-    """The ledger, as `ledger.past.LedgerReader` reads it: in a thread, one call at a time."""
+    """The ledger, as `ledger.past.LedgerReader` reads it: in a thread, one call at a time. The
+    other methods are the loop's."""
 
     def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past: ...
 
     def read_new(self) -> Sequence[Spent]: ...
 
-    def take_passed(self) -> Sequence[str]: ...
+    def hold(self) -> None: ...
+
+    def release(self) -> None: ...
+
+    def list_ended(self, place: int) -> tuple[int, Sequence[Spent]]: ...
 
 
 class Follower:
@@ -59,7 +64,7 @@ class Follower:
         self._running = running
         self._look_s = look_s
         self._past_wait_s = past_wait_s
-        self._first: asyncio.Future[bool] | None = None
+        self._reading: asyncio.Future[bool] | None = None
         self._lock = asyncio.Lock()
         self._is_wanted = asyncio.Event()
         self._fault = ""
@@ -71,12 +76,8 @@ class Follower:
 
     async def start(self) -> None:
         """Read the earlier use, if there is a ledger, for up to some seconds."""
-        if self._is_wanted.is_set():
-            # Not cancelled: its thread would read to the end, and its result would be lost.
-            self._first = asyncio.ensure_future(self.read_past())
-            _, late = await asyncio.wait([self._first], timeout=self._past_wait_s)
-            if late:
-                log.warning("earlier use is not known yet: reading the ledger takes long")
+        if self._is_wanted.is_set() and not await self.read_now(self._past_wait_s):
+            log.warning("earlier use is not known yet: reading the ledger takes long")
 
     async def follow(self) -> None:
         """Runs until cancelled; nothing is read before there is something to count."""
@@ -90,6 +91,13 @@ class Follower:
                 continue
             await self._read_new()
 
+    async def read_now(self, timeout_s: float | None = None) -> bool:
+        """Read the earlier use; whether that has ended. It continues if the caller is cancelled,
+        whose thread would read to the end without a result."""
+        self._reading = asyncio.ensure_future(self.read_past())
+        _, late = await asyncio.wait([self._reading], timeout=timeout_s)
+        return not late
+
     async def read_past(self) -> bool:
         """Whether the book has been made again."""
         if (past := self._past) is None:
@@ -98,10 +106,14 @@ class Follower:
         async with self._lock:
             self._is_wanted.clear()
             calendar, now, wanted = self._book.calendar, self._now(), self._book.scopes
-            found = await self._read(lambda: past.read_past(calendar, now, wanted))
-            if found is not None:
-                for _ in self._book.replace(found, self._running, self._now):
-                    await asyncio.sleep(0)
+            past.hold()
+            try:
+                found = await self._read(lambda: past.read_past(calendar, now, wanted))
+                if found is not None:
+                    for _ in self._book.replace(found, self._running, past.list_ended, self._now):
+                        await asyncio.sleep(0)
+            finally:
+                past.release()
         if found is None:
             await asyncio.sleep(self._look_s)
             self._is_wanted.set()
@@ -111,7 +123,6 @@ class Follower:
         assert self._past is not None
         async with self._lock:
             rows = await self._read(self._past.read_new) or ()
-            self._book.forget(self._past.take_passed())
             # While this process could not read, others may have written thousands.
             for start in range(0, len(rows), _MAX_STEP_ROWS):
                 if start:

@@ -69,6 +69,7 @@ class Handler:
         self._sessions = sessions
         self._admissions = AdmissionCache()
         self.limiter = Limiter(loop, serving, past)
+        self._counted = self.limiter.scopes
         self._own = OwnReplies(loop, serving, waits, self.limiter.count_refusal)
         self._catalogue = Catalogue(loop, metadata, self.limiter, waits)
         self._files = FileRoutes(loop, serving, files)
@@ -116,6 +117,8 @@ class Handler:
             record = self.exchanges.end(exchange, delivered.facts, cancel)
             if exchange.meter is not None:
                 self.limiter.end(exchange, exchange.meter, record)
+            elif exchange.started <= self._counted.loose_until:
+                self.limiter.end_loose(record)
         return delivered.keep_alive
 
     async def _answer(

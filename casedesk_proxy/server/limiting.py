@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -25,15 +25,16 @@ from casedesk_proxy.limits.judging import (
     list_standings,
     refuse,
 )
-from casedesk_proxy.limits.past import ScopeName
-from casedesk_proxy.limits.use import Use
+from casedesk_proxy.limits.past import Spent
+from casedesk_proxy.limits.use import Use, count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment, Second
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines
 from casedesk_proxy.replying.record import ExchangeRecord
+from casedesk_proxy.server.counted_scopes import CountedScopes
 from casedesk_proxy.server.following import Follower, PastReader
-from casedesk_proxy.server.metering import Meter, Scope, UnderWay
+from casedesk_proxy.server.metering import Meter, UnderWay
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
 from casedesk_proxy.terms import Limit, Standing, UseRules
@@ -46,15 +47,13 @@ log = logging.getLogger(__name__)
 _Counted = tuple[UseRules, Use, Sequence[int], bool]
 #: Pairs of limits of a key and a deployment; if there are more, all are made again.
 _MAX_METERS = 10_000
-#: Keys and deployments that are checked in one round of the loop: half a millisecond if all are
-#: new.
-_MAX_STEP_SCOPES = 200
 
 
 class Limiter:
-    """Call ``admit`` for each request with limits, ``end`` for each that was admitted. ``past``:
-    the ledger; None: earlier use and others' use are not known. ``refused`` and ``warned`` count by
-    kind, name and limit."""
+    """Call ``admit`` for each request with limits, ``end`` for each that was admitted, and
+    ``end_loose`` for each other that began before ``scopes.loose_until``. ``past``: the ledger;
+    None: earlier use and others' use are not known. ``refused`` and ``warned`` count by kind, name
+    and limit."""
 
     def __init__(
         self,
@@ -69,27 +68,22 @@ class Limiter:
         self._wall = wall
         self._zone = current.snapshot.time_zone
         self._book = Book(Calendar(self._zone))
-        self._awaited = self._book.awaited
-        self._scopes: dict[tuple[str, str], Scope] = {}
         #: Meters by the identity of the limits.
         self._meters: dict[int, Meter] = {}
         #: The current second, or the last in which something was counted.
         self._second = Second.at(self.now())
-        #: Active limits whose earlier use may not have been read.
-        self._unopened: Iterator[UseRules] = iter(())
         self._is_entered = past is not None
-        self.follower = Follower(self._book, past, self.now, self._list_begun)
+        self.scopes = CountedScopes(
+            loop, self._book, lambda: self.follower.begin_anew(), self._meters.clear,
+            has_ledger=self._is_entered,
+        )  # fmt: skip
+        self.follower = Follower(self._book, past, self.now, self.scopes.list_begun)
         self.refused: Counter[tuple[str, str, str]] = Counter()
         self.warned: Counter[tuple[str, str, str]] = Counter()
 
     def now(self) -> Moment:
         wall = self._wall()
         return Moment(self._loop.time(), wall, self._book.calendar.today(wall))
-
-    @property
-    def counted(self) -> Collection[tuple[str, str]]:
-        """Kinds and names of those whose use is counted."""
-        return self._scopes.keys()
 
     def apply(self) -> None:
         """Another configuration is active, or the first one."""
@@ -100,32 +94,17 @@ class Limiter:
             self._book.calendar = Calendar(self._zone)
             self._second = Second.at(self.now())
             self.follower.begin_anew()
-        self._open_all(snapshot.all_limits)
+        self.scopes.apply(snapshot.all_limits)
 
     async def start(self) -> None:
         """Read the earlier use."""
-        for rules in self._unopened:
-            self._find(rules)
+        self.scopes.open_rest()
         await self.follower.start()
 
     def take_keys(self) -> None:
         """Other keys are in the state file. The earlier use of keys with limits, possibly at
         another instance, is read before they send requests here."""
-        self._open_all(self._current.snapshot.all_limits)
-
-    def _open_all(self, unopened: Iterator[UseRules]) -> None:
-        self._unopened = unopened
-        self._open_some(unopened)
-
-    def _open_some(self, unopened: Iterator[UseRules]) -> None:
-        """There may be ten thousand keys: streams run in between."""
-        if unopened is not self._unopened:
-            return
-        some = list(islice(unopened, _MAX_STEP_SCOPES))
-        for rules in some:
-            self._find(rules)
-        if len(some) == _MAX_STEP_SCOPES:
-            self._loop.call_soon(self._open_some, unopened)
+        self.scopes.apply(self._current.snapshot.all_limits)
 
     def admit(self, request: ClientRequest, one: UnderWay, admitted: Admitted) -> Meter | None:
         """What counts ``one``, which has just begun; None if nothing has to be counted. Raises
@@ -161,21 +140,32 @@ class Limiter:
                 use.enter(second)
             use.spent += tokens
             running.discard(one)
-        if self._is_entered and not record.summed_up:
-            self._awaited[record.request_id] = (
-                one.call, tokens, record.started, ended, second.ahead, record.node,
-            )  # fmt: skip
+        if record.started <= self.scopes.loose_until:
+            self.end_loose(record, meter)
+
+    def end_loose(self, record: ExchangeRecord, meter: Meter | None = None) -> None:
+        """Count the use of an exchange that began before `CountedScopes.loose_until`, where its
+        ``meter`` does not."""
+        tokens = count_tokens(record.usage)
+        if record.summed_up or not (tokens or record.node):
+            return
+        second, known = self._second, () if meter is None else meter.counts
+        times = record.started + second.ahead, record.ended + second.ahead
+        row = Spent(record.key, record.deployment, tokens, *times, record.node != "")
+        for which in row.scopes:
+            use = self._book.find(*which)
+            if use is not None and all(use is not one for one, _ in known):
+                self._book.add(row, (which,), self.now())
 
     def _begin_second(self) -> Second:
         self._second = second = Second.at(self.now())
-        self._book.bound()
         return second
 
     def list_standings(self, limits: Sequence[UseRules]) -> list[Standing]:
         """How limits stand now, those on parallel requests included."""
         now, found = self.now(), []
         for rules in limits:
-            scope, use = self._find(rules)
+            scope, use = self.scopes.find(rules)
             used, _ = count_used(rules, use, scope.produced(now.steady), now)
             found += list_standings(rules, use, used, now)
             if (most := rules.parallel) is not None:
@@ -196,8 +186,8 @@ class Limiter:
         """What a key or a deployment has used, limited or not; None if that is unknown."""
         use = self._book.find(kind, name)
         if use is None and self._is_entered:
-            self._book.open(kind, name)
-            await self.follower.read_past()
+            self.scopes.show(kind, name)
+            await self.follower.read_now()
             use = self._book.find(kind, name)
         return use
 
@@ -245,7 +235,7 @@ class Limiter:
     def _warn(self, warned: Sequence[Standing], now: Moment) -> None:
         for one in warned:
             self.warned[one.kind, one.name, one.limit] += 1
-            scope, day = self._scopes[one.kind, one.name], now.today.day.name
+            scope, day = self.scopes.by_name[one.kind, one.name], now.today.day.name
             if scope.warned_on.get(one.limit) != day:
                 scope.warned_on[one.limit] = day
                 log.warning(
@@ -256,23 +246,10 @@ class Limiter:
     def _make_meter(self, limits: Sequence[UseRules]) -> Meter:
         if len(self._meters) >= _MAX_METERS:
             self._meters.clear()
-        parts = [(rules, *self._find(rules)) for rules in limits]
+        parts = [(rules, *self.scopes.find(rules)) for rules in limits]
         # It holds the limits, so that no other object gets their identity.
         meter = self._meters[id(limits)] = Meter(limits, parts, self._recheck)
         return meter
-
-    def _find(self, rules: UseRules) -> tuple[Scope, Use]:
-        which = rules.kind, rules.name
-        scope = self._scopes.get(which)
-        if scope is None:
-            scope = self._scopes[which] = Scope(*which)
-            # Its earlier use is in the ledger.
-            self.follower.begin_anew()
-        return scope, self._book.open(*which)
-
-    def _list_begun(self, which: ScopeName) -> list[float]:
-        scope = self._scopes.get(which)
-        return [] if scope is None else [one.started for one in scope.running]
 
 
 def _with_this_one(standing: Standing) -> Standing:

@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 
 from casedesk_proxy.store.file import explain, open_writer
 from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.store.waiting import WaitingRows
 from casedesk_proxy.terms import record
 
 __all__ = ["Entry", "Insert", "StoreWriter"]
@@ -43,7 +44,6 @@ _MAX_BATCH_ROWS = 2_000
 #: Errors of the file or its disk, and errors of a single row.
 _FILE_FAULTS = (sqlite3.DatabaseError, OSError, StoreError)
 _ROW_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
-
 
 _entry_of = itemgetter(0)
 
@@ -70,7 +70,8 @@ class Insert:
 
 class StoreWriter:
     """``fault``: why the file cannot be written now; empty while it can. ``failures`` counts the
-    batches that could not be written at once, ``written`` the rows that were."""
+    batches that could not be written at once, ``written`` the rows that were; ``queue`` has, each
+    with its entry, the others, and ``waiting`` says how many these are."""
 
     def __init__(
         self,
@@ -83,20 +84,17 @@ class StoreWriter:
     ) -> None:
         self.path = path
         self.fault = ""
-        self.failures = 0
-        self.written = 0
+        self.failures = self.written = 0
         self._gather_s = gather_s
         self._retry_s = retry_s
         self._max_waiting_rows = max_waiting_rows
         self._open_file = open_file
         self._overflown = self._refused = 0
-        self._items: deque[tuple[Entry, Any]] = deque()
-        #: The batch that is being written, and is tried again after a failure.
-        self._batch: list[tuple[Entry, Any]] = []
+        self.queue = WaitingRows()
+        self._items = self.queue.items
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
         self._bell: SimpleQueue[None] = SimpleQueue()
-        self._is_called = False
-        self._is_closing = False
+        self._is_called = self._is_closing = False
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] = (0, 0)
         self._lost_before = 0
@@ -117,18 +115,17 @@ class StoreWriter:
 
     @property
     def waiting(self) -> int:
-        """How many rows are not in the file yet."""
-        return len(self._items) + len(self._batch)
+        return len(self.queue)
 
     @property
     def dropped(self) -> int:
-        """How many rows were lost: too many waited, or they violated a table's rules."""
+        """Rows that were lost: too many waited, or they violated a table's rules."""
         return self._overflown + self._refused
 
     def write(self, entry: Entry, item: Any) -> None:
         """Hand over a row: written within 0.2 s, after those handed over before. Never waits and
         never raises. Call from one thread at a time."""
-        if len(self._items) >= self._max_waiting_rows:
+        if len(self._items) >= self._max_waiting_rows and self.waiting >= self._max_waiting_rows:
             self._overflown += 1
             return
         self._items.append((entry, item))
@@ -169,55 +166,55 @@ class StoreWriter:
                 # Rows that keep coming wake it only for jobs and the end.
                 with contextlib.suppress(Empty):
                     self._bell.get(timeout=self._gather_s)
-            if not self._items or self.fault:
+            if not self.waiting or self.fault:
                 self._is_called = False
             self._write_waiting()
             self._do_jobs()
         self._close_file()
 
-    def _write_waiting(self) -> None:
-        """Write what waits now. Rows that arrive meanwhile wait for others again: otherwise a busy
-        server would make one small transaction after another."""
+    def _write_waiting(self) -> bool:
+        """Write what waits now; whether that succeeded. Rows that arrive meanwhile wait for others
+        again: otherwise a busy server would make one small transaction after another."""
         due = self.waiting
         while due > 0:
-            room = min(_MAX_BATCH_ROWS, due) - len(self._batch)
-            self._batch += [self._items.popleft() for _ in range(room)]
-            due -= len(self._batch)
+            batch = self.queue.list_next(min(_MAX_BATCH_ROWS, due))
+            due -= len(batch)
             try:
-                self._transact(self._insert_batch)
+                self._write(batch)
             except Exception as error:
-                if _is_file_fault(error):
-                    self._note_fault(error)
-                    return
-                self._write_singly()
-            self.written += len(self._batch)
+                self._note_fault(error)
+                return False
             self._note_success()
-            self._batch = []
+        return True
 
-    def _insert_batch(self, connection: sqlite3.Connection) -> None:
-        for entry, group in groupby(self._batch, key=_entry_of):
-            entry.enter(connection, [item for _, item in group])
+    def _write(self, batch: Sequence[tuple[Entry, Any]]) -> None:
+        """Rows that the file refuses are lost. Raises the faults of the file."""
 
-    def _write_singly(self) -> None:
-        """One row of the batch violates a table's rules. Rows that the file refuses are lost."""
-        batch, good = self._batch, []
-        for one in batch:
-            self._batch = [one]
-            try:
-                self._transact(self._insert_batch)
-                good.append(one)
-            except Exception:
+        def insert(connection: sqlite3.Connection) -> None:
+            for entry, group in groupby(batch, key=_entry_of):
+                entry.enter(connection, [item for _, item in group])
+
+        try:
+            self._transact(insert, len(batch))
+            self.written += len(batch)
+        except Exception as error:
+            if _is_file_fault(error):
+                raise
+            if len(batch) > 1:
+                for one in batch:
+                    self._write([one])
+            else:
                 self._refused += 1
+                with self.queue.committing:
+                    self.queue.let_go(1)
                 log.exception("a row could not be written to %s", self.path)
-        self._batch = good
 
     def _do_jobs(self) -> None:
         while self._jobs:
             work, future = self._jobs.popleft()
             if not future.set_running_or_notify_cancel():
                 continue
-            self._write_waiting()
-            if self._batch:
+            if not self._write_waiting():
                 future.set_exception(StoreError(self.fault))
                 continue
             try:
@@ -229,16 +226,21 @@ class StoreWriter:
                     error = StoreError(explain(error))
                 future.set_exception(error)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, work: Callable[[sqlite3.Connection], T], rows: int = 0) -> T:
+        """``rows``: so many of those that wait are then written."""
         connection = self._usable()
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
-            connection.execute("COMMIT")
+            with self.queue.committing:
+                connection.execute("COMMIT")
+                self.queue.let_go(rows)
+                self.queue.ended(True)
         except BaseException:
             if connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+            self.queue.ended(False)
             raise
         return result
 

@@ -143,9 +143,9 @@ async def test_what_a_new_key_with_limits_has_used_is_known_before_it_asks(
     limits = {"tokens_per_day": 9}
     await ask("POST", "/keys", {"name": "carol", "deployments": ["d"]})
     await ask("POST", "/keys", {"name": "bob", "deployments": ["d"], "limits": limits})
-    assert gateway.limiter.counted == {("key", "bob")}
+    assert gateway.limiter.scopes.by_name.keys() == {("key", "bob")}
     await ask("PATCH", "/keys/carol", {"limits": limits})
-    assert gateway.limiter.counted == {("key", "bob"), ("key", "carol")}
+    assert gateway.limiter.scopes.by_name.keys() == {("key", "bob"), ("key", "carol")}
 
 
 @pytest.mark.parametrize(

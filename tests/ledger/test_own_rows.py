@@ -6,12 +6,15 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.rows import LedgerRows, as_item
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.file import open_writer
+from tests.fixtures.effort import examples
 
 
 @pytest.fixture
@@ -25,14 +28,22 @@ def file(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def enter(file: sqlite3.Connection, own: OwnRows | None, *requests: str) -> None:
-    records = [ExchangeRecord(one, 1.0, key=one[0], ended=2.0) for one in requests]
+def enter(file: sqlite3.Connection, own: OwnRows | None, *keys: str) -> None:
+    """In a transaction of its own; ``own`` None: another process does it."""
+    file.execute("BEGIN IMMEDIATE")
+    add(file, own, *keys)
+    file.execute("COMMIT")
+    if own is not None:
+        own.end(True)
+
+
+def add(file: sqlite3.Connection, own: OwnRows | None, *keys: str) -> None:
+    records = [ExchangeRecord("r", 1.0, key=one, ended=2.0) for one in keys]
     LedgerRows(own).enter(file, list(map(as_item, records)))
 
 
-def read(reader: LedgerReader) -> tuple[list[str], list[str]]:
-    rows = [row.request for row in reader.read_new()]
-    return rows, reader.take_passed()
+def read(reader: LedgerReader) -> list[str]:
+    return [row.key for row in reader.read_new()]
 
 
 def test_own_rows_are_passed_over_and_those_of_others_read(
@@ -41,53 +52,88 @@ def test_own_rows_are_passed_over_and_those_of_others_read(
     reader = LedgerReader(path)
     own = reader.own
     enter(file, own, "a1")
-    assert read(reader) == (["a1"], [])  # Nobody had looked yet.
+    assert read(reader) == ["a1"], "nobody had looked yet"
     enter(file, own, "a2", "b1", "a3")
     enter(file, own, "a4")
-    assert read(reader) == ([], ["a2", "a3", "b1", "a4"])
+    assert read(reader) == []
     enter(file, None, "x1")
     enter(file, own, "a5")
-    assert read(reader) == (["x1", "a5"], [])
+    enter(file, None, "x2", "x3")
     enter(file, own, "a6")
-    enter(file, None, "x2")
-    assert read(reader) == (["x2"], ["a6"])
-    assert read(reader) == ([], [])
+    assert read(reader) == ["x1", "x2", "x3"]
+    enter(file, None, "x4")
+    assert read(reader) == ["x4"]
+    assert read(reader) == []
 
 
 def test_what_is_undone_was_never_there(path: Path, file: sqlite3.Connection) -> None:
     reader = LedgerReader(path)
     own = reader.own
-    assert read(reader) == ([], [])
+    assert read(reader) == []
     file.execute("BEGIN IMMEDIATE")
-    enter(file, own, "a1", "a2")
-    assert read(reader) == ([], [])
+    add(file, own, "a1", "a2")
+    assert read(reader) == []
     file.execute("ROLLBACK")
-    assert read(reader) == ([], [])
+    own.end(False)
     enter(file, None, "x1", "x2", "x3")
-    assert read(reader) == (["x1", "x2", "x3"], [])
-    enter(file, own, "a1")
-    assert read(reader) == ([], ["a1"])
-
-
-def test_a_batch_that_is_written_again_counts_once(path: Path, file: sqlite3.Connection) -> None:
-    reader = LedgerReader(path)
-    own = reader.own
-    assert read(reader) == ([], [])
-    file.execute("BEGIN IMMEDIATE")
     enter(file, own, "a1", "a2")
-    file.execute("ROLLBACK")
-    enter(file, own, "a1", "a2", "a3")
-    rows, passed = read(reader)
-    assert sorted(rows + passed) == ["a1", "a2", "a3"]
+    assert read(reader) == ["x1", "x2", "x3"]
 
 
-def test_of_more_batches_than_are_remembered_all_rows_are_read(
-    path: Path, file: sqlite3.Connection
-) -> None:
-    reader = LedgerReader(path)
+def test_a_file_in_place_of_the_former_one_has_other_ids(path: Path, tmp_path: Path) -> None:
+    reader, other = LedgerReader(path), tmp_path / "other.db"
     own = reader.own
-    assert read(reader) == ([], [])
-    requests = [f"a{number}" for number in range(40)]
-    for one in requests:
-        enter(file, own, one)
-    assert read(reader) == (requests, [])
+    with closing(open_writer(path)) as file:
+        assert read(reader) == []
+        enter(file, own, *["a"] * 40)
+        assert read(reader) == []
+        enter(file, own, "a")
+    with closing(open_writer(other)) as file:
+        enter(file, own, "b1")
+    other.replace(path)
+    assert read(reader) == [], "what was there when the reader noticed is not counted"
+    with closing(open_writer(path)) as file:
+        enter(file, None, "x1")
+        enter(file, own, "b2")
+        enter(file, None, *["x"] * 50)
+    assert read(reader) == ["x1", *["x"] * 50]
+
+
+def test_spans_that_nobody_reads_are_bounded() -> None:
+    own = OwnRows(max_spans=2)
+    own.follow()
+    for first in (1, 3, 5):
+        own.note(first, first)
+        own.end(True)
+    assert own.list_others(0, 6) == [(1, 2), (4, 4), (6, 6)]
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["own", "undone", "other", "read"]), st.integers(1, 4)),
+        max_size=40,
+    )
+)
+@examples(200)
+def test_each_row_of_another_is_read_once_and_no_own_one_ever(
+    steps: list[tuple[str, int]],
+) -> None:
+    own, newest, seen, others = OwnRows(), 0, 0, list[int]()
+    found: list[int] = []
+    own.follow()
+    for what, count in [*steps, ("read", 1)]:
+        ids = range(newest + 1, newest + count + 1)
+        if what == "read":
+            for first, last in own.list_others(seen, newest):
+                found += range(first, last + 1)
+            own.forget(newest)
+            seen = newest
+            continue
+        if what == "other":
+            others += ids
+        else:
+            own.note(ids[0], ids[-1])
+            own.end(what == "own")
+        if what != "undone":
+            newest = ids[-1]
+    assert found == others

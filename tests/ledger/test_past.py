@@ -1,20 +1,30 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
+from contextlib import closing
 from datetime import UTC, date
 from pathlib import Path
+from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casedesk_proxy.ledger.past import LedgerReader
 from casedesk_proxy.ledger.rows import LedgerRows, as_item
+from casedesk_proxy.limits.book import Book
 from casedesk_proxy.limits.past import Past
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.file import open_writer
 from casedesk_proxy.store.schema import StoreError
-from casedesk_proxy.terms import Usage
+from casedesk_proxy.store.writer import Insert, StoreWriter
+from casedesk_proxy.terms import Limit, Usage
+from tests.fixtures.effort import examples
 
 #: Noon on the first of January 2027.
 NOW = 1_798_804_800.0
@@ -54,7 +64,6 @@ def test_sums_are_by_days_and_the_last_exchanges_by_seconds(file: Path) -> None:
         assert list(use.months.values()) == [38]
         assert use.tokens == {49_990: 5}
         assert use.requests == {49_988: 1}
-    assert past.requests == {"r3"}
 
 
 def test_only_what_is_limited_is_gathered(file: Path) -> None:
@@ -62,7 +71,6 @@ def test_only_what_is_limited_is_gathered(file: Path) -> None:
     assert read(file, ("key", "alice")).uses.keys() == {("key", "alice")}
     past = read(file, ("key", "bob"))
     assert past.uses == {}
-    assert past.requests == {"r1"}, "of this process perhaps, and waited for"
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/Santiago", "Pacific/Chatham"])
@@ -102,10 +110,94 @@ def test_what_is_new_is_read_once(file: Path) -> None:
     reader.read_past(calendar, Moment(0.0, NOW, calendar.today(NOW)), ())
     assert reader.read_new() == []
     enter(file, "r2", NOW + 1, Usage(3, 4))
-    assert [one.request for one in reader.read_new()] == ["r2"]
+    assert [one.tokens for one in reader.read_new()] == [7]
     assert reader.read_new() == []
 
 
 def test_a_file_that_is_not_there_is_an_error(file: Path) -> None:
     with pytest.raises((StoreError, sqlite3.Error)):
         LedgerReader(file).read_new()
+
+
+def item(number: int, key: str = "alice") -> tuple[Any, ...]:
+    ended = time.monotonic()
+    usage = Usage(number, 0)
+    return as_item(
+        ExchangeRecord(
+            "the same", ended - 0.01, key=key, deployment="desk", node="n", ended=ended, usage=usage
+        )
+    )
+
+
+def test_what_waits_for_the_file_is_in_the_past_and_then_an_own_row(file: Path) -> None:
+    writer = StoreWriter(file)
+    reader = LedgerReader(file, writer.queue)
+    entry, other = LedgerRows(reader.own), Insert("INSERT INTO facts VALUES (?, 'x')", lambda n: n)
+    writer.write(entry, item(1))
+    writer.write(other, ("a",))
+    writer.write(entry, item(2))
+    open_writer(file).close()
+    calendar, wall = Calendar(UTC), time.time()
+    reader.hold()
+    past = reader.read_past(calendar, Moment(0.0, wall, calendar.today(wall)), set(BOTH))
+    for use in past.uses.values():
+        assert list(use.days.values()) == [3]
+        assert sum(use.requests.values()) == 2
+    writer.write(entry, item(4, "bob"))
+    place, (later,) = reader.list_ended(past.place)
+    assert (place, later.key, later.tokens, later.asked) == (4, "bob", 4, True)
+    reader.release()
+    writer.start()
+    writer.close(20)
+    assert (writer.waiting, reader.read_new()) == (0, [])
+
+
+@given(seed=st.integers(0, 2**32))
+@examples(15)
+def test_whenever_the_ledger_is_read_each_exchange_counts_once(
+    seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """With two processes that write, of which one reads, and starts again at any moment."""
+    random, folder = Random(seed), tmp_path_factory.mktemp("ledger")
+    own, other = (StoreWriter(folder / "state.db", gather_s=0.0005) for _ in range(2))
+    reader = LedgerReader(own.path, own.queue)
+    entries = LedgerRows(reader.own), LedgerRows()
+    calendar, wall = Calendar(UTC), time.time()
+    now = Moment(time.monotonic(), wall, calendar.today(wall))
+    book, stop = Book(calendar), threading.Event()
+    use = book.open("key", "alice")
+
+    def write_elsewhere() -> None:
+        for number in range(200):
+            other.write(entries[1], item(1))
+            if number % 7 == 0:
+                stop.wait(0.0005)
+
+    own.start()
+    other.start()
+    elsewhere = threading.Thread(target=write_elsewhere)
+    elsewhere.start()
+    for _ in range(8):
+        for _ in range(random.randrange(40)):
+            own.write(entries[0], item(1000))
+            use.add_tokens(now, 1000)
+        if random.random() < 0.5:
+            reader.hold()
+            past = reader.read_past(calendar, now, book.scopes)
+            for _ in range(random.randrange(20)):
+                own.write(entries[0], item(1000))
+                use.add_tokens(now, 1000)
+            for _ in book.replace(past, lambda _: (), reader.list_ended, lambda: now):
+                pass
+            reader.release()
+        elif reader.own._is_followed:
+            book.take(reader.read_new(), now)
+        stop.wait(random.random() * 0.002)
+    elsewhere.join()
+    own.close(20)
+    other.close(20)
+    if reader.own._is_followed:
+        book.take(reader.read_new(), now)
+        with closing(open_writer(own.path)) as file:
+            (total,) = file.execute("SELECT sum(prompt) FROM exchanges").fetchone()
+        assert use.used(Limit.TOKENS_PER_DAY, now) == total

@@ -32,19 +32,18 @@ def test_the_last_minute_is_known_by_its_seconds() -> None:
     made = past(ALICE)
     made.add_recent(
         [
-            Spent("r1", "alice", "desk", 5, NOON - 3.2, NOON - 1.2, asked=True),
-            Spent("r2", "alice", "desk", 7, NOON - 3.3, NOON - 1.3, asked=False),
-            Spent("r3", "bob", "desk", 1, NOON - 1, NOON, asked=True),
+            Spent("alice", "desk", 5, NOON - 3.2, NOON - 1.2, asked=True),
+            Spent("alice", "desk", 7, NOON - 3.3, NOON - 1.3, asked=False),
+            Spent("bob", "desk", 1, NOON - 1, NOON, asked=True),
             # By a clock that was ahead.
-            Spent("r4", "alice", "desk", 2, NOON + 9, NOON + 10, asked=True),
+            Spent("alice", "desk", 2, NOON + 9, NOON + 10, asked=True),
         ]
     )
     assert made.uses == {ALICE: PastUse(requests={4997: 1, 5000: 1}, tokens={4999: 12, 5000: 2})}
-    assert made.requests == {"r1", "r2", "r3", "r4"}
 
 
 def test_nothing_is_gathered_of_what_nobody_wants() -> None:
     made = past()
     made.add_sums([PastSum("alice", "desk", NOON, 3)])
-    made.add_recent([Spent("r1", "alice", "desk", 5, NOON - 2, NOON - 1, asked=True)])
+    made.add_recent([Spent("alice", "desk", 5, NOON - 2, NOON - 1, asked=True)])
     assert made.uses == {}

@@ -32,8 +32,9 @@ class Ledger:
     def __init__(self, tokens: int = 0) -> None:
         self.tokens = tokens
         self.rows: list[Spent] = []
-        #: Own rows that are not shown.
-        self.passed: list[str] = []
+        #: What this process has added, and whether it is remembered.
+        self.ended: list[Spent] = []
+        self.is_held = False
         self.fault = ""
         self.asked = 0
         #: Set: nothing keeps it from reading.
@@ -41,6 +42,7 @@ class Ledger:
         self.may_read.set()
 
     def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past:
+        assert self.is_held
         self.asked += 1
         self.may_read.wait(PATIENCE_S)
         if self.fault:
@@ -55,9 +57,15 @@ class Ledger:
         rows, self.rows = self.rows, []
         return rows
 
-    def take_passed(self) -> Sequence[str]:
-        passed, self.passed = self.passed, []
-        return passed
+    def hold(self) -> None:
+        self.is_held = True
+
+    def release(self) -> None:
+        self.is_held = False
+
+    def list_ended(self, place: int) -> tuple[int, Sequence[Spent]]:
+        assert self.is_held
+        return len(self.ended), self.ended[place:]
 
 
 def used(book: Book) -> int:
@@ -99,7 +107,7 @@ async def test_what_others_write_is_added() -> None:
     assert used(book) == 5
     following = asyncio.ensure_future(one.follow())
     wall = time.time()
-    ledger.rows = [Spent("r", "alice", "desk", 3, wall, wall, asked=True)]
+    ledger.rows = [Spent("alice", "desk", 3, wall, wall, asked=True)]
     await until(book, 8)
     following.cancel()
 
@@ -112,7 +120,7 @@ async def test_thousands_of_rows_are_counted_in_several_turns() -> None:
     await one.start()
     following = asyncio.ensure_future(one.follow())
     wall = time.time()
-    ledger.rows = [Spent(f"r{n}", "alice", "desk", 1, wall, wall, asked=True) for n in range(1700)]
+    ledger.rows = [Spent("alice", "desk", 1, wall, wall, asked=True) for n in range(1700)]
     seen = {used(book)}
     async with asyncio.timeout(PATIENCE_S):
         while max(seen) < 1700:
@@ -169,19 +177,32 @@ async def test_without_a_ledger_there_is_nothing_to_follow() -> None:
     assert used(book) == 0
 
 
-async def test_own_rows_that_are_not_shown_are_waited_for_no_more() -> None:
-    ledger, book = Ledger(), Book(CALENDAR)
+async def test_what_ends_while_the_past_is_read_counts_once() -> None:
+    book, ledger = Book(CALENDAR), Ledger(5)
     book.open("key", "alice")
-    follower = Follower(book, ledger, now, lambda _: (), look_s=0.001)
-    one = Spent("r1", "alice", "desk", 5, time.time() - 1, time.time(), asked=True)
-    book.awaited["r1"] = (one, 5, one.started, one.ended, 0.0, "n")
-    ledger.passed = ["r1"]
-    following = asyncio.create_task(follower.follow())
-    while ledger.passed:
+    one = follower(book, ledger)
+    ledger.may_read.clear()
+    reading = asyncio.ensure_future(one.read_past())
+    await asyncio.sleep(0)
+    use = book.find("key", "alice")
+    assert use is not None
+    use.add_tokens(now(), 3)
+    ledger.ended.append(Spent("alice", "desk", 3, time.time(), time.time(), asked=True))
+    ledger.may_read.set()
+    assert await reading
+    assert (used(book), ledger.is_held) == (8, False)
+
+
+async def test_a_caller_that_leaves_takes_nothing_of_the_past_away() -> None:
+    book, ledger = Book(CALENDAR), Ledger(5)
+    book.open("key", "alice")
+    one = follower(book, ledger)
+    ledger.may_read.clear()
+    caller = asyncio.ensure_future(one.read_now())
+    while not ledger.asked:
         await asyncio.sleep(0.001)
-    ledger.rows = [one]
-    while ledger.rows:
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(0.005)
-    following.cancel()
-    assert used(book) == 5, "it is not known as an own one any more"
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    ledger.may_read.set()
+    await until(book, 5)

@@ -241,7 +241,7 @@ async def test_more_at_once_are_refused_or_wait() -> None:
     async with limited({"parallel": 2}, script=slow) as (asker, proxy):
         replies = await asyncio.gather(*(asker.chat() for _ in range(5)))
         assert [status for status, _, _ in replies] == [200] * 5
-        assert proxy.gateway.limiter._scopes["key", "alice"].seats.taken == 0
+        assert proxy.gateway.limiter.scopes.by_name["key", "alice"].seats.taken == 0
 
 
 async def test_who_has_waited_is_judged_again() -> None:
@@ -307,7 +307,7 @@ async def test_streams_that_are_left_block_nobody_and_count_what_they_produced()
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     async with limited(limits, script=slow) as (asker, proxy):
         await asker.get("/v1/usage")
-        seats, ended = proxy.gateway.limiter._scopes["key", "alice"].seats, proxy.sinks
+        seats, ended = proxy.gateway.limiter.scopes.by_name["key", "alice"].seats, proxy.sinks
 
         async def leave(size: int) -> int:
             reply = await asker.session.post(
@@ -372,24 +372,24 @@ async def test_the_limits_of_many_keys_are_taken_in_turns() -> None:
     current = Many(1100)
     limiter = Limiter(asyncio.get_running_loop(), current)
     limiter.take_keys()
-    counts = [len(limiter.counted)]
+    counts = [len(limiter.scopes.by_name)]
     # Others come before all of those are taken, and again as many.
     current.rules = [*current.rules, *(replace(one, name=f"{one.name}+") for one in current.rules)]
     limiter.take_keys()
-    while len(limiter.counted) < 2200:
-        counts.append(len(limiter.counted))
+    while len(limiter.scopes.by_name) < 2200:
+        counts.append(len(limiter.scopes.by_name))
         await asyncio.sleep(0)
     steps = [after - before for before, after in pairwise(counts)]
     assert counts[0] == max(steps) == 200
     await asyncio.sleep(0)
-    assert len(limiter.counted) == 2200
+    assert len(limiter.scopes.by_name) == 2200
 
 
 async def test_a_start_waits_for_all() -> None:
     limiter = Limiter(asyncio.get_running_loop(), Many(1100))
     limiter.apply()
     await limiter.start()
-    assert len(limiter.counted) == 1100
+    assert len(limiter.scopes.by_name) == 1100
 
 
 async def test_a_reload_reads_the_past_anew_where_days_are_others() -> None:

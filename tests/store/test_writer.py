@@ -274,6 +274,43 @@ def test_a_row_that_cannot_be_is_lost_alone(
     assert caplog.text.count("a row could not be written") == 3
 
 
+def test_a_disk_that_is_full_while_rows_are_written_singly_loses_none(
+    make: Callable[..., StoreWriter], path: Path
+) -> None:
+    class Spoilt:
+        """Its rows cannot be written together, and the last one only once."""
+
+        def __init__(self) -> None:
+            self.is_full = True
+
+        def enter(self, connection: sqlite3.Connection, items: Sequence[Any]) -> None:
+            if len(items) > 1:
+                raise sqlite3.IntegrityError("one of them is wrong")
+            if items == ["b"] and self.is_full:
+                self.is_full = False
+                raise sqlite3.OperationalError("database or disk is full")
+            FACT.enter(connection, items)
+
+    writer = make(gather_s=0.05)
+    entry = Spoilt()
+    for name in ("a", "b", "c"):
+        writer.write(entry, name)
+    until(lambda: not writer.waiting)
+    assert (count(path), writer.dropped, writer.failures, writer.written) == (3, 0, 1, 3)
+
+
+def test_it_is_told_which_transactions_are_in_the_file(make: Callable[..., StoreWriter]) -> None:
+    writer, told = make(), list[tuple[bool, bool, int]]()
+    queue = writer.queue
+    queue.ended = lambda is_done: told.append((is_done, queue.committing.locked(), len(queue)))
+    write(writer, "a")
+    wait(writer)
+    writer.write(FACT, 2**70)
+    wait(writer)
+    assert (True, True, 0) in told
+    assert (False, False, 1) in told
+
+
 def test_the_end_writes_what_waits(make: Callable[..., StoreWriter], path: Path) -> None:
     writer = make(gather_s=30.0)
     write(writer, "a")

@@ -144,8 +144,8 @@ class _Exchanges:
         self._pieces = _REQUESTS * len(self._replies)
         self._planners = planners
         self._limits = _LIMITS if limited else "{}"
-        #: Never started, so that rows wait in it, up to a limit.
-        self._store = StoreWriter(Path("no file"), max_waiting_rows=_REQUESTS) if limited else None
+        #: Never started: rows wait in it until the next run.
+        self._store = StoreWriter(Path("no file")) if limited else None
         self._loop = uvloop.new_event_loop()
         atexit.register(self._loop.close)
         self._requests = [_request(number, streams=streams) for number in range(_REQUESTS)]
@@ -188,6 +188,8 @@ class _Exchanges:
 
     def run(self, _: None) -> list[bytes]:
         self.client.heard.clear()
+        if self._store is not None:
+            self._store._items.clear()
         with _lines_unread():
             self._loop.run_until_complete(self._run())
         return self.client.heard

@@ -1,0 +1,117 @@
+"""Which keys and deployments are counted: those with limits, and those whose use was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from casedesk_proxy.limits.book import Book
+from casedesk_proxy.limits.past import ScopeName
+from casedesk_proxy.limits.use import Use
+from casedesk_proxy.server.metering import Scope
+from casedesk_proxy.terms import UseRules
+
+__all__ = ["CountedScopes"]
+
+#: Keys and deployments that are checked in one round of the loop: half a millisecond if all are
+#: new.
+_MAX_STEP_SCOPES = 200
+
+
+class CountedScopes:
+    """``by_name`` has those with limits and those where requests with limits run, ``book`` what all
+    of them use. ``begin_anew`` is called for each that is counted from now on, as the ledger has
+    its earlier use; ``has_ledger``: whether there is one.
+
+    Exchanges that began up to ``loose_until``, by the loop's clock, may count where their meter
+    does not: something is counted since that has no limit, or got one later. ``changed`` is called
+    if meters may count for something that is not counted any more.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        book: Book,
+        begin_anew: Callable[[], None],
+        changed: Callable[[], None],
+        *,
+        has_ledger: bool,
+    ) -> None:
+        self._loop = loop
+        self._book = book
+        self._begin_anew = begin_anew
+        self._changed = changed
+        self._has_ledger = has_ledger
+        self.by_name: dict[ScopeName, Scope] = {}
+        self.loose_until = -math.inf
+        #: Active limits that are still to be opened, and the scopes of those that are open.
+        self._unopened: Iterator[UseRules] = iter(())
+        self._limited: set[ScopeName] = set()
+
+    def apply(self, limits: Iterator[UseRules]) -> None:
+        """These are the active ones from now on. There may be ten thousand keys: streams run in
+        between."""
+        self._unopened, self._limited = limits, set()
+        self._open_some(limits)
+
+    def open_rest(self) -> None:
+        """Open those that are still to be opened, at once."""
+        self._open(self._unopened)
+
+    def find(self, rules: UseRules) -> tuple[Scope, Use]:
+        """They are counted from now on, if they were not."""
+        which = rules.kind, rules.name
+        scope, use = self.by_name.get(which), self._book.find(*which)
+        if scope is None:
+            scope = self.by_name[which] = Scope(*which)
+        if use is None:
+            use = self._book.open(*which)
+            since = self._loop.time() if which in self._limited else math.inf
+            self.loose_until = max(self.loose_until, since)
+            self._begin_anew()
+        return scope, use
+
+    def show(self, kind: str, name: str) -> None:
+        """Count it, though it may have no limits. Its earlier use has to be read."""
+        self._book.open(kind, name)
+        self.loose_until = math.inf
+
+    def list_begun(self, which: ScopeName) -> list[float]:
+        """When the requests that run there began."""
+        scope = self.by_name.get(which)
+        return [] if scope is None else [one.started for one in scope.running]
+
+    def _open_some(self, limits: Iterator[UseRules]) -> None:
+        if limits is not self._unopened:
+            return
+        if self._open(islice(limits, _MAX_STEP_SCOPES)) == _MAX_STEP_SCOPES:
+            self._loop.call_soon(self._open_some, limits)
+        else:
+            self._close_others()
+
+    def _open(self, some: Iterable[UseRules]) -> int:
+        count = 0
+        for rules in some:
+            self._limited.add((rules.kind, rules.name))
+            self.find(rules)
+            count += 1
+        return count
+
+    def _close_others(self) -> None:
+        """Do not count any longer what has no limit any more: the ledger has its use, should it get
+        one again. Without a ledger it is counted on."""
+        others = self._book.scopes - self._limited
+        self.loose_until = self._loop.time()
+        if others and not self._has_ledger:
+            self.loose_until = math.inf
+            return
+        for which in others:
+            self._book.close(*which)
+        for which in self.by_name.keys() - self._limited:
+            scope = self.by_name[which]
+            if not (scope.running or scope.seats.taken):
+                del self.by_name[which]
+        if others:
+            self._changed()
