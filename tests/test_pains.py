@@ -47,7 +47,7 @@ PROVED = """
 7 minutes of silence in a long prompt kill the client | before the node has said a word
 @ relay/test_early_response.py::test_signs_of_life_in_the_queue_and_the_end_of_waiting
 7 or in the queue
-@ surfaces/test_paths.py::test_framing
+@ surfaces/test_gemini_paths.py::test_framing
 8 a Gemini stream in the wrong framing | JSON_ARRAY
 @ e2e/test_curl.py::test_without_alt_a_stream_is_an_array
 9 an array is only sent when it is complete

@@ -65,23 +65,23 @@ count: anthropic on a real node | count_tokens
 """
 
 MODELS = """
-@ surfaces/test_model_lists.py::test_gemini_pages_make_the_list
+@ surfaces/test_gemini.py::test_pages_make_the_list
 models: Gemini's paging | pageToken
-@ surfaces/test_model_lists.py::test_gemini_short_list_has_no_token
+@ surfaces/test_gemini.py::test_short_list_has_no_token
 models: no nextPageToken at the end | {"models"}
-@ surfaces/test_model_lists.py::test_gemini_page_size
+@ surfaces/test_gemini.py::test_page_size
 models: pageSize | pageSize
-@ surfaces/test_model_lists.py::test_anthropic_pages
+@ surfaces/test_anthropic.py::test_pages
 models: Anthropic's paging | after_id
-@ surfaces/test_model_lists.py::test_anthropic_model
+@ surfaces/test_anthropic.py::test_model
 models: Anthropic's item | created_at
-@ surfaces/test_model_lists.py::test_openai_list
+@ surfaces/test_openai.py::test_a_list
 models: OpenAI's list | "list"
 @ surfaces/test_paths.py::test_bare_models_by_headers
 models: the shared /v1/models by headers
 @ catalog/test_names.py::test_not_found
 models: missing | NotFound
-@ surfaces/test_model_lists.py::test_gemini_model
+@ surfaces/test_gemini.py::test_model
 model: name | "name"
 model: baseModelId | baseModelId
 model: version | "version"

@@ -117,7 +117,7 @@ a refusal is never 5xx | 400
 """
 
 CONVERSION = """
-@ dialects/schema/test_checks.py::test_conversion
+@ dialects/schema/test_gemini.py::test_conversion
 types in upper case or by number | {"type": 7}
 TYPE_UNSPECIFIED | TYPE_UNSPECIFIED
 snake_case words | max_items
@@ -131,11 +131,11 @@ formats that stay | date-time
 example, title, description, default | "example"
 defs and ref | #/defs/a
 nothing added | {"type": "OBJECT"}, {"type": "object"}
-@ dialects/schema/test_checks.py::test_property_names_that_look_like_words_are_names
+@ dialects/schema/test_gemini.py::test_property_names_that_look_like_words_are_names
 property names are no words | "nullable"
-@ dialects/schema/test_checks.py::test_properties_come_in_the_order_asked_for
+@ dialects/schema/test_gemini.py::test_properties_come_in_the_order_asked_for
 propertyOrdering | property_ordering
-@ dialects/schema/test_checks.py::test_faults_of_the_message
+@ dialects/schema/test_gemini.py::test_faults_of_the_message
 oneOf, allOf, const, $ref are unknown names | s?oneOf
 1 a schema is an object | "properties": {"a": 7}
 2 type known and there | {"type": "STRUCT"}
@@ -158,7 +158,7 @@ oneOf, allOf, const, $ref are unknown names | s?oneOf
 @ dialects/schema/test_checks.py::test_json_schemas_that_pass
 11 unknown words of JSON Schema pass | "strange"
 recursion through properties that are not required | "next"
-@ dialects/schema/test_checks.py::test_names_that_are_let_in_otherwise
+@ dialects/schema/test_gemini.py::test_names_that_are_let_in_otherwise
 names from anyOf and additionalProperties | additionalProperties
 @ dialects/pairs/gemini_openai/test_request.py::test_one_schema_only
 1 not both dialects | responseJsonSchema

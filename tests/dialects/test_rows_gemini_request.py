@@ -21,7 +21,7 @@ colon as %3A | %3A
 model resource | v1beta/models/
 @ auth/test_credentials.py::test_precedence_whatever_the_order
 credential: which of four | x-goog-api-key
-@ surfaces/test_paths.py::test_framing
+@ surfaces/test_gemini_paths.py::test_framing
 framing alt=sse | alt=sse
 framing by Accept | Text/Event-Stream
 framing $alt of the old SDK | %24alt
@@ -34,7 +34,7 @@ a single value for a list | {"parts": {"text": "Be brief"}}
 base64 in the URL-safe alphabet | iVBOR__-
 float for an integer | 40.0
 integers as text | "topK": "40"
-@ dialects/schema/test_checks.py::test_conversion
+@ dialects/schema/test_gemini.py::test_conversion
 int64 as text in a schema | "minItems": "1"
 @ dialects/pairs/gemini_openai/test_request.py::test_what_means_nothing_to_a_node_is_left_out
 null is absent | "generation_config": None

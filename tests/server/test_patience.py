@@ -2,51 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import functools
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
 from casedesk_proxy.server.patience import Patience
-
-
-class Timer:
-    def __init__(self, when: float, call: Callable[[], None]) -> None:
-        self.when = when
-        self.call = call
-        self.is_cancelled = False
-
-    def cancel(self) -> None:
-        self.is_cancelled = True
-
-
-class Clock:
-    """The part of a loop that timers need."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.timers: list[Timer] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, call: Callable[..., None], *arguments: Any) -> Timer:
-        timer = Timer(self.now + delay, functools.partial(call, *arguments))
-        self.timers.append(timer)
-        return timer
-
-    def advance(self, seconds: float) -> None:
-        until = self.now + seconds
-        while due := [timer for timer in self.timers if timer.when <= until]:
-            timer = min(due, key=lambda one: one.when)
-            self.timers.remove(timer)
-            self.now = timer.when
-            if not timer.is_cancelled:
-                timer.call()
-        self.now = until
+from tests.fixtures.clock import Clock
 
 
 class Server:
@@ -56,7 +18,7 @@ class Server:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.loop = cast(asyncio.AbstractEventLoop, self.clock)
+        self.loop = self.clock.loop
 
 
 class Connection:

@@ -1,9 +1,11 @@
-"""Requests for the simulated node, on every surface."""
+"""Requests for the simulated node, on every surface, and its replies."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from casedesk_proxy.simulator.answer import say
 from casedesk_proxy.simulator.app import Simulator
 from casedesk_proxy.simulator.script import HEADER
 from tests.fixtures.messages import Message
@@ -11,6 +13,9 @@ from tests.fixtures.raw_client import ask, request
 
 SURFACES = ("sse", "array", "anthropic", "chat", "completions")
 VERSION = "anthropic-version: 2023-06-01"
+#: What the simulator answers.
+SENTENCE = say("good day")
+WORDS = len(SENTENCE.split())
 
 
 def streaming(
@@ -34,3 +39,13 @@ def streaming(
 
 async def stream(node: Simulator, surface: str, model: str = "sim", **more: Any) -> Message:
     return await ask(node.url, streaming(surface, model, **more))
+
+
+def events(message: Message) -> list[tuple[str, dict]]:
+    """(name, data) of every event except [DONE]."""
+    found = []
+    for block in message.body.decode().replace("\r\n", "\n").split("\n\n")[:-1]:
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        if fields["data"] != "[DONE]":
+            found.append((fields.get("event", ""), json.loads(fields["data"])))
+    return found

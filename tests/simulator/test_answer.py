@@ -7,24 +7,10 @@ import json
 
 import pytest
 
-from casedesk_proxy.simulator.answer import say
 from tests.fixtures.messages import Message
 from tests.fixtures.raw_client import ask, request
 from tests.fixtures.simulated import simulator
-from tests.simulator.asking import SURFACES, stream
-
-SENTENCE = say("good day")
-WORDS = len(SENTENCE.split())
-
-
-def events(message: Message) -> list[tuple[str, dict]]:
-    """(name, data) of every event except [DONE]."""
-    found = []
-    for block in message.body.decode().replace("\r\n", "\n").split("\n\n")[:-1]:
-        fields = dict(line.split(": ", 1) for line in block.split("\n"))
-        if fields["data"] != "[DONE]":
-            found.append((fields.get("event", ""), json.loads(fields["data"])))
-    return found
+from tests.simulator.asking import SENTENCE, SURFACES, WORDS, events, stream
 
 
 def text_of(surface: str, message: Message) -> str:
@@ -50,72 +36,6 @@ async def test_the_sentence_arrives_whole(surface: str, model: str) -> None:
     assert message.status == 200
     assert message.complete
     assert text_of(surface, message) == SENTENCE
-
-
-async def test_google_sse_is_framed_as_google_does() -> None:
-    async with simulator() as node:
-        message = await stream(node, "sse")
-    frames = message.body.split(b"\r\n\r\n")
-    assert frames.pop() == b""
-    assert len(frames) == WORDS
-    assert all(frame.startswith(b"data: {") and b"\n" not in frame for frame in frames)
-    assert message.chunks == [frame + b"\r\n\r\n" for frame in frames]
-    last = json.loads(frames[-1][6:])
-    assert last["candidates"][0]["finishReason"] == "STOP"
-    assert last["candidates"][0]["content"]["parts"][0]["text"] == " day"
-    assert last["usageMetadata"] == {
-        "promptTokenCount": 2,
-        "candidatesTokenCount": WORDS,
-        "totalTokenCount": WORDS + 2,
-    }
-
-
-async def test_google_array_is_framed_as_google_does() -> None:
-    async with simulator() as node:
-        message = await stream(node, "array")
-    assert message.value("content-type") == b"application/json; charset=UTF-8"
-    elements = message.body.split(b"\r\n,\r\n")
-    assert elements[0].startswith(b"[{")
-    assert elements[-1].endswith(b"}\r\n]")
-    assert len(elements) == WORDS == len(json.loads(message.body))
-
-
-async def test_anthropic_events_come_in_the_real_order() -> None:
-    async with simulator() as node:
-        message = await stream(node, "anthropic")
-    names = [name for name, _ in events(message)]
-    assert names == [
-        "message_start",
-        "content_block_start",
-        "ping",
-        *["content_block_delta"] * WORDS,
-        "content_block_stop",
-        "message_delta",
-        "message_stop",
-    ]
-    assert all(name == data["type"] for name, data in events(message))
-    start, end = events(message)[0][1], events(message)[-2][1]
-    assert start["message"]["usage"] == {"input_tokens": 2, "output_tokens": 0}
-    assert end["usage"] == {"output_tokens": WORDS}
-    assert end["delta"] == {"stop_reason": "end_turn", "stop_sequence": None}
-
-
-@pytest.mark.parametrize("surface", ["chat", "completions"])
-async def test_openai_counts_only_when_asked(surface: str) -> None:
-    async with simulator() as node:
-        plain = await stream(node, surface)
-        counted = await stream(node, surface, stream_options={"include_usage": True})
-    for message in (plain, counted):
-        assert message.body.endswith(b"data: [DONE]\n\n")
-    assert not [data for _, data in events(plain) if "usage" in data]
-    last = events(counted)[-1][1]
-    assert last["choices"] == []
-    assert last["usage"] == {
-        "prompt_tokens": 2,
-        "completion_tokens": WORDS,
-        "total_tokens": WORDS + 2,
-    }
-    assert events(counted)[-2][1]["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize(

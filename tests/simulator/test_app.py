@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-import struct
 
 import pytest
 
-from casedesk_proxy.simulator.answer import embed, say
 from casedesk_proxy.simulator.app import start
 from casedesk_proxy.simulator.script import PRESETS
 from tests.fixtures.patience import PATIENCE_S
@@ -19,65 +16,6 @@ from tests.simulator.asking import VERSION, streaming
 
 HI = [{"role": "user", "content": "hi there"}]
 PARTS = {"contents": [{"role": "user", "parts": [{"text": "hi"}, {"text": "there"}]}]}
-
-
-async def test_gemini_generate() -> None:
-    async with simulator() as node:
-        body = {**PARTS, "systemInstruction": {"parts": {"text": "be brief"}}}
-        reply = await ask(node.url, request("/v1/models/gemma2:9b:generateContent", body))
-    value = json.loads(reply.body)
-    text = value["candidates"][0]["content"]["parts"][0]["text"]
-    assert text == say("hi there")
-    assert value["modelVersion"] == "gemma2:9b"
-    assert value["usageMetadata"]["promptTokenCount"] == 4
-    assert value["usageMetadata"]["candidatesTokenCount"] == len(text.split())
-
-
-@pytest.mark.parametrize("body", [PARTS, {"generateContentRequest": PARTS}])
-async def test_gemini_counts_in_both_forms(body: dict) -> None:
-    async with simulator() as node:
-        reply = await ask(node.url, request("/v1beta/models/sim:countTokens", body))
-    assert json.loads(reply.body)["totalTokens"] == 2
-
-
-async def test_gemini_embeddings() -> None:
-    one = {"content": {"parts": [{"text": "one"}]}, "outputDimensionality": 40}
-    two = {"content": {"parts": [{"text": "two"}]}}
-    async with simulator() as node:
-        single = await ask(node.url, request("/v1beta/models/sim-embed:embedContent", one))
-        batch = await ask(
-            node.url,
-            request("/v1beta/models/sim-embed:batchEmbedContents", {"requests": [one, two]}),
-        )
-    assert json.loads(single.body) == {"embedding": {"values": embed("one", 40)}}
-    assert [len(item["values"]) for item in json.loads(batch.body)["embeddings"]] == [40, 8]
-
-
-async def test_anthropic_bodies() -> None:
-    body = {"model": "sim", "max_tokens": 100, "messages": HI, "system": [{"text": "be brief"}]}
-    async with simulator() as node:
-        made = await ask(node.url, request("/v1/messages", body, VERSION))
-        count = await ask(node.url, request("/v1/messages/count_tokens", body, VERSION))
-        unversioned = await ask(node.url, request("/v1/messages", body))
-    message = json.loads(made.body)
-    assert message["content"] == [{"type": "text", "text": say("hi there")}]
-    assert message["usage"] == {"input_tokens": 4, "output_tokens": len(say("hi there").split())}
-    assert json.loads(count.body) == {"input_tokens": 4}
-    assert unversioned.status == 400
-    assert json.loads(unversioned.body)["type"] == "error"
-
-
-async def test_openai_embeddings_both_ways() -> None:
-    body = {"model": "sim", "input": ["one", "two"], "dimensions": 3}
-    async with simulator() as node:
-        plain = await ask(node.url, request("/v1/embeddings", body))
-        packed = await ask(
-            node.url, request("/v1/embeddings", {**body, "encoding_format": "base64"})
-        )
-    vectors = [item["embedding"] for item in json.loads(plain.body)["data"]]
-    assert vectors == [embed("one", 3), embed("two", 3)]
-    strings = [item["embedding"] for item in json.loads(packed.body)["data"]]
-    assert [list(struct.unpack("<3f", base64.b64decode(one))) for one in strings] == vectors
 
 
 @pytest.mark.parametrize(

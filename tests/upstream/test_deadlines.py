@@ -4,56 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
-from typing import cast
 
 import pytest
 
 from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.upstream.deadlines import Deadlines
+from tests.fixtures.clock import Clock
 from tests.fixtures.stalls import stall
-
-
-class Timer:
-    def __init__(self, when: float, callback: Callable[[], None]) -> None:
-        self.when = when
-        self.callback: Callable[[], None] | None = callback
-
-    def cancel(self) -> None:
-        self.callback = None
-
-
-class Clock:
-    """The loop's time and timers, which the test moves: a real timer may be late."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self._timers: list[Timer] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        self._timers.append(Timer(when, callback))
-        return self._timers[-1]
-
-    def move(self, to: float) -> None:
-        self.now = to
-        due = [one for one in self._timers if one.when <= to]
-        self._timers = [one for one in self._timers if one.when > to]
-        for timer in due:
-            if timer.callback is not None:
-                timer.callback()
 
 
 async def test_each_at_its_time_whatever_the_order() -> None:
     loop, clock = asyncio.get_running_loop(), Clock()
-    deadlines = Deadlines(cast(asyncio.AbstractEventLoop, clock))
+    deadlines = Deadlines(clock.loop)
     waiting = {seconds: OneShot[None](loop) for seconds in (6.0, 2.0, 4.0, 2.0 + 1e-9)}
     for seconds, signal in waiting.items():
         deadlines.add(signal, seconds)
     for now, left in ((1.99, 4), (2.01, 2), (3.99, 2), (4.0, 1), (5.99, 1), (6.0, 0)):
-        clock.move(now)
+        clock.jump(now)
         assert sorted(waiting)[4 - left :] == [
             seconds for seconds in sorted(waiting) if not waiting[seconds].done
         ]

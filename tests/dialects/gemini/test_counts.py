@@ -9,7 +9,6 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Answered, Transposed
 from casedesk_proxy.dialects.core.counting import COUNTED, read_count
-from casedesk_proxy.dialects.openai.counting import count_question
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai, responses_openai
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
@@ -192,17 +191,6 @@ def test_anthropic_estimate_and_media() -> None:
     made = anthropic_openai.count(ASKED, body, context(VLLM))
     assert made.headers == ((COUNTED, "text-only"),)
     assert json.loads(made.body)["messages"][0]["content"] == "x"
-
-
-def test_a_question_about_a_chat() -> None:
-    chat = {"messages": MESSAGES, "tools": [{"type": "function"}]}
-    found = count_question(chat, context(VLLM))
-    assert found is not None
-    assert found[0] == "/tokenize"
-    assert json.loads(found[1])["tools"] == [{"type": "function"}]
-    assert count_question(chat, context(OLLAMA)) is None
-    media = [{"role": "user", "content": [{"type": "image_url"}]}]
-    assert count_question({"messages": media}, context(VLLM)) is None
 
 
 @table(

@@ -1,7 +1,11 @@
+"""The command line as a whole: its version, its commands, and wrong usage."""
+
 from __future__ import annotations
 
-import socket
+import subprocess
+import sys
 
+import click
 from click.testing import CliRunner
 
 from casedesk_proxy import __version__
@@ -42,9 +46,7 @@ def test_help_names_every_command() -> None:
         ["chekc"],
         ["check"],
         ["serve", "--port", "1"],
-        ["demo", "--listen", "8080"],
-        ["demo", "--listen", "host:99999"],
-        ["demo", "--pace", "-1"],
+        ["status", "extra"],
     ],
 )
 def test_wrong_usage(arguments: list[str]) -> None:
@@ -53,10 +55,20 @@ def test_wrong_usage(arguments: list[str]) -> None:
     assert "Error: " in result.stderr
 
 
-def test_a_demo_whose_port_is_in_use() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
-        done = run("demo", "--listen", address)
-    assert done.returncode == 2
-    assert f"error: cannot listen on {address}: " in done.stderr
-    assert done.stderr.endswith("; serve elsewhere with --listen HOST:PORT\n")
+def test_a_command_is_imported_only_when_it_is_used() -> None:
+    """Importing all takes a second of CPU."""
+    script = "import sys, casedesk_proxy.cli; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    assert [name for name in loaded if name.startswith("casedesk_proxy.cli.")] == [
+        "casedesk_proxy.cli.report"
+    ]
+
+
+def test_a_former_name_still_works() -> None:
+    group = main
+    context = click.Context(group)
+    assert group.get_command(context, "token") is not None
+    assert group.get_command(context, "tokens") is None

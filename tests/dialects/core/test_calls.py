@@ -1,0 +1,56 @@
+"""Tool calls are assembled from pieces, in order, and their arguments are an object or invalid."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from casedesk_proxy.dialects.core.calls import ToolCall, in_order, read_arguments, write_arguments
+from casedesk_proxy.errors import StreamBroken
+from tests.fixtures.table import table
+
+
+def nested(levels: int) -> str:
+    return '{"a":' * levels + "1" + "}" * levels
+
+
+@table(
+    ("text", "value"),
+    [
+        ("", {}),
+        (" \n", {}),
+        ("null", {}),
+        ('{"x":1}', {"x": 1}),
+        ('{"x":12345678901234567890}', {"x": 12345678901234567890}),
+        ("[1]", None),
+        ("7", None),
+        ('{"x":', None),
+        ('{"x":"\ud800"}', {"x": "?"}),
+        (nested(300), None),
+    ],
+)
+def test_arguments(text: str, value: Any) -> None:
+    assert read_arguments(text) == value
+
+
+def test_pieces_are_joined() -> None:
+    call = ToolCall(0, "a", "f")
+    assert call.arguments() == {}
+    call.pieces += ['{"x"', ":1}"]
+    assert call.arguments() == {"x": 1}
+
+
+def test_calls_are_ordered_by_index_and_repeated_ids_are_removed() -> None:
+    calls = [ToolCall(1, "0", "c"), ToolCall(0, "0", "a"), ToolCall(0, "", "b")]
+    ordered = in_order(calls)
+    assert [(call.name, call.id) for call in ordered] == [("a", "0"), ("b", ""), ("c", "")]
+
+
+def test_an_object_becomes_text() -> None:
+    assert write_arguments({"x": [1, None]}) == '{"x":[1,null]}'
+    deep: Any = 1
+    for _ in range(2000):
+        deep = [deep]
+    with pytest.raises(StreamBroken, match="nested too deeply"):
+        write_arguments(deep)
