@@ -29,6 +29,7 @@ async def test_an_end_is_also_a_begin() -> None:
     await asyncio.sleep(0)
     made.end()
     await waiting
+    assert waiting.done()
 
 
 async def test_an_end_wakes_in_its_turn() -> None:
