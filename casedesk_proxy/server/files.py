@@ -15,7 +15,7 @@ from casedesk_proxy.filing.stored_file import StoredFile, read_id
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines, own_head
-from casedesk_proxy.replying.record import CallFacts
+from casedesk_proxy.replying.record import CallFacts, Delivered, ReplyFacts
 from casedesk_proxy.server.downloads import Download
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.file_uploads import FileUploads
@@ -199,6 +199,10 @@ class FileRoutes:
             head = own_head(
                 200, headers, file.size, keep_alive=keep_alive, http11=request.head.http11
             )
+            if request.head.method == "HEAD":
+                request.begun = True
+                request.client.write(head)
+                return Delivered(ReplyFacts(200, first_byte=self._loop.time()), keep_alive)
             stall_s = self._serving.current.config.server.send_timeout
             download = Download(self._loop, request, content, head, stall_s)
             exchange.status = 200

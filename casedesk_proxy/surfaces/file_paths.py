@@ -103,5 +103,5 @@ def _read_plain(method: str, rest: str) -> tuple[Action, str]:
 
 def _choose(method: str, actions: dict[str, Action]) -> Action:
     if method not in actions:
-        raise wrong_method(", ".join(actions))
+        raise wrong_method(", ".join(actions).replace("GET", "GET, HEAD"))
     return actions[method]

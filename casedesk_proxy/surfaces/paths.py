@@ -58,28 +58,34 @@ def read_call(method: str, target: str, headers: RawHeaders) -> Call:
     """
     path, query = split_target(target)
     if method == "OPTIONS":
-        raise wrong_method("GET, POST")
+        raise wrong_method("GET, HEAD, POST")
     if method in ("GET", "HEAD") and _BASE.fullmatch(path):
         return _read_base(path, target, headers)
     if (node := _NODE_MOUNT.fullmatch(path)) is not None:
         return _read_node_path(method, decode(node[1]), node[2], cut_key(query))
-    surface, deployment, version, rest = _find_resource(method, path, query, headers)
+    # Where GET is served, HEAD is (RFC 9110, 9.1), if the proxy itself answers.
+    meant = "GET" if method == "HEAD" else method
+    surface, deployment, version, rest = _find_resource(meant, path, query, headers)
     if is_file_path(rest):
-        return read_file_call(method, surface, deployment, version, rest, query)
+        return read_file_call(meant, surface, deployment, version, rest, query)
     if rest == USAGE_PATH and surface is not Dialect.OLLAMA:
-        return _read_fetched(method, surface, Action.USAGE, deployment, query)
+        if meant != "GET":
+            raise wrong_method("GET, HEAD")
+        return Call(surface, Action.USAGE, deployment, query=cut_key(query))
     if surface is Dialect.OPENAI and rest == "realtime":
-        return _read_fetched(method, surface, Action.REALTIME, deployment, query)
+        if method != "GET":
+            raise wrong_method("GET")
+        return Call(surface, Action.REALTIME, deployment, query=cut_key(query))
     if surface is Dialect.OPENAI and rest.startswith("responses"):
         return _read_responses(method, rest, deployment, cut_key(query))
     node_path = ""
     if surface is Dialect.GEMINI:
         version = version or "v1beta"
-        action, model = read_resource(method, rest, deployment)
+        action, model = read_resource(meant, rest, deployment)
     else:
         action, model, node_path = _read_posted(surface, version, rest, deployment)
         version = ""
-    _require_method(method, surface, action)
+    _require_method(meant, action)
     framing = Framing.UNARY
     if action is Action.STREAM_GENERATE:
         framing = Framing.SSE if asks_for_sse(query, headers) else Framing.JSON_ARRAY
@@ -105,19 +111,10 @@ def _find_resource(
     return surface, deployment, version, rest
 
 
-def _require_method(method: str, surface: Dialect, action: Action) -> None:
-    """Ollama's clients also use HEAD for reading."""
+def _require_method(method: str, action: Action) -> None:
     wanted = "GET" if action in _READ_ONLY else "POST"
-    if method != wanted and (method != "HEAD" or surface is not Dialect.OLLAMA or wanted == "POST"):
-        raise wrong_method(wanted)
-
-
-def _read_fetched(
-    method: str, surface: Dialect, action: Action, deployment: str | None, query: str
-) -> Call:
-    if method != "GET":
-        raise wrong_method("GET")
-    return Call(surface, action, deployment, query=cut_key(query))
+    if method != wanted:
+        raise wrong_method("GET, HEAD" if wanted == "GET" else wanted)
 
 
 def _read_responses(method: str, rest: str, deployment: str | None, query: str) -> Call:

@@ -447,3 +447,25 @@ async def test_a_form_that_comes_in_one_piece_once_it_is_waited_for(tmp_path: Pa
         assert (await sender.ask(head.encode())).head == b"HTTP/1.1 100 Continue\r\n\r\n"
         async with asyncio.timeout(20):
             assert (await sender.ask(form)).status == 200
+
+
+async def test_head_has_the_headers_of_get(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        file = (
+            await client.ask("POST", f"{OAI}/files", form(b"content", purpose="user_data"))
+        ).json
+        for path in (
+            f"{OAI}/models",
+            f"{OAI}/models/m",
+            f"{G}/models",
+            f"{OAI}/usage",
+            f"{OAI}/files",
+            f"{OAI}/files/{file['id']}",
+            f"{OAI}/files/{file['id']}/content",
+        ):
+            got, head = [await client.ask(method, path) for method in ("GET", "HEAD")]
+            assert (got.status, head.status) == (200, 200)
+            assert (len(head.body), head.headers["content-length"]) == (0, str(len(got.body)))
+            assert head.headers["content-type"] == got.headers["content-type"]
+        await client.wait_for_end(Terminal.COMPLETED)
+        assert (await client.ask("HEAD", f"{OAI}/models/none")).status == 404

@@ -77,10 +77,10 @@ def test_a_query_is_kept_but_for_the_key() -> None:
     [
         ("GET /upload/v1beta/files", "POST"),
         ("PUT /upload/v1beta/files?upload_id=x", "POST"),
-        ("DELETE /v1beta/files", "GET, POST"),
-        ("POST /v1beta/files/x", "GET, DELETE"),
-        ("POST /v1beta/files/x:download", "GET"),
-        ("DELETE /v1/files/x/content", "GET"),
+        ("DELETE /v1beta/files", "GET, HEAD, POST"),
+        ("POST /v1beta/files/x", "GET, HEAD, DELETE"),
+        ("POST /v1beta/files/x:download", "GET, HEAD"),
+        ("DELETE /v1/files/x/content", "GET, HEAD"),
     ],
 )
 def test_other_methods_are_not_allowed(asked: str, allowed: str) -> None:

@@ -243,17 +243,24 @@ def test_base_urls(path: str) -> None:
     [
         ("/v1beta/models/x:generateContent", "POST"),
         ("/v1/models/x:streamGenerateContent", "POST"),
-        ("/v1beta/models", "GET"),
-        ("/v1/models", "GET"),
-        ("/proxy/d/openai/v1/models/x", "GET"),
+        ("/v1beta/models", "GET, HEAD"),
+        ("/v1/models", "GET, HEAD"),
+        ("/proxy/d/openai/v1/models/x", "GET, HEAD"),
+        ("/v1/usage", "GET, HEAD"),
+        ("/v1/files", "GET, HEAD, POST"),
+        ("/proxy/d/anthropic/v1/files/f", "GET, HEAD, DELETE"),
+        ("/v1/files/f/content", "GET, HEAD"),
+        ("/v1beta/files/f:download", "GET, HEAD"),
+        ("/v1/realtime", "GET"),
         ("/proxy/d/openai/v1/chat/completions", "POST"),
         ("/v1/messages", "POST"),
     ],
 )
 @table("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "CONNECT", "get", ""])
 def test_wrong_method(path: str, allowed: str, method: str) -> None:
-    if method == allowed:
-        read_call(method, path, NONE)
+    if method and method in allowed:
+        call = read_call(method, path, NONE)
+        assert method != "HEAD" or call == read_call("GET", path, NONE)
         return
     with pytest.raises(BadRequest) as caught:
         read_call(method, path, NONE)
@@ -264,7 +271,7 @@ def test_wrong_method(path: str, allowed: str, method: str) -> None:
 def test_options_is_never_answered(path: str) -> None:
     with pytest.raises(BadRequest) as caught:
         read_call("OPTIONS", path, NONE)
-    assert (caught.value.status, caught.value.allow) == (405, "GET, POST")
+    assert (caught.value.status, caught.value.allow) == (405, "GET, HEAD, POST")
 
 
 @table(
@@ -463,8 +470,8 @@ def test_ollama_s_own_paths(method: str, target: str, call: Call) -> None:
     [
         ("GET", "/api/chat", "POST"),
         ("HEAD", "/api/chat", "POST"),
-        ("DELETE", "/api/tags", "GET"),
-        ("POST", "/proxy/d/ollama/api/ps", "GET"),
+        ("DELETE", "/api/tags", "GET, HEAD"),
+        ("POST", "/proxy/d/ollama/api/ps", "GET, HEAD"),
     ],
 )
 def test_other_methods_on_ollama_s_paths(method: str, target: str, allow: str) -> None:
@@ -511,4 +518,4 @@ def test_what_a_key_has_used(
     assert (call.surface, call.action, call.deployment) == (surface, Action.USAGE, deployment)
     with pytest.raises(BadRequest) as caught:
         read_call("POST", target, headers)
-    assert (caught.value.status, caught.value.allow) == (405, "GET")
+    assert (caught.value.status, caught.value.allow) == (405, "GET, HEAD")
