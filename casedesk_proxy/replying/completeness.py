@@ -36,7 +36,7 @@ _ENDS = {
 #: The protocol's last event, after which nothing follows, and bytes that a body with it contains
 #: near its end. Gemini has no such event. Comments (such as a node's ping after the event) are
 #: ignored.
-_COMMENTS = rb"(?:\r?\n){2}(?::[^\r\n]*(?:\r?\n)+)*\Z"
+_COMMENTS = rb"(?:(?:\r?\n){2}(?::[^\r\n]*(?:\r?\n)+)*|\r\r)\Z"
 _LAST = {
     Dialect.OPENAI: (b"[DONE]", re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]" + _COMMENTS)),
     Dialect.ANTHROPIC: (

@@ -25,7 +25,8 @@ IS_PAGE = "answered with a web page; correct its url"
 #: The beginning of a body or an event that may be an error, after comments; other bytes are not
 #: parsed.
 _BEGINNING = re.compile(
-    rb"(?:\s{0,8}:[^\n]{0,200}\n){0,16}\s{0,8}(?:event:[^\n]{0,40}\n)?(?:data:)?\s{0,8}\{\s{0,40}"
+    rb"(?:\s{0,8}:[^\r\n]{0,200}[\r\n]){0,16}\s{0,8}(?:event:[^\r\n]{0,40}[\r\n]\s{0,8})?(?:data:)?"
+    rb"\s{0,8}\{\s{0,40}"
     rb'"(?:error"|object"\s{0,8}:\s{0,8}"error"|detail"|type"\s{0,8}:\s{0,8}"error"|message"|code")'
 )
 #: What may precede a page, and the page's beginning.

@@ -166,6 +166,11 @@ def test_a_comment_behind_the_last_event_takes_nothing_back(comment: bytes) -> N
     assert not is_answered(Dialect.OPENAI, done + comment + b": cut")
 
 
+def test_lines_may_end_with_cr_alone() -> None:
+    assert is_answered(Dialect.OPENAI, b'data: {"choices":[]}\r\rdata: [DONE]\r\r')
+    assert not is_answered(Dialect.OPENAI, b'data: {"choices":[]}\r\rdata: [DONE]\r')
+
+
 OLLAMA = sorted(CORPUS.glob("*ollama*stream*.http"))
 OLLAMA = [path for path in OLLAMA if "v1-" not in path.stem]
 

@@ -18,6 +18,8 @@ from tests.fixtures.table import table
         (b'data: {"error":{"message":"no","code":400}}\n\n', 400),
         (b': alive\n\ndata: {"error":{"message":"no","code":429}}\n\n', 429),
         (b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error"}}\n\n', 529),
+        (b'event: error\rdata: {"type":"error","error":{"type":"overloaded_error"}}\r\r', 529),
+        (b':\r\revent: error\r\ndata: {"error":{"code":503}}\r\n\r\n', 503),
         (b'{"object":"error","message":"m","code":404}', 404),
         (b'{"detail":[{"msg":"m"}]}', 422),
         (b'data: {"error":"no"}\n\ndata: [DONE]\n\n', 500),

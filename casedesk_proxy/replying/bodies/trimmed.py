@@ -7,6 +7,7 @@ is unchanged, byte for byte; only the chunk framing may differ.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,8 @@ _EMPTY_LIST = b"[]"
 #: The end of an event, and of a chunk that ends with one.
 _BLANK_LINE = b"\n\n"
 EVENT_END = _BLANK_LINE + b"\r\n"
+#: The same for a stream whose lines may end with CR alone.
+_BLANK_LINES = re.compile(rb"\r\r\n?+|\n\r?\n")
 #: The beginning of an event's choices, if it has some. No text contains this: its quotes are
 #: escaped.
 _CHOICES = b'"choices":[{', b'"choices": [{'
@@ -133,8 +136,11 @@ class TrimmedBody(ReframedBody):
 
 
 def _ends_of_events(text: bytes) -> Iterator[int]:
-    """The positions after LF LF or CR LF CR LF. Most lines are long, so that searching for their
-    ends is fast."""
+    """The positions after two line ends: LF LF, CR LF CR LF, or CR CR. Most lines are long, so that
+    searching for their ends is fast."""
+    if b"\r\r" in text:
+        yield from (found.end() for found in _BLANK_LINES.finditer(text))
+        return
     at, done = text.find(b"\n"), 0
     while at >= 0:
         if text.startswith(b"\n", at + 1):

@@ -88,6 +88,22 @@ def test_the_event_alone_is_gone(counts: bytes) -> None:
         assert trimmed.usage(Dialect.OPENAI) == Usage(9, 3)
 
 
+@table("ending", [b"\r", b"\r\n"])
+def test_lines_that_end_in_another_way(ending: bytes) -> None:
+    events = [ROLE, WORD, *WILES, FINISH, COUNTS[0], DONE]
+    text = b"".join(events).replace(b"\n", ending)
+    wanted = b"".join([*events[:-2], DONE]).replace(b"\n", ending)
+    for size in (1, 7, 100, len(text)):
+        pieces = [text[at : at + size] for at in range(0, len(text), size)]
+        wire = b"".join(map(frame_chunk, pieces)) + b"0\r\n\r\n"
+        trimmed = body()
+        assert play(trimmed, wire, list(range(0, len(wire), 50))) == wanted
+        assert trimmed.usage(Dialect.OPENAI) == Usage(9, 3)
+    text = b"".join([ROLE, *WILES, FINISH, COUNTS[0], WORD]).replace(b"\n\n", b"\r\r\n")
+    wire = frame_chunk(text) + b"0\r\n\r\n"
+    assert play(body(), wire, []) == text.replace(COUNTS[0].replace(b"\n\n", b"\r\r\n"), b"")
+
+
 @table("counts", COUNTS)
 @table("long", LONG)
 def test_long_chunks_go_by_but_for_the_event(counts: bytes, long: bytes) -> None:
