@@ -39,6 +39,7 @@ __all__ = [
     "ConfigError",
     "ConnectFailed",
     "Forbidden",
+    "InternalFault",
     "KeyRefused",
     "LimitReached",
     "ModelLost",
@@ -233,6 +234,11 @@ class ModelLost(UpstreamFault):
 
     status = 404
     code = "model_not_found"
+
+
+class InternalFault(ProxyError):
+    def __init__(self) -> None:
+        super().__init__("internal error in the proxy; look into its log")
 
 
 class StreamBroken(UpstreamFault):

@@ -44,7 +44,14 @@ name.
 
 def write_errors() -> str:
     messages = find_error_messages()
-    return "\n".join([_HEAD, *(_section(code, messages.get(code, set())) for code in CAUSES)])
+    return "\n".join(
+        [_HEAD, *(_section(code, messages.get(code, set()) | _composed(code)) for code in CAUSES)]
+    )
+
+
+def _composed(code: str) -> set[str]:
+    """Messages that the code puts together of parts, where they cannot be read from one place."""
+    return set(CAUSES[code].get("messages", ()))
 
 
 def _section(code: str, messages: set[str]) -> str:

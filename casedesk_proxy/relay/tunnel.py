@@ -15,7 +15,7 @@ import logging
 import os
 from typing import Protocol
 
-from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.errors import InternalFault, ProxyError
 from casedesk_proxy.relay.progress import Progress
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.turns import Turns
@@ -180,7 +180,7 @@ class Tunnel(asyncio.Protocol):
 
     def fail(self) -> None:
         log.exception("internal error in a WebSocket")
-        self.cut(Terminal.FAILED, ProxyError("internal error"))
+        self.cut(Terminal.FAILED, InternalFault())
 
     @property
     def _is_closing(self) -> bool:

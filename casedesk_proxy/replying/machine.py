@@ -34,7 +34,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from casedesk_proxy.errors import ProxyError, StreamBroken
+from casedesk_proxy.errors import InternalFault, ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
 from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, MakeHead, Postpone, State
 from casedesk_proxy.replying.endings import Parting, drop, part
@@ -191,7 +191,7 @@ class ReplyMachine:
         complete."""
         self.clean = False
         if self.terminal is None:
-            return self.cut(Terminal.FAILED, ProxyError("internal error"))
+            return self.cut(Terminal.FAILED, InternalFault())
         return self.abandon(Terminal.FAILED)
 
     def abandon(self, terminal: Terminal) -> Sequence[Command]:

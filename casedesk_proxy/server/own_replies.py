@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from casedesk_proxy.errors import LimitReached, NoNode, NotFound, ProxyError
+from casedesk_proxy.errors import InternalFault, LimitReached, NoNode, NotFound, ProxyError
 from casedesk_proxy.planning.admission import has_key, read_facts
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
@@ -127,7 +127,7 @@ class OwnReplies:
     def own_up(self, request: ClientRequest, exchange: Exchange) -> Delivered:
         """Report an internal error to the client, or cut the reply if it has got some of it."""
         exchange.let_go()
-        error = ProxyError("internal error")
+        error = InternalFault()
         facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
         if not exchange.status and not request.begun:
             return self.refuse(request, exchange, error, facts)

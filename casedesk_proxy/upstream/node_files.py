@@ -165,7 +165,8 @@ class _Upload:
         return answer
 
     def _fault(self, why: str) -> UpstreamFault:
-        return UpstreamFault(f"node {self._node.name} {why}", code="node_refused_file")
+        remedy = "send a smaller one, or look into the node's quota for files"
+        return UpstreamFault(f"node {self._node.name} {why}; {remedy}", code="node_refused_file")
 
 
 def _text(found: Mapping[str, Any], name: str) -> str:
