@@ -18,7 +18,7 @@ from casedesk_proxy.replying.heads import annotated
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.terms import Call, Dialect, Framing
 from casedesk_proxy.upstream.attempts import Beginning
 from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.wire.http1 import header
@@ -52,7 +52,7 @@ class Delivery:
         loop: asyncio.AbstractEventLoop,
         request: ClientRequest,
         reply: LeasedReply,
-        surface: Dialect,
+        call: Call,
         framing: Framing,
         request_id: str,
         watch: Watch,
@@ -68,10 +68,10 @@ class Delivery:
         self.status = reply.head.status
         self.controls = reply.route.controls
         self.generates = framing is not Framing.UNARY or reply.route.translator is not None
-        self._surface = surface
+        self._surface = surface = call.surface
         self._watch = watch
         opened = early is not None and early.opened
-        recipient = _recipient(request, surface, framing, request_id, is_kept_alive=opened)
+        recipient = _recipient(request, call, framing, request_id, is_kept_alive=opened)
         try:
             chosen = choose_body(recipient, _node_reply(reply, begun))
         except UpstreamFault as error:
@@ -211,18 +211,19 @@ class Delivery:
 
 def _recipient(
     request: ClientRequest,
-    surface: Dialect,
+    call: Call,
     framing: Framing,
     request_id: str,
     *,
     is_kept_alive: bool,
 ) -> Recipient:
     head, library = request.head, None
-    if surface is Dialect.GEMINI:
+    if call.surface is Dialect.GEMINI:
         library = header(head.headers, b"x-goog-api-client")
     return Recipient(
-        surface, framing, request_id, head.http11, head.keep_alive, library or b"", is_kept_alive
-    )
+        call.surface, framing, request_id, head.http11, head.keep_alive, library or b"",
+        is_kept_alive, call.action,
+    )  # fmt: skip
 
 
 def _node_reply(reply: LeasedReply, begun: Callable[[bytes], None] | None) -> NodeReply:

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterator
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
 from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.dialects.responses.names import FlatNames
+from casedesk_proxy.dialects.responses.unfolding import unfold_response
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.completeness import is_unfinished
 from casedesk_proxy.replying.in_stream_errors import read_within
@@ -187,8 +188,9 @@ class NamespacedStream(Namespaced):
 
     def finish(self) -> bytes:
         if not self._first and self._held.lstrip().startswith(b"{"):
-            error = read_within(self._held)
-            raise error or StreamBroken("did not answer with events")
+            events = self._unfold(self._held)
+            self._held = b""
+            return events
         if is_unfinished(Dialect.RESPONSES, self._first, self._tail() + self._held):
             raise StreamBroken("ended before the answer was complete", its="reply")
         rest, self._held = self._held, b""
@@ -216,6 +218,12 @@ class NamespacedStream(Namespaced):
         if (error := read_within(data)) is not None:
             raise error
         self._first = data[:MAX_PIECE_BYTES]
+
+    def _unfold(self, body: bytes) -> bytes:
+        """The events of a response that came as one document."""
+        events = unfold_response(read_object(body, "a reply"))
+        self._latest, self.complete = events, True
+        return b"".join(map(self._restore, _EVENT.findall(events)))
 
     def _tail(self) -> bytes:
         return (self._last_but_one + self._latest)[-MAX_PIECE_BYTES:]

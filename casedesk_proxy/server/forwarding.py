@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 
-from casedesk_proxy.errors import LimitReached, NoNode, ProxyError
+from casedesk_proxy.errors import InternalFault, LimitReached, NoNode, ProxyError
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import NamesFiles, Planners
@@ -160,7 +160,7 @@ class Forwarder:
             if early is None or not early.opened:
                 raise
             log.exception("internal error in request %s", exchange.request_id)
-            return _fail(early, ProxyError("internal error"), Terminal.FAILED)
+            return _fail(early, InternalFault(), Terminal.FAILED)
         except asyncio.CancelledError:
             if early is not None and early.opened:
                 if request.client.gone_at is None:
@@ -204,7 +204,7 @@ class Forwarder:
             request.held = None
             return sent
         request.held = delivery = Delivery(
-            self._loop, request, reply, surface, plan.framing, ident,
+            self._loop, request, reply, admitted.call, plan.framing, ident,
             self.watch, early=early, begun=begun,
         )  # fmt: skip
         return delivery

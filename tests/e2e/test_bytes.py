@@ -43,8 +43,8 @@ def chunked(body: bytes, lengths: list[int], extension: bytes, trailer: bytes) -
     return b"".join(chunks_of(body, lengths, extension, trailer))
 
 
-def head(*lines: bytes) -> bytes:
-    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Type: text/event-stream", *lines, b"", b""])
+def head(*lines: bytes, kind: bytes = b"text/event-stream") -> bytes:
+    return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Type: " + kind, *lines, b"", b""])
 
 
 @more
@@ -74,7 +74,7 @@ async def test_chunked_replies(
 @more
 @given(body=bodies, writes=sizes, surface=st.sampled_from(sorted(UNARY)))
 async def test_replies_of_known_length(body: bytes, writes: list[int], surface: str) -> None:
-    wire = head(b"Content-Length: %d" % len(body)) + body
+    wire = head(b"Content-Length: %d" % len(body), kind=b"application/json") + body
     async with relay() as (gateway, node), connect(gateway.url) as client:
         for _ in range(2):
             client.write(asking(UNARY[surface]))
@@ -94,7 +94,7 @@ async def test_replies_that_end_with_their_connection(body: bytes, writes: list[
         client.write(asking(UNARY["openai"]))
         connection = await node.connection()
         await connection.request()
-        await connection.send(*cut(head(b"Connection: close") + body, writes))
+        await connection.send(*cut(head(b"Connection: close", kind=b"text/plain") + body, writes))
         connection.close()
         reply = await client.reply()
     assert reply.complete
@@ -156,11 +156,12 @@ async def test_what_follows_a_reply_is_no_reply_to_the_next(framing: str, togeth
     """A node sends more than its reply: no client gets the rest, and the connection is dropped."""
     lines = b"Content-Length: 4" if framing == "length" else b"Transfer-Encoding: chunked"
     body = b"mine" if framing == "length" else b"4\r\nmine\r\n0\r\n\r\n"
+    begin = head(lines, kind=b"text/plain")
     async with relay() as (gateway, node), connect(gateway.url) as client:
         client.write(asking(UNARY["openai"]))
         first = await node.connection()
         await first.request()
-        await first.send(*([head(lines) + body + SURPLUS] if together else [head(lines), body]))
+        await first.send(*([begin + body + SURPLUS] if together else [begin, body]))
         assert (await client.reply()).body == b"mine"
         if not together:
             first.write(SURPLUS)
@@ -168,7 +169,7 @@ async def test_what_follows_a_reply_is_no_reply_to_the_next(framing: str, togeth
         client.write(asking(UNARY["openai"]))
         second = await node.connection()
         await second.request()
-        await second.send(head(lines) + body.replace(b"mine", b"next"))
+        await second.send(begin + body.replace(b"mine", b"next"))
         assert (await client.reply()).body == b"next"
         assert b"another" not in client.received
 
@@ -263,7 +264,10 @@ async def test_requests_lose_only_the_credential(
         "Cookie: a=b",
         "X-Conversation-Id: 7",
     )
-    async with relay(head(b"Content-Length: 2") + b"{}") as (gateway, node):
+    async with relay(head(b"Content-Length: 2", kind=b"application/json") + b"{}") as (
+        gateway,
+        node,
+    ):
         reply = await ask(gateway.url, wanted)
         assert reply.body == b"{}"
         (sent,) = node.requests

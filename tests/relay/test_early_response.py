@@ -351,20 +351,25 @@ async def test_a_node_that_fails_in_an_array_that_was_begun_is_told_in_it(
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "end"),
     [
-        b"HTTP/1.1 503 X\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        (b"HTTP/1.1 503 X\r\nContent-Length: 2\r\n\r\n{}", Terminal.NODE_UNAVAILABLE),
+        (
+            b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+            Terminal.NODE_BROKE,
+        ),
     ],
 )
-async def test_a_verbatim_reply_that_is_no_stream_ends_one_that_was_begun(reply: bytes) -> None:
+async def test_a_verbatim_reply_that_is_no_stream_ends_one_that_was_begun(
+    reply: bytes, end: Terminal
+) -> None:
     slow = Slow(reply)
     async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
         raw = await exchange(stage, slow, chat(), pause=0.12)
         assert not raw.endswith(b"0\r\n\r\n")
         last = carried(raw).rpartition(b"data: ")[2]
         assert json.loads(last)["error"]["message"]
-        assert (await stage.outcome()).terminal is Terminal.NODE_UNAVAILABLE
+        assert (await stage.outcome()).terminal is end
         assert stage.in_flight() == 0
 
 

@@ -208,3 +208,15 @@ def test_there_is_a_limit_to_what_is_held() -> None:
 def test_what_a_node_refuses_is_said_in_our_words() -> None:
     fault = NamespacedBody("gpt", restorer()).refuse(400, (), b'{"error":{"message":"no such"}}')
     assert fault.status == 400
+
+
+def test_a_document_in_the_place_of_a_stream_becomes_events() -> None:
+    document = response(status="completed", output=[call()], usage=USAGE)
+    stream = NamespacedStream("gpt", restorer())
+    assert stream.feed(json.dumps(document).encode()) == b""
+    events = stream.finish()
+    assert FLAT.encode() not in events
+    assert events.count(b'"namespace":"mcp__weather"') == 3
+    assert events.startswith(b"event: response.created\n")
+    assert stream.complete
+    assert stream.usage == Usage(3, 4)

@@ -127,12 +127,14 @@ async def table(
                 await gate.wait()
             refusal = judge(asked[-1])
             kind, status, text = "text/event-stream", 200, said
+            if not asked[-1].get("stream"):
+                kind = "application/json"
             if counts:
                 kind, text = "application/json", b'{"count": %d}' % count
             if refusal is not None:
                 status, text = refusal[0], json.dumps(refusal[1]).encode()
                 text = b"data: " + text + b"\n\n" if status == 200 else text
-                kind = kind if status == 200 else "application/json"
+                kind = "text/event-stream" if status == 200 else "application/json"
             await connection.send(
                 f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
                 f"Content-Length: {len(text)}\r\n\r\n".encode()

@@ -15,7 +15,8 @@ from tests.server.gateways import SSE, chat, chunk
 from tests.server.pooled import Member, pooled
 
 EVENT = b'data: {"choices":[{"delta":{"content":"w"}}]}\n\n'
-BODY = b'{"ok":true}'
+#: Good as an event and, of its node's own words, as a document.
+BODY = b"data: [DONE]\n\n"
 ORDERED = ", policy: ordered"
 
 
@@ -26,8 +27,12 @@ def head(status: int, length: int, *more: str) -> bytes:
 
 async def good(connection: NodeConnection) -> None:
     while True:
-        await connection.request()
-        await connection.send(head(200, len(BODY)) + BODY)
+        asked = await connection.request()
+        is_stream = b'"stream":true' in asked.body
+        answer = head(200, len(BODY)) + BODY
+        if is_stream:
+            answer = answer.replace(b"application/json", b"text/event-stream")
+        await connection.send(answer)
 
 
 def answering(status: int, *more: str) -> Play:

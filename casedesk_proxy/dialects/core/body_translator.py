@@ -57,7 +57,7 @@ class BodyTranslator(LateReply):
         return b""
 
     def finish(self) -> bytes:
-        made, self.usage = self._make(read_object(bytes(self._body)))
+        made, self.usage = self._make(read_object(bytes(self._body), "a reply"))
         body = dumps_stream(made)
         self.complete = True
         return body

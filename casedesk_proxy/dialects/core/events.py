@@ -14,14 +14,15 @@ __all__ = ["MAX_HELD_BYTES", "read_object", "text_or_blank"]
 MAX_HELD_BYTES = 64 * 1024 * 1024
 
 
-def read_object(payload: bytes) -> dict[str, Any]:
-    """One event's object. Raises StreamBroken if it is not one, NodeError if it is an error."""
+def read_object(payload: bytes, what: str = "an event") -> dict[str, Any]:
+    """The object of an event or, by ``what``, of a whole reply. Raises StreamBroken if it is not an
+    object, NodeError if it is an error."""
     try:
         document = loads_repaired(payload)
     except JSONError:
-        raise StreamBroken("sent an event that is not JSON") from None
+        raise StreamBroken(f"sent {what} that is not JSON") from None
     if not isinstance(document, dict):
-        raise StreamBroken("sent an event that is not an object")
+        raise StreamBroken(f"sent {what} that is not an object")
     raise_error(document, payload)
     return document
 

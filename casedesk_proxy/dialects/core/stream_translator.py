@@ -74,7 +74,7 @@ class StreamTranslator(Generic[ChoiceT]):
 
     def finish(self) -> bytes:
         if self._body is not None:
-            self._reader.take_body(read_object(bytes(self._body)))
+            self._reader.take_body(read_object(bytes(self._body), "a reply"))
         else:
             for event in self._decoder.finish():
                 if not self._reader.ended:

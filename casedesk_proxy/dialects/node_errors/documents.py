@@ -69,7 +69,10 @@ def raise_error(document: dict[str, Any], body: bytes) -> None:
 
 
 def is_error(document: dict[str, Any]) -> bool:
-    """Whether a reply's object is an error rather than a part of an answer."""
+    """Whether a reply's object is an error rather than a part of an answer: a response of OpenAI's
+    that failed contains its error."""
+    if document.get("object") == "response":
+        return False
     if document.get("error") or document.get("object") == "error":
         return True
     if "choices" in document:

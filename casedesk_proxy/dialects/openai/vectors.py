@@ -62,7 +62,7 @@ class VectorReader:
             at = self._read_vector(data, at) if self._end else self._read_document(data, at)
 
     def finish(self) -> dict[str, Any]:
-        return read_object(bytes(self._document + self._tail))
+        return read_object(bytes(self._document + self._tail), "a reply")
 
     def text(self, value: Any) -> bytes:
         if type(value) is int and 0 <= value < len(self._vectors):

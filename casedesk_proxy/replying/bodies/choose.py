@@ -14,6 +14,12 @@ from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedE
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
+from casedesk_proxy.replying.bodies.unfolded import (
+    UNFOLDERS,
+    Unfold,
+    UnfoldedBody,
+    UnfoldingTranslator,
+)
 from casedesk_proxy.replying.commands import MakeHead
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
@@ -28,7 +34,7 @@ from casedesk_proxy.replying.heads import (
 from casedesk_proxy.replying.in_stream_errors import IS_PAGE, judge_within
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.node_errors import judge_refusal
-from casedesk_proxy.terms import Dialect, Framing, record
+from casedesk_proxy.terms import Action, Dialect, Framing, record
 from casedesk_proxy.wire.bodies import body_reader, is_opaque
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
 
@@ -42,13 +48,15 @@ _FORMS = {
 }
 #: For translated replies.
 _OWN_FORMS = _FORMS | {Framing.JSON_ARRAY: Form.OWN_ARRAY}
+#: Requests that may ask for a stream and, in this call, ask for one document.
+_WHOLE = frozenset(UNFOLDERS) | {Action.GENERATE}
 
 
 @record
 class Recipient:
     """The client of the reply. ``http11`` is False for clients of HTTP/1.0. ``library`` is the
     value of ``x-goog-api-client`` of a Gemini client. ``is_kept_alive``: the client has already
-    received the head of a stream."""
+    received the head of a stream. ``action``: what it requests."""
 
     surface: Dialect
     framing: Framing
@@ -57,6 +65,7 @@ class Recipient:
     keep_alive: bool
     library: bytes = b""
     is_kept_alive: bool = False
+    action: Action | None = None
 
 
 @record
@@ -94,6 +103,11 @@ def choose_body(client: Recipient, node: NodeReply) -> Chosen:
         node = dataclasses.replace(node, begun=functools.partial(_refuse_page, node.begun))
     if node.translator is not None:
         return _translated(client, node, node.translator)
+    if node.head.status == 200 and client.action is not None:
+        _check_is_whole(client, node)
+        unfold = UNFOLDERS.get(client.action)
+        if unfold is not None and client.framing is Framing.SSE and not is_event_stream(node.head):
+            return _unfolded(client, node, unfold)
     if client.is_kept_alive:
         _check_continues(client.framing, node)
     return _node_error(client, node) if node.head.status >= 400 else _relayed(client, node)
@@ -121,6 +135,16 @@ def _refuse_page(begun: Callable[[bytes], None] | None, first: bytes) -> None:
         raise StreamBroken(IS_PAGE)
     if begun is not None:
         begun(first)
+
+
+def _check_is_whole(client: Recipient, node: NodeReply) -> None:
+    """Raises StreamBroken for events in the place of one document, of which clients read nothing.
+    Only for the requests that can ask for either."""
+    asks_for_one = client.framing is Framing.UNARY and client.action in _WHOLE
+    if asks_for_one and is_event_stream(node.head):
+        raise StreamBroken(
+            "answered a request for one reply with a stream; correct what makes it stream"
+        ).with_node(node.name)
 
 
 def _check_continues(framing: Framing, node: NodeReply) -> None:
@@ -178,6 +202,8 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
 
 def _content(client: Recipient, node: NodeReply) -> Content:
     surface, framing, head = client.surface, client.framing, node.head
+    if framing is Framing.JSON_ARRAY and is_event_stream(head) and not client.is_kept_alive:
+        framing = Framing.SSE  # LiteLLM sends events whatever the query asks for.
     streams = _streams_as(framing, head)
     sign = keepalive_bytes(surface, framing, client.library) if streams else b""
     if client.is_kept_alive and framing is Framing.JSON_ARRAY:
@@ -200,6 +226,13 @@ def _owes_content(framing: Framing, head: ResponseHead) -> bool:
     return head.status < 300
 
 
+def _unfolded(client: Recipient, node: NodeReply, unfold: Unfold) -> Chosen:
+    """A reply that is not what its client asked for, or is not labelled so."""
+    pulse = keepalive_bytes(client.surface, client.framing, client.library)
+    translator = UnfoldingTranslator(client.surface, node.model, unfold, pulse)
+    return _translated(client, node, translator, UnfoldedBody)
+
+
 def _node_error(client: Recipient, node: NodeReply) -> Chosen:
     """An error in the client's protocol, or in what its node uses as such."""
     head = node.head
@@ -217,7 +250,12 @@ def _node_error(client: Recipient, node: NodeReply) -> Chosen:
     return Chosen(make_head, NodeErrorBody(body_reader(head), judge), client.keep_alive)
 
 
-def _translated(client: Recipient, node: NodeReply, translator: Translator) -> Chosen:
+def _translated(
+    client: Recipient,
+    node: NodeReply,
+    translator: Translator,
+    kind: type[TranslatedBody] = TranslatedBody,
+) -> Chosen:
     whole, bare = client.framing is Framing.UNARY, not client.http11
     keep_alive = client.keep_alive and (whole or not bare)
     make_head = functools.partial(
@@ -227,7 +265,7 @@ def _translated(client: Recipient, node: NodeReply, translator: Translator) -> C
     reader, form = body_reader(node.head), _OWN_FORMS[client.framing]
     body: ReplyBody
     if 200 <= node.head.status < 300:
-        body = TranslatedBody(
+        body = kind(
             reader, translator, client.surface, form, whole=whole, bare=bare, key=node.key,
             begun=node.begun if node.head.status == 200 else None,
         )  # fmt: skip

@@ -68,6 +68,8 @@ class Content:
         if unsent and self._within is not None and (error := read_within(payload)) is not None:
             raise error
         if payload:
+            if unsent and self._form is Form.ARRAY and not payload.lstrip().startswith(b"["):
+                raise StreamBroken("did not answer with a JSON array")
             self.tap.take(payload)
             if self._when_begun is not None:
                 begun, self._when_begun = self._when_begun, None

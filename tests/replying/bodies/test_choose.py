@@ -11,7 +11,8 @@ from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedE
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
-from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.replying.bodies.unfolded import UnfoldedBody
+from casedesk_proxy.terms import Action, Dialect, Framing
 from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.fixtures.table import table
@@ -30,11 +31,13 @@ def choose(
     kept_alive: bool = False,
     translated: bool = False,
     counted: bool = False,
+    action: Action | None = None,
 ) -> Chosen:
     head = parse_response_head("\r\n".join((f"HTTP/1.1 {status} X", *lines)).encode())
     client = Recipient(
-        Dialect.OPENAI, framing, "r1", http11, keep_alive=True, is_kept_alive=kept_alive
-    )
+        Dialect.OPENAI, framing, "r1", http11, keep_alive=True, is_kept_alive=kept_alive,
+        action=action,
+    )  # fmt: skip
     translator = Shouting("at once") if translated else None
     reply = NodeReply(head, "n1", "m", b"host:1", None, translator, has_more_counts=counted)
     return choose_body(client, reply)
@@ -65,6 +68,31 @@ def test_counts_that_nobody_asked_for_are_taken_out_of_streams_alone() -> None:
     framed = choose(EVENTS, "Content-Length: 9", counted=True)
     assert b"chunked" in framed.make_head(None).lower(), "its length changes"
     assert choose(EVENTS, CHUNKED, counted=True, http11=False).body.bare
+
+
+@table(
+    ("kind", "framing", "action", "body"),
+    [
+        (JSON, Framing.SSE, Action.CHAT, UnfoldedBody),
+        ("X: y", Framing.SSE, Action.COMPLETE, UnfoldedBody),
+        (EVENTS, Framing.SSE, Action.CHAT, VerbatimBody),
+        (JSON, Framing.UNARY, Action.CHAT, VerbatimBody),
+        (JSON, Framing.SSE, Action.DRAW, VerbatimBody),
+        (EVENTS, Framing.UNARY, Action.TRANSCRIBE, VerbatimBody),
+    ],
+)
+def test_a_document_for_a_client_of_a_stream(
+    kind: str, framing: Framing, action: Action, body: type[ReplyBody]
+) -> None:
+    for kept_alive in (False, True) if body is UnfoldedBody else (False,):
+        chosen = choose(kind, CHUNKED, framing=framing, action=action, kept_alive=kept_alive)
+        assert type(chosen.body) is body
+
+
+@table("action", [Action.CHAT, Action.GENERATE, Action.RESPOND])
+def test_a_stream_for_a_client_of_a_document(action: Action) -> None:
+    with pytest.raises(StreamBroken, match="n1 answered a request for one reply with a stream"):
+        choose(EVENTS, CHUNKED, framing=Framing.UNARY, action=action)
 
 
 def test_a_translated_reply() -> None:

@@ -1,0 +1,116 @@
+"""A document, or a stream with another content type, in the place of a stream."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from casedesk_proxy.errors import NodeError, StreamBroken
+from casedesk_proxy.replying.bodies.unfolded import UNFOLDERS, UnfoldedBody, UnfoldingTranslator
+from casedesk_proxy.replying.endings import Form
+from casedesk_proxy.terms import Action, Dialect, Position, Usage
+from casedesk_proxy.wire.chunked import LAST_CHUNK, ChunkReader, frame_chunk
+from tests.fixtures.table import table
+
+CHOICE = {"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}
+COUNTS = {"prompt_tokens": 1, "completion_tokens": 2}
+CHAT = json.dumps({"object": "chat.completion", "choices": [CHOICE], "usage": COUNTS}).encode()
+BEGUN = b'data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}\n\n'
+LAST = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\ndata: [DONE]\n\n'
+
+
+def translator() -> UnfoldingTranslator:
+    return UnfoldingTranslator(Dialect.OPENAI, "m", UNFOLDERS[Action.CHAT], b": \n\n")
+
+
+@table("size", [1, 7, 1000])
+def test_a_document_becomes_events_at_its_end(size: int) -> None:
+    made = translator()
+    for at in range(0, len(CHAT), size):
+        assert made.feed(CHAT[at : at + size]) == b""
+        assert made.halt() == (b"", Position.BETWEEN)
+        assert made.keepalive() == b": \n\n"
+    assert not made.complete
+    stream = made.finish()
+    assert stream.startswith(b'data: {"object":"chat.completion.chunk"')
+    assert stream.endswith(b"data: [DONE]\n\n")
+    assert made.complete
+    assert made.usage == Usage(1, 2)
+
+
+@table("size", [1, 7, 1000])
+def test_a_stream_with_another_content_type_is_passed_on(size: int) -> None:
+    made, stream = translator(), b": hello\n\n" + BEGUN + LAST
+    sent = b"".join(made.feed(stream[at : at + size]) for at in range(0, len(stream), size))
+    assert sent + made.finish() == stream
+    assert made.usage == Usage(1, 2)
+    assert made.complete
+
+
+def test_inside_an_event_nothing_is_inserted() -> None:
+    made = translator()
+    made.feed(BEGUN[:20])
+    assert made.halt() == (b"", Position.INSIDE)
+    assert made.keepalive() == b""
+
+
+@table(
+    ("body", "did"),
+    [
+        (b"", "reply was empty"),
+        (b" \n", "reply was empty"),
+        (b'{"choices":', "sent a reply that is not JSON"),
+        (b'{"ok":true}', "contains no choice"),
+        (b'{"choices":[{"finish_reason":"stop","message":' + b'{"a":' * 300 + b"1" + b"}" * 301
+         + b"]}", "nested too deeply"),
+        (BEGUN, "ended before the answer was complete"),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer(body: bytes, did: str) -> None:
+    made = translator()
+    made.feed(body)
+    with pytest.raises(StreamBroken, match=did):
+        made.finish()
+
+
+@table(
+    ("body", "did"),
+    [
+        (b"The answer is yes.", "neither events nor JSON"),
+        (b"[1, 2, 3, 4]", "neither events nor JSON"),
+        (b"<!doctype html><html>", "web page"),
+    ],
+)
+def test_what_is_refused_by_its_first_bytes(body: bytes, did: str) -> None:
+    with pytest.raises(StreamBroken, match=did):
+        translator().feed(body)
+
+
+def test_an_error_in_its_place_is_judged() -> None:
+    told = b'{"error":{"message":"too long","code":400}}'
+    for body in (told, b"data: " + told + b"\n\n"):
+        made = translator()
+        with pytest.raises(NodeError) as error:
+            made.feed(body)
+            made.finish()
+        assert error.value.answered == 400
+
+
+def test_a_document_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("casedesk_proxy.replying.bodies.unfolded.MAX_HELD_BYTES", 20)
+    with pytest.raises(StreamBroken, match="too large"):
+        translator().feed(CHAT)
+
+
+@table(("reason", "given_up"), [("stop", False), ("abort", True)])
+def test_an_answer_that_its_node_gave_up(reason: str, given_up: bool) -> None:
+    body = UnfoldedBody(
+        ChunkReader(), translator(), Dialect.OPENAI, Form.EVENTS, whole=False, bare=False, key=None
+    )
+    wire = frame_chunk(CHAT.replace(b'"stop"', f'"{reason}"'.encode()))
+    assert body.take(wire, body.reader.read(wire), unsent=True) == b""
+    sent = body.finish(unsent=True)
+    assert isinstance(sent, bytes)
+    assert sent.endswith(LAST_CHUNK)
+    assert body.is_given_up(Dialect.OPENAI) is given_up
