@@ -228,8 +228,8 @@ def _owes_content(framing: Framing, head: ResponseHead) -> bool:
 
 def _unfolded(client: Recipient, node: NodeReply, unfold: Unfold) -> Chosen:
     """A reply that is not what its client asked for, or is not labelled so."""
-    pulse = keepalive_bytes(client.surface, client.framing, client.library)
-    translator = UnfoldingTranslator(client.surface, node.model, unfold, pulse)
+    sign = keepalive_bytes(client.surface, client.framing, client.library)
+    translator = UnfoldingTranslator(client.surface, node.model, unfold, sign)
     return _translated(client, node, translator, UnfoldedBody)
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.errors import NodeError, StreamBroken
 from casedesk_proxy.replying.bodies.unfolded import UNFOLDERS, UnfoldedBody, UnfoldingTranslator
 from casedesk_proxy.replying.endings import Form
@@ -97,10 +98,9 @@ def test_an_error_in_its_place_is_judged() -> None:
         assert error.value.answered == 400
 
 
-def test_a_document_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("casedesk_proxy.replying.bodies.unfolded.MAX_HELD_BYTES", 20)
+def test_a_document_that_is_too_large() -> None:
     with pytest.raises(StreamBroken, match="too large"):
-        translator().feed(CHAT)
+        translator().feed(b"{" + bytes(MAX_HELD_BYTES))
 
 
 @table(("reason", "given_up"), [("stop", False), ("abort", True)])
