@@ -16,7 +16,7 @@ from tests.fixtures.sdks import anthropic, genai, openai
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
 KEY = "not-needed"
-ASKED = [{"role": "user", "content": "hi"}]
+ASKED: Any = [{"role": "user", "content": "hi"}]
 ARGUMENTS = {"city": "Ghent"}
 CHAT = {
     "id": "c", "object": "chat.completion", "created": 1, "model": "m",
@@ -87,7 +87,7 @@ async def test_chat() -> None:
         ai = openai.AsyncOpenAI(base_url=base, api_key=KEY, max_retries=0)
         chat = ai.chat.completions.stream(model="m", messages=ASKED)
         async with ai, chat as stream:
-            made = await stream.get_final_completion()
+            made: Any = await stream.get_final_completion()
     (choice,) = made.choices
     assert choice.message.content == "good day"
     assert choice.message.tool_calls[0].function.arguments == json.dumps(ARGUMENTS)
@@ -114,7 +114,7 @@ async def test_responses() -> None:
         base = f"{gateway.url}/proxy/d/openai/v1"
         ai = openai.AsyncOpenAI(base_url=base, api_key=KEY, max_retries=0)
         async with ai, ai.responses.stream(model="m", input="hi") as stream:
-            made = await stream.get_final_response()
+            made: Any = await stream.get_final_response()
     assert made.output_text == "good day"
     assert made.output[1].arguments == json.dumps(ARGUMENTS)
     assert made.usage.total_tokens == 7
@@ -126,7 +126,7 @@ async def test_messages() -> None:
         claude = anthropic.AsyncAnthropic(base_url=base, api_key=KEY, max_retries=0)
         talk = claude.messages.stream(model="m", max_tokens=9, messages=ASKED)
         async with claude, talk as stream:
-            made = await stream.get_final_message()
+            made: Any = await stream.get_final_message()
     assert made.content[0].text == "good day"
     assert made.content[1].input == ARGUMENTS
     assert made.stop_reason == "tool_use"
@@ -135,10 +135,11 @@ async def test_messages() -> None:
 
 async def test_gemini() -> None:
     async with relay(whole(CONTENT)) as (gateway, _):
-        options = {"base_url": f"{gateway.url}/proxy/d/gemini"}
+        options: Any = {"base_url": f"{gateway.url}/proxy/d/gemini"}
         async with genai.Client(api_key=KEY, http_options=options).aio as client:
             stream = await client.models.generate_content_stream(model="m", contents="hi")
-            (chunk,) = [one async for one in stream]
+            chunks: list[Any] = [one async for one in stream]
+    (chunk,) = chunks
     assert chunk.candidates[0].content.parts[0].text == "good day"
     assert chunk.function_calls[0].args == ARGUMENTS
     assert chunk.usage_metadata.total_token_count == 7

@@ -95,6 +95,17 @@ def test_a_stream_for_a_client_of_a_document(action: Action) -> None:
         choose(EVENTS, CHUNKED, framing=Framing.UNARY, action=action)
 
 
+def test_google_s_array_is_an_array_unless_it_is_labelled_as_events() -> None:
+    for kind, text, is_answer in ((JSON, b'{"a":1}', False), (EVENTS, b"data: {}", True)):
+        body = choose(kind, f"Content-Length: {len(text)}", framing=Framing.JSON_ARRAY).body
+        used = body.reader.read(text)
+        if is_answer:
+            assert body.take(text, used, unsent=True) == text
+            continue
+        with pytest.raises(StreamBroken, match="did not answer with a JSON array"):
+            body.take(text, used, unsent=True)
+
+
 def test_a_translated_reply() -> None:
     assert isinstance(choose(EVENTS, CHUNKED, translated=True).body, TranslatedBody)
     refused = choose(JSON, CHUNKED, status=400, translated=True).body
