@@ -36,7 +36,9 @@ async def test_no_room_for_a_body(
         assert reply.status == FULL[surface]
         assert int(reply.value("retry-after") or b"") >= 1
         assert "max_bodies" in json.loads(reply.body)["error"]["message"]
-        await connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        kind = b"text/event-stream" if kinds is STREAMS else b"application/json"
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: " + kind
+        await connection.send(head + b"\r\n\r\n{}")
         await first.reply()
         second.write(asking((path, {**body, "user": "x" * 900})))
         await connection.request()

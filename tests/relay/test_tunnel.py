@@ -183,4 +183,4 @@ async def test_a_bug_ends_it(caplog: pytest.LogCaptureFixture) -> None:
     line = Line()
     line.tunnel.fail()
     assert line.tunnel.terminal is Terminal.FAILED
-    assert line.told[:4] == b"\x88\x10\x03\xf3"
+    assert line.told[:4] == b"\x880\x03\xf3"

@@ -64,16 +64,16 @@ class Content:
 
     def take(self, payload: bytes, *, unsent: bool) -> bytes:
         """Take the next bytes of the body; return those for the client. Raises StreamBroken if a
-        reply begins with an error or a web page."""
+        reply begins with an error or a web page, or an array does not begin as one."""
         if unsent and self._within is not None and (error := read_within(payload)) is not None:
             raise error
         if payload:
-            if unsent and self._form is Form.ARRAY and not payload.lstrip().startswith(b"["):
-                raise StreamBroken("did not answer with a JSON array")
             self.tap.take(payload)
             if self._when_begun is not None:
                 begun, self._when_begun = self._when_begun, None
                 begun(payload)
+            if unsent and self.is_watchful and payload.lstrip()[:1] not in (b"", b"["):
+                raise StreamBroken("did not answer with a JSON array")
         return payload
 
     def recall(self, payloads: Sequence[bytes], *, missed: bool) -> None:

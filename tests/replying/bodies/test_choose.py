@@ -96,7 +96,12 @@ def test_a_stream_for_a_client_of_a_document(action: Action) -> None:
 
 
 def test_google_s_array_is_an_array_unless_it_is_labelled_as_events() -> None:
-    for kind, text, is_answer in ((JSON, b'{"a":1}', False), (EVENTS, b"data: {}", True)):
+    for kind, text, is_answer in (
+        (JSON, b'{"a":1}', False),
+        (JSON, b"\n", True),
+        (JSON, b' [{"a":1}]', True),
+        (EVENTS, b"data: {}", True),
+    ):
         body = choose(kind, f"Content-Length: {len(text)}", framing=Framing.JSON_ARRAY).body
         used = body.reader.read(text)
         if is_answer:
