@@ -230,6 +230,7 @@ class Forwarder:
 
 def _fail(early: EarlyResponse, error: ProxyError, terminal: Terminal) -> Delivered:
     """Send the error inside the stream, since the client has received keepalives."""
+    error.__traceback__ = None  # as in `Handler.handle`
     early.fail(error)
     facts = ReplyFacts(200, terminal, error.code, error.reason, sent=early.sent)
     return Delivered(facts, keep_alive=False)

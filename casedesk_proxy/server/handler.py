@@ -105,6 +105,9 @@ class Handler:
                 case Streaming(delivery):
                     delivered = await self._deliver(request, exchange, delivery)
         except ProxyError as error:
+            # Frames of its traceback may hold it: then the request, with its body, would wait for
+            # the garbage collector.
+            error.__traceback__ = None
             delivered = self._own.turn_down(request, exchange, error)
         except asyncio.CancelledError:
             facts, cancel = self._own.break_off(request, exchange)

@@ -88,7 +88,9 @@ class _Answer(asyncio.Protocol):
     """Collects a short body."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, head: ResponseHead) -> None:
-        self._whole: asyncio.Future[bytes] = loop.create_future()
+        #: None if it does not arrive whole. Not an error: its traceback would hold this object, and
+        #: all that waits for it, until the next garbage collection.
+        self._whole: asyncio.Future[bytes | None] = loop.create_future()
         self._reader: BodyReader = body_reader(head)
         self._body = bytearray()
         self._connection: NodeConnection | None = None
@@ -100,7 +102,9 @@ class _Answer(asyncio.Protocol):
         self.data_received(early)
         if not self._whole.done() and connection.attach(self) is None:
             self.connection_lost(connection.lost_by)
-        return await self._whole
+        if (whole := await self._whole) is None:
+            raise ConnectionError("no complete answer")
+        return whole
 
     def data_received(self, data: bytes) -> None:
         if self._whole.done():
@@ -131,4 +135,4 @@ class _Answer(asyncio.Protocol):
             self._fail()
 
     def _fail(self) -> None:
-        self._whole.set_exception(ConnectionError("no complete answer"))
+        self._whole.set_result(None)

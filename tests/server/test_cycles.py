@@ -7,16 +7,21 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 import pytest
 
+from casedesk_proxy.upstream.connection import NodeConnection
+from casedesk_proxy.upstream.side_requests import read_answer
+from casedesk_proxy.wire.http1 import parse_response_head
 from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import RawClient, ask, connect
-from tests.fixtures.raw_node import NodeConnection, RawNode
+from tests.fixtures.raw_node import NodeConnection as Connection
+from tests.fixtures.raw_node import RawNode
+from tests.server.transports import RecordingTransport
 
-End = Callable[[RawClient, NodeConnection], Awaitable[None]]
+End = Callable[[RawClient, Connection], Awaitable[None]]
 Kind = tuple[str, dict[str, Any]]
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -30,57 +35,94 @@ END = (
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
-async def _begin_stream(client: RawClient, node: NodeConnection) -> None:
+async def _begin_stream(client: RawClient, node: Connection) -> None:
     await node.send(HEAD + EVENT)
     await client.until_received(b"data:")
 
 
-async def _whole_stream(client: RawClient, node: NodeConnection) -> None:
+async def _whole_stream(client: RawClient, node: Connection) -> None:
     await node.send(HEAD + EVENT + END)
     assert (await client.reply()).complete
 
 
-async def _reply(client: RawClient, node: NodeConnection) -> None:
+async def _reply(client: RawClient, node: Connection) -> None:
     await node.send(WHOLE)
     assert (await client.reply()).complete
 
 
-async def _client_leaves_a_stream(client: RawClient, node: NodeConnection) -> None:
+async def _client_leaves_a_stream(client: RawClient, node: Connection) -> None:
     await _begin_stream(client, node)
     client.close()
     await node.until_gone()
 
 
-async def _client_resets_a_stream(client: RawClient, node: NodeConnection) -> None:
+async def _client_resets_a_stream(client: RawClient, node: Connection) -> None:
     await _begin_stream(client, node)
     client.reset()
     await node.until_gone()
 
 
-async def _client_leaves_unanswered(client: RawClient, node: NodeConnection) -> None:
+async def _client_leaves_unanswered(client: RawClient, node: Connection) -> None:
     client.close()
     await node.until_gone()
 
 
-async def _node_breaks_a_stream(client: RawClient, node: NodeConnection) -> None:
+async def _node_breaks_a_stream(client: RawClient, node: Connection) -> None:
     await _begin_stream(client, node)
     node.reset()
     await client.until_gone()
 
 
-async def _node_resets_unanswered(client: RawClient, node: NodeConnection) -> None:
+async def _node_resets_unanswered(client: RawClient, node: Connection) -> None:
     node.reset()
     assert (await client.reply()).status >= 500
 
 
-async def _node_closes_unanswered(client: RawClient, node: NodeConnection) -> None:
+async def _node_closes_unanswered(client: RawClient, node: Connection) -> None:
     node.close()
     assert (await client.reply()).status >= 500
 
 
-async def _node_refuses(client: RawClient, node: NodeConnection) -> None:
+async def _node_refuses(client: RawClient, node: Connection) -> None:
     await node.send(WHOLE.replace(b"200 OK", b"400 No"))
     assert (await client.reply()).complete
+
+
+async def _node_sends_a_page(client: RawClient, node: Connection) -> None:
+    page = WHOLE.replace(b"application/json", b"text/html")
+    await node.send(page.replace(b"2\r\n\r\n{}", b"6\r\n\r\n<html>"))
+    assert (await client.reply()).status >= 500
+
+
+async def _node_refuses_the_key(client: RawClient, node: Connection) -> None:
+    await node.send(WHOLE.replace(b"200 OK", b"401 No"))
+    assert (await client.reply()).status >= 500
+
+
+async def _node_has_no_model(client: RawClient, node: Connection) -> None:
+    error = b'{"error":{"message":"The model `m` does not exist.","code":"model_not_found"}}'
+    await node.send(
+        WHOLE.replace(b"200 OK", b"404 No").replace(
+            b"2\r\n\r\n{}", b"%d\r\n\r\n%b" % (len(error), error)
+        )
+    )
+    assert (await client.reply()).status == 404
+
+
+async def _node_ends_lines_with_lf(client: RawClient, node: Connection) -> None:
+    await node.send(WHOLE.replace(b"\r", b""))
+    assert (await client.reply()).status >= 500
+
+
+async def _node_sends_nothing(client: RawClient, node: Connection) -> None:
+    await node.send(WHOLE.replace(b"2\r\n\r\n{}", b"0\r\n\r\n"))
+    assert (await client.reply()).status >= 500
+
+
+async def _node_sends_an_error_as_an_answer(client: RawClient, node: Connection) -> None:
+    error = b'{"error":{"message":"no","code":500}}'
+    await node.send(WHOLE.replace(b"2\r\n\r\n{}", b"%d\r\n\r\n%b" % (len(error), error)))
+    assert (await client.reply()).status >= 500
 
 
 ENDS = [
@@ -89,6 +131,10 @@ ENDS = [
     (_client_leaves_unanswered, UNARY), (_node_breaks_a_stream, STREAMS), (_node_refuses, UNARY),
     (_node_resets_unanswered, STREAMS), (_node_resets_unanswered, UNARY),
     (_node_closes_unanswered, STREAMS), (_node_closes_unanswered, UNARY),
+    (_node_sends_a_page, STREAMS), (_node_sends_a_page, UNARY), (_node_sends_nothing, STREAMS),
+    (_node_sends_nothing, UNARY), (_node_sends_an_error_as_an_answer, STREAMS),
+    (_node_sends_an_error_as_an_answer, UNARY), (_node_refuses_the_key, UNARY),
+    (_node_has_no_model, UNARY), (_node_ends_lines_with_lf, UNARY),
 ]  # fmt: skip
 
 
@@ -179,3 +225,22 @@ async def test_nor_by_a_large_request_that_is_refused(
                 assert (await ask(gateway.url, asked)).status == status
     ours = [one for one in found if type(one).__module__.startswith("casedesk_proxy")]
     assert not ours, Counter(type(one).__qualname__ for one in found)
+
+
+async def test_nor_by_a_side_request_that_breaks() -> None:
+    """Such as one that counts a prompt, whose large body was held for it."""
+    loop, head = asyncio.get_running_loop(), parse_response_head(WHOLE[:-6])
+
+    async def ask_in_vain() -> None:
+        connection, transport = NodeConnection(loop), RecordingTransport()
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        loop.call_soon(lambda: cast(Any, transport.get_protocol()).connection_lost(None))
+        with suppress(ConnectionError):
+            await read_answer(connection, head)
+        connection.transport = None  # as its own loss does
+
+    await ask_in_vain()
+    with collecting() as found:
+        await ask_in_vain()
+    assert not [one for one in found if type(one).__module__.startswith("casedesk_proxy")]
