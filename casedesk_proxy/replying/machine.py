@@ -249,9 +249,7 @@ class ReplyMachine:
         self._end(Terminal.COMPLETED, Parting.KEEP)
 
     def _break(self, error: StreamBroken) -> None:
-        # Frames of its traceback may hold it: then the exchange would wait for the garbage
-        # collector, with its request's body.
-        error.__traceback__ = None
+        error.__traceback__ = None  # Its frames may hold it: see `Handler.handle`.
         breach = self.body.judge(error, unsent=self.is_unsent)
         if breach is None:
             # The answer is complete; it no longer matters how the node closed.
