@@ -16,8 +16,8 @@ from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.key_csv import export_keys, import_keys
 from casedesk_proxy.cli.key_lists import audit, list_keys, show_limits
 from casedesk_proxy.cli.key_store import change_keys
+from casedesk_proxy.cli.options import DEFAULT_FILE
 from casedesk_proxy.cli.report import check_value, fail
-from casedesk_proxy.cli.serve import DEFAULT_FILE
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.config.units import parse_duration

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.options import admin_option, config_option
 from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
@@ -23,34 +24,15 @@ if TYPE_CHECKING:
     from casedesk_proxy.daemon.reload import Prepared
     from casedesk_proxy.files.s3_bucket import S3Bucket
 
-__all__ = ["ADMIN", "DEFAULT_FILE", "ENVIRONMENT", "find_bucket", "read_keys", "serve"]
-
-ENVIRONMENT = "CASEDESK_PROXY_CONFIG"
-ADMIN = "CASEDESK_PROXY_ADMIN"
-DEFAULT_FILE = "/etc/casedesk-proxy/config.yaml"
+__all__ = ["find_bucket", "read_keys", "serve"]
 
 
 @click.command(short_help="Run the proxy.")
 @click.argument(
     "named", metavar="[FILE]", required=False, type=click.Path(readable=False, path_type=Path)
 )
-@click.option(
-    "--config",
-    "file",
-    envvar=ENVIRONMENT,
-    default=DEFAULT_FILE,
-    show_default=True,
-    show_envvar=True,
-    type=click.Path(readable=False, path_type=Path),
-    help="The configuration.",
-)
-@click.option(
-    "--admin",
-    envvar=ADMIN,
-    show_envvar=True,
-    metavar="ADDRESS",
-    help="Admin address instead of server.admin, for several instances with one file.",
-)
+@config_option("The configuration.")
+@admin_option("Admin address instead of server.admin, for several instances with one file.")
 @click.pass_context
 def serve(context: click.Context, named: Path | None, file: Path, admin: str | None) -> None:
     """Serve until SIGTERM or SIGINT: the first lets running streams end, a second one ends them at

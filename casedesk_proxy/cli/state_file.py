@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.options import DEFAULT_FILE, config_option
 from casedesk_proxy.cli.report import fail
-from casedesk_proxy.cli.serve import DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.store.file import FILE_NAME, find_directory
 
@@ -27,11 +27,7 @@ def state_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--state", type=click.Path(readable=False, path_type=Path), metavar="FILE",
         help="The state file itself, or its directory, instead.",
     )(command)  # fmt: skip
-    return click.option(
-        "--config", "file", envvar=ENVIRONMENT, default=DEFAULT_FILE, show_default=True,
-        show_envvar=True, type=click.Path(readable=False, path_type=Path),
-        help="The configuration that names the state directory.",
-    )(command)  # fmt: skip
+    return config_option("The configuration that names the state directory.")(command)
 
 
 def find_state_file(file: Path, state: Path | None, service_state: Path = _SERVICE_STATE) -> Path:

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from casedesk_proxy.cli.admin_client import ask
 from casedesk_proxy.cli.instances import ask_all, combine, find_address
+from casedesk_proxy.cli.options import running_proxy_options
 from casedesk_proxy.cli.report import fail, open_console
-from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.errors import ConfigError
 
 __all__ = ["status"]
@@ -29,26 +29,7 @@ _INSTANCES = "; if instances run (casedesk-proxy@NAME), name the admin address o
 
 
 @click.command()
-@click.option(
-    "--config",
-    "file",
-    envvar=ENVIRONMENT,
-    default=DEFAULT_FILE,
-    show_default=True,
-    show_envvar=True,
-    type=click.Path(readable=False, path_type=Path),
-    help="The configuration that names the admin address.",
-)
-@click.option(
-    "--admin",
-    envvar=ADMIN,
-    show_envvar=True,
-    metavar="ADDRESS",
-    help=(
-        "Admin address, host:port or unix:/path, instead of the configuration's; for example"
-        " that of an instance."
-    ),
-)
+@running_proxy_options
 @click.option("--json", "as_json", is_flag=True, help="Print the proxy's JSON.")
 def status(file: Path, admin: str | None, as_json: bool) -> None:
     """Show nodes, streams and queues of a running proxy.

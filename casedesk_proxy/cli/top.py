@@ -20,8 +20,8 @@ from rich.live import Live
 from casedesk_proxy.cli.admin_client import ask
 from casedesk_proxy.cli.instances import ask_all, combine_streams, find_address
 from casedesk_proxy.cli.key_presses import KeyPresses
+from casedesk_proxy.cli.options import running_proxy_options
 from casedesk_proxy.cli.report import fail, open_console
-from casedesk_proxy.cli.serve import ADMIN, DEFAULT_FILE, ENVIRONMENT
 from casedesk_proxy.cli.top_view import View, make_lines, press, search_for, select_rows
 from casedesk_proxy.errors import ConfigError
 
@@ -37,18 +37,7 @@ _TROUBLES = (OSError, http.client.HTTPException, ValueError)
 
 
 @click.command()
-@click.option(
-    "--config", "file", envvar=ENVIRONMENT, default=DEFAULT_FILE, show_default=True,
-    show_envvar=True, type=click.Path(readable=False, path_type=Path),
-    help="The configuration that names the admin address.",
-)  # fmt: skip
-@click.option(
-    "--admin", envvar=ADMIN, show_envvar=True, metavar="ADDRESS",
-    help=(
-        "Admin address, host:port or unix:/path, instead of the configuration's; for example"
-        " that of an instance."
-    ),
-)  # fmt: skip
+@running_proxy_options
 @click.option(
     "--every", "period_s", type=click.FloatRange(min=0.2, max=3600), default=1.0, show_default=True,
     metavar="SECONDS", help="How often to ask.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from casedesk_proxy.cli.serve import DEFAULT_FILE
+from casedesk_proxy.cli.options import DEFAULT_FILE
 from casedesk_proxy.cli.state_file import find_state_file, locate_state_file
 from casedesk_proxy.store.file import FILE_NAME
 

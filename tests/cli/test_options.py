@@ -1,0 +1,39 @@
+"""Shared options: their defaults, and the variables that stand in for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from casedesk_proxy.cli.options import DEFAULT_FILE, running_proxy_options
+from tests.fixtures.table import table
+
+
+@click.command()
+@running_proxy_options
+def show(file: Path, admin: str | None) -> None:
+    """Prints what it gets."""
+    click.echo(f"{file} {admin}")
+
+
+@table(
+    ("arguments", "environment", "got"),
+    [
+        ([], {}, f"{DEFAULT_FILE} None"),
+        (
+            ["--config", "a.yaml", "--admin", "h:1"],
+            {"CASEDESK_PROXY_CONFIG": "b.yaml"},
+            "a.yaml h:1",
+        ),
+        (
+            [],
+            {"CASEDESK_PROXY_CONFIG": "b.yaml", "CASEDESK_PROXY_ADMIN": "unix:/s"},
+            "b.yaml unix:/s",
+        ),
+    ],
+)
+def test_options_and_variables(arguments: list[str], environment: dict[str, str], got: str) -> None:
+    result = CliRunner().invoke(show, arguments, env=environment)
+    assert result.stdout == f"{got}\n"
