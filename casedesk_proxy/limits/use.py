@@ -70,7 +70,7 @@ class Use:
 
     def replace(self, past: PastUse) -> None:
         """Drop what was counted, and take over ``past``."""
-        self._entered, self.second = (self.asked, self.spent), None
+        self._entered, self.second, self.epoch = (self.asked, self.spent), None, None
         self._minute_requests = SlidingMinute(past.requests)
         self._minute_tokens = SlidingMinute(past.tokens)
         self._days, self._months = dict(past.days), dict(past.months)
@@ -121,7 +121,7 @@ class Use:
 
     def _leave_second(self) -> None:
         self._enter_counted()
-        self.second = None
+        self.second = self.epoch = None
 
     def _enter_counted(self) -> None:
         """Add to the windows what ``asked`` and ``spent`` have counted since the last call."""

@@ -91,6 +91,7 @@ class Limiter:
         if snapshot.time_zone != self._zone:
             # The earlier use is known by the days of another calendar.
             self._zone = snapshot.time_zone
+            self._meters.clear()
             self._book.calendar = Calendar(self._zone)
             self._second = Second.at(self.now())
             self.follower.begin_anew()
@@ -114,14 +115,20 @@ class Limiter:
             raise Unauthenticated(
                 f"the key expired on {since}; ask for a new one", code="key_expired"
             )
-        limits = admitted.counted
+        limits, surface = admitted.counted, admitted.facts.surface
+        meter = self._meters.get(id(limits))
+        if meter is not None and (calm := meter.calm.get(surface)) is not None:
+            notes = calm.begin(one)
+            if notes is not None:
+                request.notes = notes
+                return meter
         if not limits:
             return None
-        meter = self._meters.get(id(limits)) or self._make_meter(limits)
+        if meter is None:
+            meter = self._make_meter(limits)
         second = self._second
         if one.started >= second.until:
             second = self._begin_second()
-        surface = admitted.facts.surface
         notes = meter.begin(one, surface, second)
         if notes is None:
             notes = self._judge_and_warn(meter, surface, second)

@@ -34,13 +34,55 @@ class UnderWay(Protocol):
     started: float
 
 
+class Calm:
+    """How requests of one API begin in one second if only one scope has limits, as most, and none
+    is near. ``template``: the header lines after everything in them has been counted in this
+    second, with a placeholder for one of two numbers: requests (0), tokens (1), None: both.
+    ``produced``: what the running requests have produced, None if no limit counts that."""
+
+    __slots__ = (
+        "calm_asked", "calm_spent", "epoch", "full_asked", "full_spent", "produced", "running",
+        "shown", "template", "until", "use",
+    )  # fmt: skip
+
+    def __init__(
+        self, gauge: Gauge, scope: Scope, template: bytes, shown: int | None, until: float,
+        *, are_tokens: bool,
+    ) -> None:  # fmt: skip
+        self.use = gauge.use
+        self.epoch = gauge.epoch
+        self.until = until
+        self.running = scope.running
+        self.produced = scope.produced if are_tokens else None
+        self.calm_asked, self.calm_spent = gauge.calm_asked, gauge.calm_spent
+        self.full_asked, self.full_spent = gauge.full_asked, gauge.full_spent
+        self.template = template
+        self.shown = shown
+
+    def begin(self, one: UnderWay) -> bytes | None:
+        """As `Meter.begin`; also None if that second is over, or anything else was counted."""
+        use = self.use
+        if use.epoch is not self.epoch or one.started >= self.until:
+            return None
+        spent = use.spent
+        if (running := self.running) and self.produced is not None:
+            spent += self.produced(one.started)
+        if spent >= self.calm_spent or (asked := use.asked) >= self.calm_asked:
+            return None
+        use.asked = asked = asked + 1
+        running.add(one)
+        if (shown := self.shown) is None:
+            return self.template % (self.full_asked - asked, self.full_spent - spent)
+        return self.template % (self.full_spent - spent if shown else self.full_asked - asked)
+
+
 class Meter:
     """The limits of one key at one deployment: ``parts`` are the limits of each scope with what
     runs there, and whether they count tokens; ``counts`` what is used and what runs in each;
     ``caps`` are the limits on parallel requests; ``recheck`` raises LimitReached if a request that
-    has waited is over a limit now."""
+    has waited is over a limit now; ``calm``, by surface, may begin requests in fewer steps."""
 
-    __slots__ = ("_only", "_templates", "_used", "caps", "counts", "limits", "parts", "recheck")
+    __slots__ = ("_templates", "calm", "caps", "counts", "limits", "parts", "recheck")
 
     def __init__(
         self,
@@ -56,33 +98,11 @@ class Meter:
         )
         self.recheck = partial(recheck, self)
         self._templates: dict[tuple[object, ...], bytes] = {}
-        #: For requests that only have limits of the key, as most: by surface, the header lines
-        #: after everything in them has been counted in this second, with a placeholder for one of
-        #: two numbers: requests (0), tokens (1), None: both.
-        self._only = self.parts[0] if len(self.parts) == 1 else None
-        self._used: dict[str, tuple[bytes, int | None]] = {}
+        self.calm: dict[str, Calm] = {}
 
     def begin(self, one: UnderWay, surface: str, second: Second) -> bytes | None:
         """Count a request that begins in that ``second``; returns the header lines with what is
         left. None if a limit is reached, or one that only warns is passed: it is not counted."""
-        if self._only is not None:
-            gauge, scope, are_tokens = self._only
-            use = gauge.use
-            if (
-                use.second is second
-                and use.epoch is gauge.epoch
-                and (known := self._used.get(surface)) is not None
-            ):
-                asked, spent, running = use.asked, use.spent, scope.running
-                if are_tokens and running:
-                    spent += scope.produced(one.started)
-                if asked >= gauge.calm_asked or spent >= gauge.calm_spent:
-                    return None
-                use.asked = asked = asked + 1
-                running.add(one)
-                template, tells = known
-                left = gauge.full_asked - asked, gauge.full_spent - spent
-                return template % (left if tells is None else left[tells])
         if (notes := self._read_all(surface, second, one.started)) is not None:
             self.count(one)
         return notes
@@ -100,7 +120,7 @@ class Meter:
     def _read_anew(self, gauge: Gauge, second: Second) -> None:
         gauge.read(second)
         self._templates.clear()
-        self._used.clear()
+        self.calm.clear()
 
     def _read_all(self, surface: str, second: Second, steady: float) -> bytes | None:
         left_requests = left_tokens = math.inf
@@ -146,9 +166,13 @@ class Meter:
                 is_all_used = is_asked is not (requests is None) and is_spent is not (
                     tokens is None
                 )
-                if is_all_used and (requests or tokens):
+                if is_all_used and len(self.parts) == 1 and (requests or tokens):
                     both = requests is not None and tokens is not None
-                    self._used[surface] = template, None if both else int(requests is None)
+                    shown, ((gauge, scope, are_tokens),) = int(requests is None), self.parts
+                    self.calm[surface] = Calm(
+                        gauge, scope, template, None if both else shown, second.until,
+                        are_tokens=are_tokens,
+                    )  # fmt: skip
         return template
 
 

@@ -6,6 +6,8 @@ from datetime import UTC
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from casedesk_proxy.limits.gauge import Gauge
 from casedesk_proxy.limits.use import Use
@@ -14,6 +16,7 @@ from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.server.metering import Meter, Scope
 from casedesk_proxy.terms import Limit, UseRules
+from tests.fixtures.effort import examples
 from tests.fixtures.table import table
 
 CAPPED = UseRules("key", "alice", (), 2)
@@ -213,3 +216,80 @@ def test_what_runs_counts_too() -> None:
     now = Moment(100.5, NEW_YEAR, Calendar(UTC).today(NEW_YEAR))
     lines = read(meter, "openai", Second.at(now))
     assert b"remaining-tokens: 60\r\n" in (lines or b"")
+
+
+def calmly(meter: Meter, one: Producing, second: Second) -> bytes | None:
+    """As the limiter begins a request."""
+    calm = meter.calm.get("openai")
+    lines = None if calm is None else calm.begin(one)
+    return meter.begin(one, "openai", second) if lines is None else lines
+
+
+def test_a_calm_second_ends_with_its_time_and_with_anything_else_that_counts() -> None:
+    use, scope = Use(), Scope("key", "alice")
+    meter = Meter((KEY,), [(KEY, scope, use)], lambda _: None)
+    now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
+    second, first = Second.at(now), Producing(2)
+    first.started = 100.5
+    assert meter.begin(first, "openai", second) is not None
+    assert meter.calm == {}, "it does not say when requests reset, as none was counted before"
+    use.spent += 1
+    one, late = Producing(1), Producing(None)
+    one.started, late.started = 100.75, 101.0
+    assert meter.begin(one, "openai", second) is not None
+    calm = meter.calm["openai"]
+    assert calm.begin(late) is None
+    assert (use.asked, scope.running) == (2, {first, one})
+    late.started = 100.9
+    lines = calm.begin(late)
+    assert b"remaining-requests: 7\r\n" in (lines or b"")
+    assert b"remaining-tokens: 96\r\n" in (lines or b"")
+    assert (use.asked, scope.running) == (3, {first, one, late})
+    use.spent += 97
+    assert calm.begin(late) is None, "what runs has produced the rest"
+    use.spent -= 97
+    use.add_recent(100.9, 0)
+    assert calm.begin(late) is None
+    use.enter(second)
+    assert calm.begin(late) is None
+
+
+@given(
+    bounds=st.sampled_from([KEY.bounds, KEY.bounds[:1], KEY.bounds[1:], ()]),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["ask", "spend", "other", "wait"]), st.integers(1, 20)),
+        max_size=30,
+    ),
+)
+@examples(200)
+def test_who_begins_calmly_begins_as_all_do(
+    bounds: tuple[tuple[Limit, int | None, int | None], ...], steps: list[tuple[str, int]]
+) -> None:
+    rules, steady = UseRules("key", "alice", bounds, 9), 100.25
+    uses = Use(), Use()
+    meters = [Meter((rules,), [(rules, Scope("key", "a"), use)], lambda _: None) for use in uses]
+
+    def moment() -> Moment:
+        wall = NEW_YEAR + steady
+        return Moment(steady, wall, Calendar(UTC).today(wall))
+
+    second = Second.at(moment())
+    for what, amount in steps:
+        if what == "wait":
+            steady += amount * 0.25
+        if steady >= second.until:
+            second = Second.at(moment())
+        for use in uses:
+            if what == "spend":
+                if use.second is not second:
+                    use.enter(second)
+                use.spent += amount
+            elif what == "other":
+                use.add_recent(steady, amount)
+                use.add_past(moment().today, amount)
+        if what == "ask":
+            one = Producing(None)
+            one.started = steady
+            lines = calmly(meters[0], one, second), meters[1].begin(one, "openai", second)
+            assert lines[0] == lines[1]
+        assert [use.asked for use in uses] == [uses[0].asked] * 2
