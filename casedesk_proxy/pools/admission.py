@@ -226,10 +226,11 @@ class Admission:
         """The limit on parallel requests that prevents a slot."""
         elsewhere = self.running_elsewhere
         for cap in ticket.caps:
-            taken = cap.seats.taken
+            seats = cap.seats
+            taken = seats.taken
             if elsewhere:
                 taken += elsewhere.get(cap.which, 0)
-            if taken >= cap.most:
+            if taken >= seats.most:
                 return cap
         return None
 

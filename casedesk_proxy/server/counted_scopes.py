@@ -10,6 +10,7 @@ from itertools import islice
 from casedesk_proxy.limits.book import Book
 from casedesk_proxy.limits.past import ScopeName
 from casedesk_proxy.limits.use import Use
+from casedesk_proxy.pools.caps import Seats
 from casedesk_proxy.server.metering import Scope
 from casedesk_proxy.terms import UseRules
 
@@ -27,7 +28,8 @@ class CountedScopes:
 
     Exchanges that began up to ``loose_until``, by the loop's clock, may count where their meter
     does not: something is counted since that has no limit, or got one later. ``changed`` is called
-    if meters may count for something that is not counted any more.
+    if meters may count for something that is not counted any more, ``widened`` if more requests may
+    run at once.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class CountedScopes:
         book: Book,
         begin_anew: Callable[[], None],
         changed: Callable[[], None],
+        widened: Callable[[], None],
         *,
         has_ledger: bool,
     ) -> None:
@@ -43,6 +46,7 @@ class CountedScopes:
         self._book = book
         self._begin_anew = begin_anew
         self._changed = changed
+        self._widened = widened
         self._has_ledger = has_ledger
         self.by_name: dict[ScopeName, Scope] = {}
         self.loose_until = -math.inf
@@ -95,23 +99,30 @@ class CountedScopes:
         count = 0
         for rules in some:
             self._limited.add((rules.kind, rules.name))
-            self.find(rules)
+            scope, _ = self.find(rules)
+            self._set_most(scope.seats, math.inf if rules.parallel is None else rules.parallel)
             count += 1
         return count
+
+    def _set_most(self, seats: Seats, most: float) -> None:
+        """Requests that wait for a seat began to do so with another limit, perhaps."""
+        before, seats.most = seats.most, most
+        if before < most:
+            self._widened()
 
     def _close_others(self) -> None:
         """Do not count any longer what has no limit any more: the ledger has its use, should it get
         one again. Without a ledger it is counted on."""
         others = self._book.scopes - self._limited
         self.loose_until = self._loop.time()
-        if others and not self._has_ledger:
-            self.loose_until = math.inf
-            return
-        for which in others:
-            self._book.close(*which)
         for which in self.by_name.keys() - self._limited:
             scope = self.by_name[which]
-            if not (scope.running or scope.seats.taken):
+            self._set_most(scope.seats, math.inf)
+            if self._has_ledger and not (scope.running or scope.seats.taken):
                 del self.by_name[which]
-        if others:
+        if others and not self._has_ledger:
+            self.loose_until = math.inf
+        elif others:
+            for which in others:
+                self._book.close(*which)
             self._changed()

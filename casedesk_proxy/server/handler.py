@@ -68,7 +68,9 @@ class Handler:
         self._serving = serving
         self._sessions = sessions
         self._admissions = AdmissionCache()
-        self.limiter = Limiter(loop, serving, past)
+        self.limiter = Limiter(
+            loop, serving, past, serve_waiting=upstream.dispatcher.slots.serve_waiting
+        )
         self._counted = self.limiter.scopes
         self._own = OwnReplies(loop, serving, waits, self.limiter.count_refusal)
         self._catalogue = Catalogue(loop, metadata, self.limiter, waits)

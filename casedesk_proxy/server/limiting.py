@@ -52,8 +52,8 @@ _MAX_METERS = 10_000
 class Limiter:
     """Call ``admit`` for each request with limits, ``end`` for each that was admitted, and
     ``end_loose`` for each other that began before ``scopes.loose_until``. ``past``: the ledger;
-    None: earlier use and others' use are not known. ``refused`` and ``warned`` count by kind, name
-    and limit."""
+    None: earlier use and others' use are not known. ``serve_waiting`` is called if requests that
+    wait for slots may get one. ``refused`` and ``warned`` count by kind, name and limit."""
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Limiter:
         current: Current,
         past: PastReader | None = None,
         *,
+        serve_waiting: Callable[[], None] = lambda: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._loop = loop
@@ -75,7 +76,7 @@ class Limiter:
         self._is_entered = past is not None
         self.scopes = CountedScopes(
             loop, self._book, lambda: self.follower.begin_anew(), self._meters.clear,
-            has_ledger=self._is_entered,
+            serve_waiting, has_ledger=self._is_entered,
         )  # fmt: skip
         self.follower = Follower(self._book, past, self.now, self.scopes.list_begun)
         self.refused: Counter[tuple[str, str, str]] = Counter()

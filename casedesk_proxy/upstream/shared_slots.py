@@ -194,7 +194,7 @@ class SharedSlots:
         for cap in caps:
             which, taken = cap.which, cap.seats.taken
             elsewhere = running_elsewhere[which] = self._publish(" ".join(which), taken)
-            if elsewhere and taken + elsewhere > cap.most:
+            if elsewhere and taken + elsewhere > cap.seats.most:
                 found = False
         return found
 

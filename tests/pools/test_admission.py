@@ -283,6 +283,17 @@ def test_beyond_its_parallel_requests_a_key_is_refused_though_slots_are_free() -
     assert third.slot is not None
 
 
+def test_one_that_waits_for_a_seat_gets_one_that_is_added() -> None:
+    admission, seats = one_slot("x", "y", "z"), Seats()
+    first, second, third = (capped("a", 1, waits=True, seats=seats) for _ in range(3))
+    for one in (first, second, third):
+        admission.enqueue(one, 0.0, 10)
+    assert admission.serve_waiting(1.0) == []
+    seats.most = 2
+    assert admission.serve_waiting(2.0) == [second]
+    assert (second.slot is not None, third.slot) == (True, None)
+
+
 def test_what_runs_at_other_instances_counts_for_its_parallel_requests() -> None:
     admission = one_slot("x", "y")
     admission.running_elsewhere["key", "a"] = 1

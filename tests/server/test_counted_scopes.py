@@ -140,6 +140,27 @@ async def test_a_limit_that_goes_leaves_nothing_behind(tmp_path: Path) -> None:
         assert (await here.used())["deployment"] == here.spent
 
 
+@pytest.mark.parametrize("later", [{"parallel": 5}, {"requests_per_minute": 99}, {}])
+async def test_requests_that_wait_run_with_the_limit_that_is_now(
+    tmp_path: Path, later: Mapping[str, Any]
+) -> None:
+    """Otherwise those that come later would always be before them."""
+    async with scene(tmp_path, {"parallel": 1}) as here, here.streaming():
+        waiting = [asyncio.ensure_future(here.alice.chat()) for _ in range(3)]
+        admission = here.proxy.gateway.dispatcher.slots.admission
+        while admission.waiting("desk") < 3:
+            await asyncio.sleep(0.001)
+        here.limit(desk={"parallel": 3})
+        assert admission.waiting("desk") == 0
+        here.limit({"parallel": 1})
+        more = asyncio.ensure_future(here.alice.chat())
+        while not admission.waiting("desk"):
+            await asyncio.sleep(0.001)
+        here.limit(later)
+        assert admission.waiting("desk") == 0
+        assert [(await one)[0] for one in (*waiting, more)] == [200] * 4
+
+
 async def test_a_key_without_limits_sees_all_that_it_used(tmp_path: Path) -> None:
     async with scene(tmp_path) as here:
         for desk in ({}, MUCH):

@@ -67,7 +67,7 @@ def test_a_meter_knows_the_limits_on_parallel_requests() -> None:
     scopes = [(one, Scope(one.kind, one.name), Use()) for one in (CAPPED, BOUNDED)]
     meter = Meter((CAPPED, BOUNDED), scopes, asked.append)
     (cap,) = meter.caps
-    assert (cap.rules, cap.most, cap.seats) == (CAPPED, 2, scopes[0][1].seats)
+    assert (cap.rules, cap.seats.most, cap.seats) == (CAPPED, 2, scopes[0][1].seats)
     meter.recheck()
     assert asked == [meter]
 
