@@ -17,7 +17,7 @@ _MAX_SPANS = 100_000
 
 class OwnRows:
     """``note`` is for the thread that writes, in a transaction, and ``end`` for its end. The
-    thread that reads locks the latter out (`WaitingRows.committing`); nothing is remembered before
+    thread that reads locks the latter out (`Commits.committing`); nothing is remembered before
     its first call of ``follow``."""
 
     def __init__(self, max_spans: int = _MAX_SPANS) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Container, Iterable
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
 from casedesk_proxy.ledger.hours import rows_within
 from casedesk_proxy.ledger.own_rows import OwnRows
-from casedesk_proxy.ledger.rows import LedgerRows, as_spent, read_ahead
+from casedesk_proxy.ledger.packed import PackedRows
+from casedesk_proxy.ledger.rows import list_spent
 from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.file import open_reader
-from casedesk_proxy.store.waiting import WaitingRows
-from casedesk_proxy.store.writer import Entry
+from casedesk_proxy.store.waiting import Bell, Commits
 from casedesk_proxy.terms import Usage
 
 __all__ = ["LedgerReader"]
@@ -53,14 +53,17 @@ _DAY_SUMS = """
 
 class LedgerReader:
     """Reads while others write. It blocks, so call it in a thread, one call at a time; except
-    `hold`, `release` and `list_ended`. ``queue``: the rows that this process adds; ``own`` notes
-    which rows those become."""
+    `hold`, `release` and `list_ended`. ``queue``: the rows that this process adds, by
+    ``commits``; ``own`` notes which rows those become."""
 
-    def __init__(self, path: Path, queue: WaitingRows | None = None) -> None:
+    def __init__(
+        self, path: Path, queue: PackedRows | None = None, commits: Commits | None = None
+    ) -> None:
         self._path = path
-        self._queue = WaitingRows() if queue is None else queue
+        self._queue = PackedRows(Bell()) if queue is None else queue
+        self._commits = commits or Commits()
         self.own = OwnRows()
-        self._queue.ended = self.own.end
+        self._commits.ended = self.own.end
         #: The newest id that was read, by table.
         self._last = dict.fromkeys(_TABLES, 0)
 
@@ -74,8 +77,8 @@ class LedgerReader:
     def list_ended(self, place: int) -> tuple[int, list[Spent]]:
         """What this process has added since that place of a `Past`, and the next place; while it is
         held."""
-        place, items = self._queue.list_since(place)
-        return place, _list_spent(items)
+        place, batch = self._queue.list_since(place)
+        return place, list_spent(batch)
 
     def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past:
         """Of this month, by ``calendar``, with the rows that wait for the file. Raises StoreError
@@ -87,9 +90,10 @@ class LedgerReader:
         spans = [(":start", day.start, day.end) for day in days]
         spans.append((_STEP, days[-1].end, math.inf))
         with open_reader(self._path) as connection:
-            with self._queue.committing:
+            with self._commits.committing:
                 last = _begin(connection)
-                past.place, waiting = self._queue.list_waiting()
+                past.place, batch = self._queue.list_waiting()
+                waiting = list_spent(batch)
                 self.own.follow()
             past.add_sums(map(_sum, connection.execute(_DAY_SUMS, {"since": since})))
             recent = {**last, "start": now.wall - _RECENT_S, "end": math.inf}
@@ -100,7 +104,7 @@ class LedgerReader:
                     past.add_sums(map(_sum, connection.execute(sums, bounds)))
                 newest = _ROWS.format(rows=f"{rows} AND id <= :{table}")
                 past.add_recent(map(_spent, connection.execute(newest, recent)))
-        past.add(_list_spent(waiting))
+        past.add(waiting)
         self._note_read(last)
         return past
 
@@ -108,7 +112,7 @@ class LedgerReader:
         """What others have added since the last call. Raises StoreError and sqlite3.Error."""
         found: list[Spent] = []
         with open_reader(self._path) as connection:
-            with self._queue.committing:
+            with self._commits.committing:
                 last = _begin(connection)
                 self.own.follow()
                 others = self.own.list_others(self._last["exchanges"], last["exchanges"])
@@ -122,7 +126,7 @@ class LedgerReader:
 
     def _note_read(self, last: dict[str, int]) -> None:
         self._last = last
-        with self._queue.committing:
+        with self._commits.committing:
             self.own.forget(last["exchanges"])
 
 
@@ -130,11 +134,6 @@ def _begin(connection: sqlite3.Connection) -> dict[str, int]:
     """Begin to read the file as it is now; returns the newest ids."""
     connection.execute("BEGIN")
     return {table: _find_last(connection, table) for table in _TABLES}
-
-
-def _list_spent(items: Iterable[tuple[Entry, Any]]) -> list[Spent]:
-    ahead = read_ahead()
-    return [as_spent(item, ahead) for entry, item in items if isinstance(entry, LedgerRows)]
 
 
 def _find_last(connection: sqlite3.Connection, table: str) -> int:

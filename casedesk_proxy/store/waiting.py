@@ -1,74 +1,122 @@
-"""Rows that wait for the state file, and which of them it has.
-
-Code that reads the file can learn exactly which of this process's rows it will not find there.
-"""
+"""What waits for the state file, and how its writer learns of it."""
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
-from itertools import islice
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import groupby, islice
+from operator import itemgetter
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol
 
-__all__ = ["WaitingRows"]
+__all__ = ["Batch", "Bell", "Commits", "Entry", "Waiting", "WaitingItems", "enter_items"]
+
+_entry_of = itemgetter(0)
 
 
-class WaitingRows:
-    """``items`` are handed over at their end, by one thread, and leave at their beginning, in the
-    writer's thread, while ``committing`` is locked: code that has locked it sees each row either in
-    the file or among those that wait. ``ended`` is called in that thread after each transaction:
-    with True while ``committing`` is still locked, with False if the transaction was undone."""
+class Entry(Protocol):
+    """Rows of one kind."""
 
-    __slots__ = ("_done", "_is_held", "committing", "ended", "items")
+    def enter(self, connection: sqlite3.Connection, items: Any) -> None:
+        """Write what was handed over into the file, within a transaction: in the writer's
+        thread."""
 
-    def __init__(self) -> None:
-        self.items: deque[Any] = deque()
-        self.committing = threading.Lock()
-        self.ended: Callable[[bool], None] = _ignore
-        #: So many of the first are in the file, and only stay because they are held.
-        self._done = 0
-        self._is_held = False
 
-    def __len__(self) -> int:
-        """How many wait."""
-        return len(self.items) - self._done
+class Batch(Protocol):
+    """Some of what waits, in the form in which it is entered."""
 
-    def hold(self) -> None:
-        """From now on rows stay after they have been written, until `release`. Call both in the
-        thread that hands rows over."""
-        self._is_held = True
+    def __len__(self) -> int: ...
 
-    def release(self) -> None:
-        self._is_held = False
+    def __getitem__(self, places: slice, /) -> Batch: ...
 
-    def list_waiting(self) -> tuple[int, list[Any]]:
-        """A place for `list_since`, which is valid while rows are held; and the rows that are not
-        in the file. Call it with ``committing`` locked."""
-        items = list(self.items)
-        return len(items), items[self._done :]
 
-    def list_since(self, place: int) -> tuple[int, list[Any]]:
-        """The next place, and what was handed over since that one, whether it was written or not.
-        Call it in the thread that hands rows over."""
-        items = list(islice(self.items, place, None))
-        return place + len(items), items
+class Waiting(Protocol):
+    """Rows that one thread hands over and the writer's takes, in their order. ``overflown`` counts
+    those that found no room."""
 
-    def list_next(self, most: int) -> list[Any]:
-        return list(islice(self.items, self._done, self._done + most))
+    overflown: int
+
+    def __len__(self) -> int: ...
+
+    def list_next(self, most: int) -> Batch:
+        """So many of the first, or all."""
 
     def let_go(self, count: int) -> None:
-        """The first of those that wait are in the file, or can never be."""
-        if self._is_held:
-            self._done += count
-            return
-        pop = self.items.popleft
-        while self._done:
-            # In this order: another thread that counts those that wait never gets less than none.
-            self._done -= 1
-            pop()
+        """The first of them are in the file, or can never be. Called while `Commits.committing` is
+        locked."""
+
+
+class Bell:
+    """Wakes the writer's thread. ``is_rung``: it knows that rows are handed over, so that it need
+    not be rung for further ones."""
+
+    __slots__ = ("_calls", "is_rung")
+
+    def __init__(self) -> None:
+        self.is_rung = False
+        self._calls: SimpleQueue[None] = SimpleQueue()
+
+    def ring(self) -> None:
+        """Rows were handed over."""
+        self.is_rung = True
+        self._calls.put(None)
+
+    def call(self) -> None:
+        """There is something to do at once."""
+        self._calls.put(None)
+
+    def wait(self, timeout_s: float | None) -> None:
+        """Until there is a call, or for so many seconds."""
+        with contextlib.suppress(Empty):
+            self._calls.get(timeout=timeout_s)
+
+
+class Commits:
+    """Rows leave what waits for the file while ``committing`` is locked: code that has locked it
+    sees each row either in the file or among those that wait. ``ended`` is called in the writer's
+    thread after each transaction: with True while ``committing`` is still locked, with False if the
+    transaction was undone."""
+
+    __slots__ = ("committing", "ended")
+
+    def __init__(self) -> None:
+        self.committing = threading.Lock()
+        self.ended: Callable[[bool], None] = _ignore
+
+
+class WaitingItems:
+    """Items of any kind, each with its entry."""
+
+    __slots__ = ("_items", "_max_items", "overflown")
+
+    def __init__(self, max_items: int) -> None:
+        self.overflown = 0
+        self._items: deque[tuple[Entry, Any]] = deque()
+        self._max_items = max_items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def add(self, entry: Entry, item: Any) -> None:
+        if len(self._items) >= self._max_items:
+            self.overflown += 1
+        else:
+            self._items.append((entry, item))
+
+    def list_next(self, most: int) -> list[tuple[Entry, Any]]:
+        return list(islice(self._items, most))
+
+    def let_go(self, count: int) -> None:
         for _ in range(count):
-            pop()
+            self._items.popleft()
+
+
+def enter_items(connection: sqlite3.Connection, batch: Sequence[tuple[Entry, Any]]) -> None:
+    for entry, group in groupby(batch, key=_entry_of):
+        entry.enter(connection, [item for _, item in group])
 
 
 def _ignore(is_done: bool) -> None:

@@ -15,18 +15,23 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from casedesk_proxy.store.file import explain, open_writer
 from casedesk_proxy.store.schema import StoreError
-from casedesk_proxy.store.waiting import WaitingRows
+from casedesk_proxy.store.waiting import (
+    Batch,
+    Bell,
+    Commits,
+    Entry,
+    Waiting,
+    WaitingItems,
+    enter_items,
+)
 from casedesk_proxy.terms import record
 
-__all__ = ["Entry", "Insert", "StoreWriter"]
+__all__ = ["Insert", "StoreWriter"]
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +50,6 @@ _MAX_BATCH_ROWS = 2_000
 _FILE_FAULTS = (sqlite3.DatabaseError, OSError, StoreError)
 _ROW_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.ProgrammingError)
 
-_entry_of = itemgetter(0)
-
-
-class Entry(Protocol):
-    """Rows of one kind."""
-
-    def enter(self, connection: sqlite3.Connection, items: Sequence[Any]) -> None:
-        """Write what was handed over into the file, within a transaction: in the writer's
-        thread."""
-
 
 @record
 class Insert:
@@ -68,10 +63,18 @@ class Insert:
         connection.executemany(self.statement, [self.row(item) for item in items])
 
 
+@record
+class _Source:
+    """Rows that wait, and what enters a batch of them."""
+
+    rows: Waiting
+    enter: Callable[[sqlite3.Connection, Any], None]
+
+
 class StoreWriter:
     """``fault``: why the file cannot be written now; empty while it can. ``failures`` counts the
-    batches that could not be written at once, ``written`` the rows that were; ``queue`` has, each
-    with its entry, the others, and ``waiting`` says how many these are."""
+    batches that could not be written at once, ``written`` the rows that were; ``waiting`` says how
+    many were not yet. ``bell`` is to be rung by those who have `join`ed."""
 
     def __init__(
         self,
@@ -89,12 +92,12 @@ class StoreWriter:
         self._retry_s = retry_s
         self._max_waiting_rows = max_waiting_rows
         self._open_file = open_file
-        self._overflown = self._refused = 0
-        self.queue = WaitingRows()
-        self._items = self.queue.items
+        self._refused = 0
+        self.bell, self.commits = Bell(), Commits()
+        self._items = WaitingItems(max_waiting_rows)
+        self._sources: tuple[_Source, ...] = (_Source(self._items, enter_items),)
         self._jobs: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._is_called = self._is_closing = False
+        self._is_closing = False
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] = (0, 0)
         self._lost_before = 0
@@ -115,23 +118,23 @@ class StoreWriter:
 
     @property
     def waiting(self) -> int:
-        return len(self.queue)
+        return sum(len(source.rows) for source in self._sources)
 
     @property
     def dropped(self) -> int:
         """Rows that were lost: too many waited, or they violated a table's rules."""
-        return self._overflown + self._refused
+        return self._refused + sum(source.rows.overflown for source in self._sources)
 
     def write(self, entry: Entry, item: Any) -> None:
         """Hand over a row: written within 0.2 s, after those handed over before. Never waits and
         never raises. Call from one thread at a time."""
-        if len(self._items) >= self._max_waiting_rows and self.waiting >= self._max_waiting_rows:
-            self._overflown += 1
-            return
-        self._items.append((entry, item))
-        if not self._is_called:
-            self._is_called = True
-            self._bell.put(None)
+        self._items.add(entry, item)
+        if not self.bell.is_rung:
+            self.bell.ring()
+
+    def join(self, rows: Waiting, entry: Entry) -> None:
+        """Write what will wait in ``rows``, too: before what `write` gets."""
+        self._sources = (_Source(rows, entry.enter), *self._sources)
 
     def perform(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Perform ``work`` in a transaction of its own, after all rows that were handed over
@@ -143,13 +146,13 @@ class StoreWriter:
             future.set_exception(StoreError("the proxy is stopping"))
             return future
         self._jobs.append((work, future))
-        self._bell.put(None)
+        self.bell.call()
         return future
 
     def close(self, within_s: float) -> None:
         """Write what waits, for so many seconds at most, and close the file."""
         self._is_closing = True
-        self._bell.put(None)
+        self.bell.call()
         if self._thread.is_alive():
             self._thread.join(within_s)
         if lost := self.waiting:
@@ -159,15 +162,13 @@ class StoreWriter:
 
     def _run(self) -> None:
         while not self._is_closing or (self.waiting and not self.fault) or self._jobs:
-            if not self._is_called:
-                with contextlib.suppress(Empty):
-                    self._bell.get(timeout=self._retry_s if self.fault and self.waiting else None)
+            if not self.bell.is_rung:
+                self.bell.wait(self._retry_s if self.fault and self.waiting else None)
             if not self._jobs and not self._is_closing:
                 # Rows that keep coming wake it only for jobs and the end.
-                with contextlib.suppress(Empty):
-                    self._bell.get(timeout=self._gather_s)
+                self.bell.wait(self._gather_s)
             if not self.waiting or self.fault:
-                self._is_called = False
+                self.bell.is_rung = False
             self._write_waiting()
             self._do_jobs()
         self._close_file()
@@ -175,38 +176,35 @@ class StoreWriter:
     def _write_waiting(self) -> bool:
         """Write what waits now; whether that succeeded. Rows that arrive meanwhile wait for others
         again: otherwise a busy server would make one small transaction after another."""
-        due = self.waiting
-        while due > 0:
-            batch = self.queue.list_next(min(_MAX_BATCH_ROWS, due))
-            due -= len(batch)
-            try:
-                self._write(batch)
-            except Exception as error:
-                self._note_fault(error)
-                return False
-            self._note_success()
+        for source in self._sources:
+            due = len(source.rows)
+            while due > 0:
+                batch = source.rows.list_next(min(_MAX_BATCH_ROWS, due))
+                due -= len(batch)
+                try:
+                    self._write(source, batch)
+                except Exception as error:
+                    self._note_fault(error)
+                    return False
+                self._note_success()
         return True
 
-    def _write(self, batch: Sequence[tuple[Entry, Any]]) -> None:
+    def _write(self, source: _Source, batch: Batch) -> None:
         """Rows that the file refuses are lost. Raises the faults of the file."""
 
-        def insert(connection: sqlite3.Connection) -> None:
-            for entry, group in groupby(batch, key=_entry_of):
-                entry.enter(connection, [item for _, item in group])
-
         try:
-            self._transact(insert, len(batch))
+            self._transact(lambda file: source.enter(file, batch), source.rows, len(batch))
             self.written += len(batch)
         except Exception as error:
             if _is_file_fault(error):
                 raise
             if len(batch) > 1:
-                for one in batch:
-                    self._write([one])
+                for place in range(len(batch)):
+                    self._write(source, batch[place : place + 1])
             else:
                 self._refused += 1
-                with self.queue.committing:
-                    self.queue.let_go(1)
+                with self.commits.committing:
+                    source.rows.let_go(1)
                 log.exception("a row could not be written to %s", self.path)
 
     def _do_jobs(self) -> None:
@@ -218,7 +216,7 @@ class StoreWriter:
                 future.set_exception(StoreError(self.fault))
                 continue
             try:
-                future.set_result(self._transact(work))
+                future.set_result(self._transact(work, self._items, 0))
                 self._note_success()
             except Exception as error:
                 if _is_file_fault(error):
@@ -226,21 +224,21 @@ class StoreWriter:
                     error = StoreError(explain(error))
                 future.set_exception(error)
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T], rows: int = 0) -> T:
-        """``rows``: so many of those that wait are then written."""
+    def _transact(self, work: Callable[[sqlite3.Connection], T], rows: Waiting, count: int) -> T:
+        """So many of ``rows`` are then written."""
         connection = self._usable()
         connection.execute("BEGIN IMMEDIATE")
         try:
             result = work(connection)
-            with self.queue.committing:
+            with self.commits.committing:
                 connection.execute("COMMIT")
-                self.queue.let_go(rows)
-                self.queue.ended(True)
+                rows.let_go(count)
+                self.commits.ended(True)
         except BaseException:
             if connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
-            self.queue.ended(False)
+            self.commits.ended(False)
             raise
         return result
 

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy.ledger.hours import enter_hours
+from casedesk_proxy.ledger.packed import PackedBatch, PackedRows
 from casedesk_proxy.ledger.rows import COLUMNS
+from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.schema import migrate
+from casedesk_proxy.store.waiting import Bell
 
 _ROW: dict[str, Any] = {
     **dict.fromkeys(COLUMNS, ""),
@@ -22,6 +25,13 @@ _ROW: dict[str, Any] = {
 def at(text: str) -> float:
     """``2026-01-02 03:04`` in UTC, as seconds since 1970."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+def pack(*records: ExchangeRecord) -> PackedBatch:
+    rows = PackedRows(Bell())
+    for one in records:
+        rows.add(one)
+    return rows.list_next(len(rows))
 
 
 @contextmanager

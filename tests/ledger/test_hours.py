@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from casedesk_proxy.ledger.hours import cover, enter_hours, rows_within
 from casedesk_proxy.ledger.query import Query, read_usage
 from casedesk_proxy.ledger.retention import prune
-from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows, as_item
+from casedesk_proxy.ledger.rows import COLUMNS, LedgerRows
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.schema import MIGRATIONS, migrate
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table
-from tests.ledger.book import book, enter
+from tests.ledger.book import book, enter, pack
 
 ONE = ExchangeRecord("r", 0.0)
 NOON = 1_798_804_800.0
@@ -32,7 +32,7 @@ def found(connection: sqlite3.Connection, since: float, until: float) -> list[fl
 
 
 def enter_rows(rows: LedgerRows, connection: sqlite3.Connection, *ends: float) -> None:
-    rows.enter(connection, [as_item(replace(ONE, ended=end)) for end in ends])
+    rows.enter(connection, pack(*(replace(ONE, ended=end) for end in ends)))
 
 
 def enter_as_before(connection: sqlite3.Connection, ended: float) -> None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.ledger.past import LedgerReader
-from casedesk_proxy.ledger.rows import LedgerRows, as_item
+from casedesk_proxy.ledger.rows import LedgerRows
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.store.file import open_writer
 from tests.fixtures.effort import examples
+from tests.ledger.book import pack
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def enter(file: sqlite3.Connection, own: OwnRows | None, *keys: str) -> None:
 
 def add(file: sqlite3.Connection, own: OwnRows | None, *keys: str) -> None:
     records = [ExchangeRecord("r", 1.0, key=one, ended=2.0) for one in keys]
-    LedgerRows(own).enter(file, list(map(as_item, records)))
+    LedgerRows(own).enter(file, pack(*records))
 
 
 def read(reader: LedgerReader) -> list[str]:

@@ -7,15 +7,15 @@ from contextlib import closing
 from datetime import UTC, date
 from pathlib import Path
 from random import Random
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.ledger.packed import PackedRows
 from casedesk_proxy.ledger.past import LedgerReader
-from casedesk_proxy.ledger.rows import LedgerRows, as_item
+from casedesk_proxy.ledger.rows import LedgerRows
 from casedesk_proxy.limits.book import Book
 from casedesk_proxy.limits.past import Past
 from casedesk_proxy.limits.windows import Calendar, Moment
@@ -25,6 +25,7 @@ from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import Insert, StoreWriter
 from casedesk_proxy.terms import Limit, Usage
 from tests.fixtures.effort import examples
+from tests.ledger.book import pack
 
 #: Noon on the first of January 2027.
 NOW = 1_798_804_800.0
@@ -43,7 +44,7 @@ def enter(file: Path, request: str, ended: float, usage: Usage, surface: str = "
         request, 10.0, surface=surface, key="alice", deployment="desk", node="n", ended=12.0,
         usage=usage,
     )  # fmt: skip
-    LedgerRows(read_ahead=lambda: ended - one.ended).enter(connection, [as_item(one)])
+    LedgerRows(read_ahead=lambda: ended - one.ended).enter(connection, pack(one))
     connection.close()
 
 
@@ -119,23 +120,27 @@ def test_a_file_that_is_not_there_is_an_error(file: Path) -> None:
         LedgerReader(file).read_new()
 
 
-def item(number: int, key: str = "alice") -> tuple[Any, ...]:
+def record(number: int, key: str = "alice") -> ExchangeRecord:
     ended = time.monotonic()
     usage = Usage(number, 0)
-    return as_item(
-        ExchangeRecord(
-            "the same", ended - 0.01, key=key, deployment="desk", node="n", ended=ended, usage=usage
-        )
+    return ExchangeRecord(
+        "the same", ended - 0.01, key=key, deployment="desk", node="n", ended=ended, usage=usage
     )
+
+
+def join(writer: StoreWriter) -> tuple[PackedRows, LedgerReader]:
+    rows = PackedRows(writer.bell)
+    reader = LedgerReader(writer.path, rows, writer.commits)
+    writer.join(rows, LedgerRows(reader.own))
+    return rows, reader
 
 
 def test_what_waits_for_the_file_is_in_the_past_and_then_an_own_row(file: Path) -> None:
     writer = StoreWriter(file)
-    reader = LedgerReader(file, writer.queue)
-    entry, other = LedgerRows(reader.own), Insert("INSERT INTO facts VALUES (?, 'x')", lambda n: n)
-    writer.write(entry, item(1))
-    writer.write(other, ("a",))
-    writer.write(entry, item(2))
+    rows, reader = join(writer)
+    rows.add(record(1))
+    writer.write(Insert("INSERT INTO facts VALUES (?, 'x')", lambda n: n), ("a",))
+    rows.add(record(2))
     open_writer(file).close()
     calendar, wall = Calendar(UTC), time.time()
     reader.hold()
@@ -143,9 +148,9 @@ def test_what_waits_for_the_file_is_in_the_past_and_then_an_own_row(file: Path) 
     for use in past.uses.values():
         assert list(use.days.values()) == [3]
         assert sum(use.requests.values()) == 2
-    writer.write(entry, item(4, "bob"))
+    rows.add(record(4, "bob"))
     place, (later,) = reader.list_ended(past.place)
-    assert (place, later.key, later.tokens, later.asked) == (4, "bob", 4, True)
+    assert (place, later.key, later.tokens, later.asked) == (3, "bob", 4, True)
     reader.release()
     writer.start()
     writer.close(20)
@@ -160,8 +165,7 @@ def test_whenever_the_ledger_is_read_each_exchange_counts_once(
     """With two processes that write, of which one reads, and starts again at any moment."""
     random, folder = Random(seed), tmp_path_factory.mktemp("ledger")
     own, other = (StoreWriter(folder / "state.db", gather_s=0.0005) for _ in range(2))
-    reader = LedgerReader(own.path, own.queue)
-    entries = LedgerRows(reader.own), LedgerRows()
+    (rows, reader), (others, _) = join(own), join(other)
     calendar, wall = Calendar(UTC), time.time()
     now = Moment(time.monotonic(), wall, calendar.today(wall))
     book, stop = Book(calendar), threading.Event()
@@ -169,7 +173,7 @@ def test_whenever_the_ledger_is_read_each_exchange_counts_once(
 
     def write_elsewhere() -> None:
         for number in range(200):
-            other.write(entries[1], item(1))
+            others.add(record(1))
             if number % 7 == 0:
                 stop.wait(0.0005)
 
@@ -179,13 +183,13 @@ def test_whenever_the_ledger_is_read_each_exchange_counts_once(
     elsewhere.start()
     for _ in range(8):
         for _ in range(random.randrange(40)):
-            own.write(entries[0], item(1000))
+            rows.add(record(1000))
             use.add_tokens(now, 1000)
         if random.random() < 0.5:
             reader.hold()
             past = reader.read_past(calendar, now, book.scopes)
             for _ in range(random.randrange(20)):
-                own.write(entries[0], item(1000))
+                rows.add(record(1000))
                 use.add_tokens(now, 1000)
             for _ in book.replace(past, lambda _: (), reader.list_ended, lambda: now):
                 pass

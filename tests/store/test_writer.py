@@ -301,8 +301,10 @@ def test_a_disk_that_is_full_while_rows_are_written_singly_loses_none(
 
 def test_it_is_told_which_transactions_are_in_the_file(make: Callable[..., StoreWriter]) -> None:
     writer, told = make(), list[tuple[bool, bool, int]]()
-    queue = writer.queue
-    queue.ended = lambda is_done: told.append((is_done, queue.committing.locked(), len(queue)))
+    commits = writer.commits
+    commits.ended = lambda is_done: told.append(
+        (is_done, commits.committing.locked(), writer.waiting)
+    )
     write(writer, "a")
     wait(writer)
     writer.write(FACT, 2**70)

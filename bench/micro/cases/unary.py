@@ -189,7 +189,8 @@ class _Exchanges:
     def run(self, _: None) -> list[bytes]:
         self.client.heard.clear()
         if self._store is not None:
-            self._store._items.clear()
+            for source in self._store._sources:
+                source.rows.let_go(len(source.rows))
         with _lines_unread():
             self._loop.run_until_complete(self._run())
         return self.client.heard
