@@ -1,12 +1,14 @@
 """Refuses constructions that a reader has to read twice: `make lint`.
 
 The rules are in prose-rules.toml. They apply to every message in the package's source
-(`docs/messages.py`), to its docstrings and comments, and to the prose of the documents, without
-code.
+(`docs/messages.py`), to its docstrings and comments, to the docstrings of the tests, and to the
+prose of the documents, without code.
 """
 
 from __future__ import annotations
 
+import ast
+import os
 import re
 import sys
 import tomllib
@@ -22,6 +24,7 @@ __all__ = ["RULES", "Rule", "find_faults"]
 ROOT = Path(__file__).parents[1]
 #: Old entries stay unchanged.
 _DATED = frozenset({"CHANGELOG.md", "NOTES.md"})
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 _CODE_IN_SOURCE = re.compile(r"``[^`]*``|`[^`]*`")
 _CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 
@@ -33,6 +36,8 @@ class Rule:
     bad: str
     good: str
     only: str = ""
+    #: Whether a rule for docstrings also applies to comments: those of a constant need no sentence.
+    comments: bool = True
 
 
 RULES = [
@@ -46,15 +51,19 @@ def find_faults() -> list[str]:
     return [
         *_check("messages", _list_messages()),
         *_check("docstrings", _list_docstrings()),
-        *_check("docstrings", _list_comments()),
+        *_check("docstrings", _list_docstrings_of_tests()),
+        *_check("comments", _list_comments()),
         *_check("documents", _list_lines()),
     ]
 
 
 def _check(kind: str, texts: Iterable[tuple[str, str]]) -> Iterator[str]:
     # Readers of docstrings know the field: only rules for docstrings are applied to them.
-    wanted = ("everywhere", kind) if kind == "docstrings" else ("", "everywhere", kind)
-    rules = [rule for rule in RULES if rule.only in wanted]
+    if kind in ("docstrings", "comments"):
+        rules = [rule for rule in RULES if rule.only in ("everywhere", "docstrings")]
+        rules = [rule for rule in rules if rule.comments or kind == "docstrings"]
+    else:
+        rules = [rule for rule in RULES if rule.only in ("", "everywhere", kind)]
     for place, text in texts:
         for rule in rules:
             if (found := rule.refuse.search(text)) is not None:
@@ -70,6 +79,17 @@ def _list_messages() -> Iterator[tuple[str, str]]:
 def _list_docstrings() -> Iterator[tuple[str, str]]:
     for one in find_docstrings():
         yield f"casedesk_proxy/{one.module}:{one.line}", _CODE_IN_SOURCE.sub("`…`", one.text)
+
+
+def _list_docstrings_of_tests() -> Iterator[tuple[str, str]]:
+    for folder, folders, names in os.walk(ROOT / "tests"):
+        # npm's packages are thousands of folders.
+        folders[:] = sorted(set(folders) - {"node_modules"})
+        for path in sorted(Path(folder) / name for name in names if name.endswith(".py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
+                    place = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}"
+                    yield place, _CODE_IN_SOURCE.sub("`…`", " ".join(text.split()))
 
 
 def _list_comments() -> Iterator[tuple[str, str]]:

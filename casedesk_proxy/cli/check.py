@@ -161,5 +161,5 @@ def _key_place(node: Node) -> str:
 
 
 def _add(table: Table, *cells: str) -> None:
-    """As plain text: a model's name in brackets must not be read as markup."""
+    """Add plain text: a model's name in brackets must not be read as markup."""
     table.add_row(*(Text(cell) for cell in cells))

@@ -23,7 +23,7 @@ _LEVELS = {"warning": "<4>", "error": "<3>"}
 
 
 def open_console() -> Console:
-    """For tables on stdout."""
+    """A console for tables on stdout."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH_CHARS)
 

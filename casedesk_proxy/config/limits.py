@@ -144,7 +144,7 @@ class KeyLimits(UseLimits):
     )
 
     def within(self, defaults: KeyLimits) -> KeyLimits:
-        """With the values of ``defaults`` for missing limits."""
+        """These limits, and the values of ``defaults`` for missing ones."""
         return defaults.model_copy(update={n: getattr(self, n) for n in self.model_fields_set})
 
 

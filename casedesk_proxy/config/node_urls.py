@@ -128,7 +128,7 @@ def _mend_characters(text: str) -> str:
 
 
 def _mend_port(text: str) -> str:
-    """For an http URL without a port."""
+    """The remedy for an http URL without a port."""
     if (bare := _COLONS.fullmatch(text)) is not None:
         return f"put an IPv6 address in brackets: {bare[1]}[{bare[2]}]:{bare[3]}"
     return "write http://host:port, the port a number up to 65535"

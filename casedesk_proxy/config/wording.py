@@ -78,7 +78,7 @@ def word(kind: str, path: Path, value: Any, context: Mapping[str, Any]) -> tuple
 
 
 def _word_collection(kind: str, path: Path, value: Any) -> tuple[str, str]:
-    """For a value that should be a list or mapping."""
+    """The message and the remedy for a value that should be a list or mapping."""
     listed = kind == "tuple_type"
     wanted = "a list" if listed else "a mapping (key: value lines)"
     message = f"is {_name_kind(value)}, but must be {wanted}"

@@ -187,7 +187,7 @@ class Daemon:
         watchdog: Watchdog,
         predecessor: Predecessor | None,
     ) -> None:
-        """Until all has ended, here and at a predecessor, the time is over, or a second signal
+        """Wait until all has ended, here and at a predecessor, the time is over, or a second signal
         arrives."""
         await reloader.stop()
         for number in (signal.SIGHUP, signal.SIGUSR2):

@@ -26,7 +26,7 @@ __all__ = ["SPEC", "read_models"]
 
 
 def read_models(listing: Any, model_info: Any) -> tuple[ModelInfo, ...]:
-    """From ``/v1/models`` and ``/get_model_info``."""
+    """Ask ``/v1/models`` and ``/get_model_info``."""
     details = as_mapping(model_info)
     embeds = details.get("is_generation") is False
     kinds = (

@@ -72,7 +72,7 @@ def read_version(connection: sqlite3.Connection) -> int:
 
 
 def change_version(connection: sqlite3.Connection) -> None:
-    """In the transaction of the change."""
+    """Must be called in the transaction of the change."""
     count_up(connection, _VERSION)
 
 

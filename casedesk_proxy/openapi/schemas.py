@@ -25,7 +25,7 @@ _WORDS = {
 
 
 def make_schemas(messages: Messages) -> dict[str, Any]:
-    """By the messages' names."""
+    """The schemas, by the messages' names."""
     return {name: _message(fields) for name, fields in messages.items()}
 
 

@@ -147,7 +147,7 @@ def _with_name(raw: bytes, flat: str) -> bytes:
 
 
 def _value(raw: bytes, name: str) -> bytes:
-    """Of duplicate keys the last, as in JSON parsers."""
+    """The value of a key: the last one if it is repeated, as in JSON parsers."""
     return [raw[start:end] for key, start, end in members(raw) if _is(key, name)][-1]
 
 

@@ -42,8 +42,7 @@ class Download:
         self.sent = 0
 
     async def run(self, *, keep_alive: bool) -> Delivered:
-        """Until all is written, or the client reads no more. Raises ProxyError only if nothing has
-        been sent."""
+        """Write all that the client reads. Raises ProxyError only if nothing has been sent."""
         client, size = self._request.client, self._content.file.size
         first, left = await self._content.read(_READ_BYTES), size
         transport = client.flushed_transport()

@@ -208,7 +208,7 @@ class Exchanges:
         return record
 
     async def wait_quiet(self) -> None:
-        """Until no request is being answered."""
+        """Wait until no request is being answered."""
         while self.live:
             self._quiet = self._quiet or self._loop.create_future()
             await self._quiet

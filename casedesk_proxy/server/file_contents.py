@@ -25,7 +25,7 @@ class RequestContents:
         self._fetched: dict[str, bytes] = {}
 
     def add(self, fetched: Fetched, name: str) -> StoredFile:
-        """As if it were stored."""
+        """A file with the content, like one that is stored."""
         digest = sha256(fetched.content).hexdigest()
         self._fetched[digest] = fetched.content
         self.size += len(fetched.content)

@@ -184,7 +184,7 @@ class Limiter:
         return found
 
     def list_all(self, most: int) -> list[Standing]:
-        """Of the first ``most`` keys and deployments with limits."""
+        """The standings of the first ``most`` keys and deployments with limits."""
         return self.list_standings(tuple(islice(self._current.snapshot.all_limits, most)))
 
     def count_refusal(self, standing: Standing) -> None:

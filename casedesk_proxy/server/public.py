@@ -105,7 +105,7 @@ class PublicServer:
             self.turns.add(partial(self._finish, connections))
 
     async def wait_empty(self) -> None:
-        """Until no connection is open or about to be."""
+        """Wait until no connection is open or about to be."""
         # What was accepted in this round of the loop opens in the next one.
         await asyncio.sleep(0)
         while self.connections or self._shaking:

@@ -90,7 +90,8 @@ class BodyReceiver:
         self.has_ended = False
 
     async def run(self) -> None:
-        """Until all of the body is on the disk. Raises ProxyError, and what ``write`` raises."""
+        """Receive until all of the body is on the disk. Raises ProxyError, and the errors of
+        ``write``."""
         self._one_shot = one_shot = OneShot[None](self._loop)
         self._watch()
         try:

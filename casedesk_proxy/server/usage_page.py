@@ -37,7 +37,7 @@ async def show_usage(limiter: Limiter, admitted: Admitted) -> OwnReply:
 
 
 def show_use(use: Use, now: Moment) -> dict[str, int]:
-    """By window."""
+    """The use in each window."""
     return {
         "requests_last_minute": use.used(Limit.REQUESTS_PER_MINUTE, now),
         "tokens_last_minute": use.used(Limit.TOKENS_PER_MINUTE, now),

@@ -96,7 +96,7 @@ class Parameters:
         return self.own.get(section if dialect is call.surface or not section else dialect)
 
     def for_node(self, call: Call, dialect: Dialect) -> BodyChange | None:
-        """For a request that was translated."""
+        """The change for a request that was translated."""
         return self.made.get((_SECTIONS.get(call.action, ""), dialect))
 
 
@@ -142,7 +142,7 @@ def _lacking(client: str, node: str) -> dict[str, str]:
 
 
 def _own_steps(section: str, rules: Mapping[str, Any]) -> Iterator[Step]:
-    """In the order of `config.alias.RULES`."""
+    """The steps in the order of `config.alias.RULES`."""
     for name in rules.get("remove", ()):
         yield Remove(_path(section, name))
     for name, value in rules.get("default", {}).items():

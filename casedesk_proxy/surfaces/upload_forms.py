@@ -88,7 +88,7 @@ class UploadForm:
             self._count(len(self._name))
 
     def _guess(self, part: PartHead) -> str:
-        """For a part without a name."""
+        """The name that a part without one probably means."""
         kind = part.headers.get(b"content-type", b"").lower()
         is_metadata = kind.startswith(b"application/json") and _METADATA not in self._fields
         return _METADATA if is_metadata else _FILE

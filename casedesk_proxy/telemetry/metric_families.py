@@ -122,7 +122,7 @@ class HistogramFamily:
         return family
 
     def write(self) -> Iterator[str]:
-        """As for a counter."""
+        """The lines of the text format."""
         yield f"# HELP {self._name} {self._documentation}\n# TYPE {self._name} histogram\n"
         bounds = [*map(_format_bound, self._bounds), "+Inf"]
         # Labels are written in the order of their names.

@@ -1,4 +1,4 @@
-"""Shared options: their defaults, and the variables that stand in for them."""
+"""Shared options: their defaults, and the variables that replace them."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ async def test_half_written_is_left_alone(tmp_path: Path) -> None:
 async def test_a_mount_that_hangs_does_not_hang_the_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Here a lock stands in for a mount at which ``stat`` hangs; if the loop waited for it, the
+    """A lock plays the part of a mount at which ``stat`` hangs; if the loop waited for it, the
     test would time out."""
     hung, looked = threading.Event(), threading.Event()
     watched = Watched(tmp_path / "c.yaml")

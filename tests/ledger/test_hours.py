@@ -36,7 +36,7 @@ def enter_rows(rows: LedgerRows, connection: sqlite3.Connection, *ends: float) -
 
 
 def enter_as_before(connection: sqlite3.Connection, ended: float) -> None:
-    """As a version without hours."""
+    """Enter rows like a version without hours."""
     values = [ended if name == "ended" else 0 for name in COLUMNS]
     places = ", ".join("?" * len(COLUMNS))
     connection.execute(f"INSERT INTO exchanges ({', '.join(COLUMNS)}) VALUES ({places})", values)

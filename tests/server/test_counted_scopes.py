@@ -53,7 +53,7 @@ class Scene:
         gateway.apply(gateway.compile(load_config(text, "reloaded.yaml").config, {}))
 
     async def used(self) -> dict[str, int]:
-        """Of each limit, by its kind, once what the ledger has was read."""
+        """The use of each limit, by its kind, once the ledger was read."""
         await self.limiter.follower.read_now()
         return {one.kind: one.used for one in self.limiter.list_all(9)}
 

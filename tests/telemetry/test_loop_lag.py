@@ -1,4 +1,4 @@
-"""By how much the event loop runs callbacks too late."""
+"""The time by which the event loop runs callbacks too late."""
 
 from __future__ import annotations
 

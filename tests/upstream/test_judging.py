@@ -1,5 +1,5 @@
 """Nodes that answer with a 4xx that is their own fault: another one is tried, they are left out for
-a time, and no client is told that its own credential or request is wrong."""
+a time, and no client learns that its own credential or request is wrong."""
 
 from __future__ import annotations
 

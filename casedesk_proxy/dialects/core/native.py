@@ -42,7 +42,7 @@ def find_parts(action: Action, body: Mapping[str, Any]) -> dict[Part, str]:
 
 
 def refuse_parts(engine: EngineSpec, parts: Mapping[Part, str]) -> Unsupported:
-    """For a node that offers no other route."""
+    """The error for a node that offers no other route."""
     violations = tuple(
         Violation(path, f"{engine} loses {part}", "document" if part is Part.DOCUMENTS else "")
         for part, path in parts.items()

@@ -126,7 +126,7 @@ class TranslatedBody(ReplyBody):
 
 
 def _cut(document: bytes) -> bytes | tuple[bytes, ...]:
-    """In pieces if it is large."""
+    """The document, in pieces if it is large."""
     if len(document) <= _PIECE_BYTES:
         return document
     places = range(0, len(document), _PIECE_BYTES)
