@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -120,11 +119,6 @@ class GaugeCollector(SlowCollector):
             "When the active configuration was loaded, in seconds since 1970.",
             configured.loaded,
         )  # fmt: skip
-        yield _gauge(
-            "config_age_seconds",
-            "Seconds since the active configuration was loaded.",
-            max(time.time() - configured.loaded, 0.0),
-        )
 
     def _state(self) -> Iterator[Metric]:
         store = self._served.store
