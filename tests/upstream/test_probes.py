@@ -271,16 +271,20 @@ async def test_a_node_that_answers_no_probe_is_hung_until_it_does(
 
 async def test_a_node_whose_tokens_flow_is_never_hung() -> None:
     with stopped() as (url, _):
-        async with probing(url, "vllm", hung_after="60ms") as state:
+        async with probing(url, "vllm", hung_after="300ms") as state:
             await until(lambda: state.hung)
             talk = Talk()
             state.begin_stream(talk)
-            talk.events += 1
-            await until(lambda: not state.hung)
-            for _ in range(40):
+
+            def flow() -> bool:
+                """A stall of the test is a silence of the node: tokens come with each look."""
                 talk.events += 1
+                return not state.hung
+
+            await until(flow)
+            for _ in range(80):
+                assert flow()
                 await asyncio.sleep(0.005)
-                assert not state.hung
             await until(lambda: state.hung)
             assert state.breaker.is_closed()
 
