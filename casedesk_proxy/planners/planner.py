@@ -1,4 +1,4 @@
-"""One planner, seen from the daemon: how it is started, used and ended."""
+"""One planner, seen from the daemon: how it is used and ended."""
 
 from __future__ import annotations
 
