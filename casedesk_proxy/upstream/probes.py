@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import random
 import ssl
 
@@ -32,6 +33,8 @@ from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.unix_sockets import describe, is_full, make_connector
 
 __all__ = ["TICK_S", "Prober"]
+
+log = logging.getLogger(__name__)
 
 #: Seconds: between two checks which nodes are due; for one answer if no node can count as hung; for
 #: which a probe continues to wait for a hung node; and the spread of each pause.
@@ -97,7 +100,11 @@ class Prober:
         async with aiohttp.ClientSession(connector=connector) as session:
             try:
                 while True:
-                    await self._look_round(session)
+                    try:
+                        await self._look_round(session)
+                    except Exception:
+                        # The nodes must be checked all the same.
+                        log.exception("internal error while nodes were checked")
                     # At the same moments as other timers: see `LoopLagMonitor`.
                     await asyncio.sleep(self._tick_s - self._loop.time() % self._tick_s)
             finally:

@@ -316,6 +316,19 @@ async def test_a_reload_while_many_streams_are_looked_at_ends_the_round(hung: bo
     assert ([*prober._due], [*prober._asking]) == (["b"], [])
 
 
+async def test_an_internal_error_does_not_end_the_probes(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(state: NodeState, now: float) -> bool:
+        raise KeyError(state.name)
+
+    async with running({"GET /health": OK}) as node, probing(node.url, "vllm"):
+        with monkeypatch.context() as patched:
+            patched.setattr(NodeState, "has_resumed", fail)
+            await until(lambda: "internal error while nodes were checked" in caplog.text)
+        await asked_twice(node)
+
+
 async def test_a_hung_node_that_is_killed_is_down_and_not_hung() -> None:
     with stopped() as (url, deaf):
         async with probing(url, "vllm", hung_after="20ms") as state:
