@@ -2,8 +2,9 @@
 
 A planner has one request at a time; others wait in order of arrival. Their parent is started when
 the daemon is idle (`Planners.prepare`), the first planner when a large body begins to arrive
-(`Planners.expect`), and a further one when all are busy. Planning needs several times a body's size in memory: bodies that are
-planned at once may need ``memory`` bytes together, unless there is only one.
+(`Planners.expect`), and a further one when all are busy. Planning needs several times a body's size
+in memory: bodies that are planned at once may need ``memory`` bytes together, unless there is only
+one.
 """
 
 from __future__ import annotations
