@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dialects.ledger import Row, check, rows_of
+from tests.dialects.proofs import Row, check, rows_of
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import SSE, chat, chunk, staged
 

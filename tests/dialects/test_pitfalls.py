@@ -19,7 +19,7 @@ from tests.dialects.asking import (
     with_parts,
     with_tools,
 )
-from tests.dialects.ledger import Row, check, rows_of
+from tests.dialects.proofs import Row, check, rows_of
 from tests.dialects.reading import DONE, breaks, delta, event, frames, parts, play, usage
 from tests.fixtures.table import table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casedesk_proxy.dialects.registry import transposers
 from casedesk_proxy.terms import Action, Call, Dialect
-from tests.dialects.ledger import Row, check, rows_of
+from tests.dialects.proofs import Row, check, rows_of
 from tests.fixtures.table import table
 
 SURFACE = """

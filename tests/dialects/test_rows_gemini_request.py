@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.dialects.ledger import Row, check, rows_of
+from tests.dialects.proofs import Row, check, rows_of
 from tests.fixtures.table import table
 
 BASICS = """

@@ -33,10 +33,10 @@ class Row(NamedTuple):
     piece: str
 
 
-def rows_of(*ledgers: str) -> list[pytest.param]:
+def rows_of(*lists: str) -> list[pytest.param]:
     """The rows as cases for ``parametrize``, each with its own name."""
     found: dict[str, Row] = {}
-    for line in "\n".join(ledgers).splitlines():
+    for line in "\n".join(lists).splitlines():
         text = line.strip()
         if text.startswith("@"):
             test = text[1:].strip()

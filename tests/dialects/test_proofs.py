@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dialects.ledger import Row, check, rows_of
+from tests.dialects.proofs import Row, check, rows_of
 from tests.fixtures.table import table
 
 CASES = {"a": 1}
@@ -18,7 +18,7 @@ def test_something() -> None:
     assert use_cases()
 
 
-ME = "dialects/test_ledger.py::test_something"
+ME = "dialects/test_proofs.py::test_something"
 
 
 @table("piece", ["", "use_cases()", "return CASES", '"a": 1'])
