@@ -373,6 +373,28 @@ async def test_a_verbatim_reply_that_is_no_stream_ends_one_that_was_begun(
         assert stage.in_flight() == 0
 
 
+async def test_a_document_continues_a_stream_that_was_begun() -> None:
+    choice = {"index": 0, "message": {"content": "w"}, "finish_reason": "stop"}
+    document = json.dumps({"choices": [choice]}).encode()
+    head = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    slow = Slow(head % len(document) + document[:9], document[9:])
+    async with pooled(Member("a", slow.play), deployment=ALWAYS) as stage:
+        client = await stage.connect()
+        client.write(chat())
+        seen = 0
+        for _ in slow.steps:
+            seen = await wait_for(client, COMMENT, seen)
+            slow.go.release()
+        async with asyncio.timeout(PATIENCE_S):
+            raw = (await client.reply()).framed
+        assert raw.endswith(b"0\r\n\r\n")
+        signs, _, events = carried(raw).partition(b"data: ")
+        assert signs == COMMENT * (len(signs) // len(COMMENT))
+        assert b'"delta":{"content":"w"}' in events
+        assert events.endswith(DONE)
+        assert (await stage.outcome()).terminal is Terminal.COMPLETED
+
+
 async def test_a_node_without_chunks_continues_a_stream_that_was_begun() -> None:
     head = b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 
