@@ -25,7 +25,7 @@ T = TypeVar("T")
 _LOOK_S = 0.3
 #: Rows that are counted in one round of the loop: a millisecond.
 _MAX_STEP_ROWS = 500
-#: Seconds that reading the ledger's past may delay a start.
+#: Seconds that reading the ledger's past may delay a start, or a question about it.
 _PAST_WAIT_S = 10.0
 
 
@@ -76,7 +76,7 @@ class Follower:
 
     async def start(self) -> None:
         """Read the earlier use, if there is a ledger, for up to some seconds."""
-        if self._is_wanted.is_set() and not await self.read_now(self._past_wait_s):
+        if self._is_wanted.is_set() and not await self.read_now():
             log.warning("earlier use is not known yet: reading the ledger takes long")
 
     async def follow(self) -> None:
@@ -91,11 +91,13 @@ class Follower:
                 continue
             await self._read_new()
 
-    async def read_now(self, timeout_s: float | None = None) -> bool:
-        """Read the earlier use; whether that has ended. It continues if the caller is cancelled,
-        whose thread would read to the end without a result."""
-        self._reading = asyncio.ensure_future(self.read_past())
-        _, late = await asyncio.wait([self._reading], timeout=timeout_s)
+    async def read_now(self) -> bool:
+        """Read the earlier use, for up to some seconds, or wait for a read that is under way;
+        whether that has ended. It continues if the caller is cancelled, whose thread would read to
+        the end without a result."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.ensure_future(self.read_past())
+        _, late = await asyncio.wait([self._reading], timeout=self._past_wait_s)
         return not late
 
     async def read_past(self) -> bool:

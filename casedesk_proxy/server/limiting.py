@@ -191,12 +191,17 @@ class Limiter:
         self.refused[standing.kind, standing.name, standing.limit] += 1
 
     async def find_use(self, kind: str, name: str) -> Use | None:
-        """What a key or a deployment has used, limited or not; None if that is unknown."""
+        """What a key or a deployment has used, limited or not; None if that is unknown, or is not
+        read within some seconds."""
         use = self._book.find(kind, name)
         if use is None and self._is_entered:
             self.scopes.show(kind, name)
-            await self.follower.read_now()
+            # A read that was under way began without the scope.
+            if not await self.follower.read_now():
+                return None
             use = self._book.find(kind, name)
+            if use is None and await self.follower.read_now():
+                use = self._book.find(kind, name)
         return use
 
     def _judge(self, meter: Meter, now: Moment, *, waited: bool = False) -> list[_Counted]:

@@ -206,3 +206,17 @@ async def test_a_caller_that_leaves_takes_nothing_of_the_past_away() -> None:
         await caller
     ledger.may_read.set()
     await until(book, 5)
+
+
+async def test_who_asks_during_a_long_read_waits_for_it_and_not_for_ever() -> None:
+    book, ledger = Book(CALENDAR), Ledger(5)
+    book.open("key", "alice")
+    one = Follower(book, ledger, now, lambda _: (), look_s=0.001, past_wait_s=0.01)
+    ledger.may_read.clear()
+    assert not await one.read_now()
+    while not ledger.asked:
+        await asyncio.sleep(0.001)
+    assert not await one.read_now()
+    assert ledger.asked == 1
+    ledger.may_read.set()
+    await until(book, 5)
