@@ -23,6 +23,8 @@ from bench.targets import PROXY_COMMAND, TARGETS
 __all__ = ["Common", "deliver", "running", "take_common", "with_common_options", "with_nice"]
 
 ALWAYS = ("proxy", "nginx", "floor")
+#: The proxy in other ways: for questions about itself, no peers.
+_OURS = {"transposed", "uncorked", "unbooked", "limited", "other", "proxy-tls-loop"}
 
 with_nice = click.option(
     "--nice", default=-10, show_default=True, help="Priority; below 0 as root only."
@@ -81,9 +83,7 @@ def take_common(options: dict[str, Any]) -> Common:
     load, target = (cores[place] if core is None else core for place, core in enumerate(given))
     extra, without = (_split(options.pop(name)) for name in ("extra", "without"))
     if "all" in extra:
-        extra = (extra - {"all"}) | (
-            TARGETS.keys() - {"transposed", "uncorked", "unbooked", "limited", "proxy-tls-loop"}
-        )
+        extra = (extra - {"all"}) | (TARGETS.keys() - _OURS)
     wanted = ({*ALWAYS} | extra) - without
     return Common(
         targets=tuple(name for name in TARGETS if name in wanted),

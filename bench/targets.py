@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shlex
 import subprocess
@@ -92,6 +93,16 @@ def _make_limited(place: Place) -> Target:
     return replace(_make_proxy(place, limits=_LIMITS), name="limited")
 
 
+def _make_other(place: Place) -> Target:
+    """The proxy of another checkout."""
+    if not (tree := os.environ.get("BENCH_OTHER_TREE")):
+        raise Unavailable("BENCH_OTHER_TREE does not name a checkout")
+    proxy = _make_proxy(place)
+    # Safe: or Python would look in the current folder first, which may be this checkout.
+    chosen = {**proxy.environment, "PYTHONPATH": tree, "PYTHONSAFEPATH": "1"}
+    return replace(proxy, name="other", version=describe_tree(Path(tree)), environment=chosen)
+
+
 def _make_tls_proxy(place: Place) -> Target:
     cert, key = make_certificate(place.folder)
     return over_tls(_make_proxy(place, tls=f"{{cert: {cert}, key: {key}}}"))
@@ -146,6 +157,7 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
     "uncorked": _make_uncorked,
     "unbooked": _make_unbooked,
     "limited": _make_limited,
+    "other": _make_other,
     "litellm": make_litellm,
     "portkey": make_portkey,
     "nginx": make_nginx,
@@ -162,9 +174,9 @@ TARGETS: dict[str, Callable[[Place], Target]] = {
 }
 
 
-def describe_tree() -> str:
+def describe_tree(tree: Path = ROOT) -> str:
     """The measured commit; ``-dirty`` if the working tree differs from it."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    command = ["git", "-C", str(tree), "describe", "--always", "--dirty"]
     try:
         result = subprocess.run(command, capture_output=True, text=True)
     except OSError:

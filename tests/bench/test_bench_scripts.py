@@ -158,6 +158,24 @@ def test_relay_cost_says_why_a_relay_did_not_start() -> None:
     assert "ended: code 3" in done.stderr
 
 
+def test_the_other_relay_is_the_proxy_of_another_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "casedesk_proxy").mkdir()
+    (tmp_path / "casedesk_proxy/__main__.py").write_text("raise SystemExit('from elsewhere')")
+    core = str(min(os.sched_getaffinity(0)))
+    words = (
+        "unary.py", *("--with", "other", "--without", "proxy,nginx,floor"),
+        *("--load-core", core, "--target-core", core),
+    )  # fmt: skip
+    # Where Python would find this checkout first.
+    monkeypatch.chdir(BENCH.parent)
+    unnamed = run(*words)
+    assert (unnamed.returncode, "BENCH_OTHER_TREE" in unnamed.stdout + unnamed.stderr) == (2, True)
+    monkeypatch.setenv("BENCH_OTHER_TREE", str(tmp_path))
+    assert "from elsewhere" in run(*words).stderr
+
+
 def test_accounts_hold_descendants(engines: Any) -> None:
     script = "sh -c 'read line; while :; do :; done' <&0 & echo; wait"
     with child(engines.tether, ["sh", "-c", script], piped=True) as process:
