@@ -110,8 +110,8 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
     if not (_ABORTED in tail or _ERROR in tail or _SHORT in tail):
         return False
     said = _GIVEN_UP.search(tail)
-    document = event_around(tail, said.start()) if said is not None else None
-    return isinstance(document, dict) and any(map(_is_failure, _endings(document)))
+    event = event_around(tail, said.start()) if said is not None else None
+    return isinstance(event, dict) and any(map(_is_failure, _endings(event)))
 
 
 def _is_done(tail: bytes) -> bool:
