@@ -193,7 +193,7 @@ def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
     """What was tried and what to do; ends the command."""
     click.echo("error: no running node was found", err=True)
     for url in urls:
-        click.echo(f"  looked at {url}", err=True)
+        click.echo(f"  looked at {url}: no known engine answers there without a key", err=True)
     for port, engines in () if urls else ports.places:
         click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
     click.echo(_START, err=True)

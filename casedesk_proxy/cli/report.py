@@ -15,7 +15,7 @@ from rich.console import Console
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
-__all__ = ["check_value", "fail", "open_console", "open_streams", "warn"]
+__all__ = ["can_print", "check_value", "fail", "open_console", "open_streams", "warn"]
 
 #: If output is not a terminal, lines are not wrapped: wider than any table.
 _PLAIN_WIDTH_CHARS = 100_000
@@ -26,6 +26,15 @@ def open_console() -> Console:
     """A console for tables on stdout."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH_CHARS)
+
+
+def can_print(text: str) -> bool:
+    """Whether stdout's encoding, which the user's locale sets, has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def warn(complaints: Iterable[Complaint]) -> None:
@@ -95,3 +104,6 @@ def open_streams() -> None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A locale may lack a character of a name, or of a table.
+        sys.stdout.reconfigure(errors="replace")

@@ -210,11 +210,11 @@ def _node_lines(nodes: list[dict[str, Any]], width: int) -> list[Text]:
         text = f"{_fit(node['name'], 14)} {_fit(node['state'], 9)} {node['in_flight']}{limit}"
         trouble = f"  {_clean(node['last_error'])}" if node["last_error"] else ""
         line = Text.assemble(text, (trouble, "dim"))
-        line.stylize("" if node["state"] == "ok" else "yellow", 15, 24)
+        line.stylize("" if node["state"] == "up" else "yellow", 15, 24)
         line.truncate(width)
         lines.append(line)
     if more := nodes[_MAX_NODE_LINES:]:
-        bad = sum(node["state"] != "ok" for node in more)
+        bad = sum(node["state"] != "up" for node in more)
         lines.append(Text(f"and {len(more)} more nodes, {bad} of them not ok"))
     return lines
 

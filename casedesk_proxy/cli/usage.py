@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.all_hosts import read_all_hosts
-from casedesk_proxy.cli.report import fail, open_console
+from casedesk_proxy.cli.report import can_print, fail, open_console
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.ledger.query import DIMENSIONS, SUMS, Query, read_usage
@@ -27,6 +27,8 @@ from casedesk_proxy.store.schema import StoreError
 __all__ = ["usage"]
 
 _BAR_CHARS = 24
+#: For the output and the prompt; and where the locale has no such characters.
+_SHADES, _PLAIN_SHADES = ("█", "░"), ("#", "-")
 _DATE = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2}))?")
 
 
@@ -119,13 +121,14 @@ def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
         table.add_column(name, overflow="fold")
     for name in ("requests", "failed", "prompt", "cached", "output"):
         table.add_column(name, justify="right")
-    table.add_column("tokens")
+    shades = _SHADES if can_print("".join(_SHADES)) else _PLAIN_SHADES
+    table.add_column("{} output {} prompt".format(*shades))
     most = max(group["prompt"] + group["output"] for group in groups)
     for group in groups:
         names = [Text(str(group[name] or "-")) for name in by]
         about = "~" if group["estimated"] else ""
         sums = [Text(f"{group[name]:,}") for name in ("requests", "failed", "prompt", "cached")]
-        table.add_row(*names, *sums, Text(f"{about}{group['output']:,}"), _bar(group, most))
+        table.add_row(*names, *sums, Text(f"{about}{group['output']:,}"), _bar(group, most, shades))
     console.print(table)
     if estimated := sum(group["estimated"] for group in groups):
         console.print(
@@ -136,9 +139,10 @@ def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
         )
 
 
-def _bar(group: dict[str, Any], most: int) -> Text:
+def _bar(group: dict[str, Any], most: int, shades: tuple[str, str]) -> Text:
     """The prompt's tokens after those of the output, relative to the largest sum."""
     total = max(most, 1)
     output = round(_BAR_CHARS * group["output"] / total)
     whole = round(_BAR_CHARS * (group["prompt"] + group["output"]) / total)
-    return Text.assemble(("█" * output, "green"), ("░" * (whole - output), "cyan"))
+    full, light = shades
+    return Text.assemble((full * output, "green"), (light * (whole - output), "cyan"))

@@ -95,10 +95,9 @@ def _check_names(path: Path, section: str, rules: dict[str, Any]) -> Iterator[Fi
 
 def _check_rules(path: Path, section: str, rules: dict[str, Any]) -> Iterator[Finding]:
     for rule in RULES:
-        given = rules.get(rule)
-        if given is None:
+        if rule not in rules:
             continue
-        here = (*path, rule)
+        given, here = rules[rule], (*path, rule)
         if rule == "remove":
             if not isinstance(given, list):
                 if section:

@@ -201,9 +201,10 @@ def _check_users(data: dict[str, Any]) -> Iterator[Finding]:
     for index, user in enumerate(_list(data.get("users"))):
         if not isinstance(user, dict):
             continue
-        if (name := user.get("name")) in names:
-            yield Finding(("users", index, "name"), "is that of another user", "keep one of them")
-        elif isinstance(name, str):
+        if isinstance(name := user.get("name"), str):
+            if name in names:
+                remedy = "keep one of them"
+                yield Finding(("users", index, "name"), "is that of another user", remedy)
             names.add(name)
         path: Path = ("users", index, "deployments")
         known = _mapping(data, "deployments")

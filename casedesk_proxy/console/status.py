@@ -136,8 +136,8 @@ def _state(state: NodeState, now: float) -> str:
     if state.hung:
         return "hung"
     if not state.is_healthy(now):
-        return "cooling" if state.breaker.open_until else "down"
-    return "full" if state.is_full(now) else "ok"
+        return "down"
+    return "full" if state.is_full(now) else "up"
 
 
 def _models(desk: Desk, node: str, figures: dict[str, ModelFigures]) -> dict[str, Any]:

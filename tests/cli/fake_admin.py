@@ -67,7 +67,7 @@ def stream(number: int, **changes: Any) -> dict[str, Any]:
 def told(*rows: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """The console's status."""
     node = {
-        "name": "gpu0", "state": "ok", "healthy": True, "in_flight": 3, "limit": 16, "waiting": 0,
+        "name": "gpu0", "state": "up", "healthy": True, "in_flight": 3, "limit": 16, "waiting": 0,
         "asked": 40, "last_error": "", "models": [{"name": "gemma2:9b", "tokens_per_second": 40.4}],
     }  # fmt: skip
     return {

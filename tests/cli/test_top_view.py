@@ -40,7 +40,7 @@ def order(view: View) -> list[str]:
 def test_a_screen_of_80_by_24() -> None:
     lines = shown()
     assert lines[0] == "ready  CaseDesk Proxy 1.2.3  3 streams  2 waiting"
-    assert lines[1] == "gpu0           ok        3 of 16"
+    assert lines[1] == "gpu0           up        3 of 16"
     assert lines[2] == "gpu1           down      3  refused"
     assert lines[4].split() == [column.title for column in COLUMNS]
     assert lines[5].split() == [

@@ -36,12 +36,21 @@ def test_a_table_with_bars(state: Path) -> None:
     shown = invoke("usage", "--state", state)
     assert shown.returncode == 0, shown.stderr
     head, alice, bob, last = shown.stdout.splitlines()
-    assert head.split() == ["key", "requests", "failed", "prompt", "cached", "output", "tokens"]
+    assert head.split() == ["key", "requests", "failed", "prompt", "cached", "output",
+                            "█", "output", "░", "prompt"]  # fmt: skip
     assert alice.split()[:6] == ["alice", "1", "0", "1,200", "1,000", "30"]
     assert bob.split()[:6] == ["bob", "2", "1", "11", "0", "~302"]
     assert alice.count("█") + alice.count("░") == 24
     assert bob.count("█") == 6
     assert last == "~ includes estimates for 1 request"
+
+
+def test_a_locale_without_the_characters_of_bars(state: Path) -> None:
+    shown = run("usage", "--state", state, PYTHONIOENCODING="latin-1")
+    assert shown.returncode == 0, shown.stderr
+    head, alice, *_ = shown.stdout.splitlines()
+    assert head.rstrip().endswith("# output - prompt")
+    assert alice.rstrip().endswith("#" + 23 * "-")
 
 
 def test_json_and_csv_hold_the_same(state: Path) -> None:

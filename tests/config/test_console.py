@@ -55,6 +55,7 @@ users: [%s]
     ("users", "where"),
     [
         ("{name: a}, {name: a}", "users[1].name"),
+        ("{name: [a]}", "users[0].name"),
         ("{name: a, deployments: [none]}", "users[0].deployments[0]"),
         ("{name: a, deployments: [d], password: x}", "users[0].password"),
         ("{deployments: [d]}, a", "users[1]"),

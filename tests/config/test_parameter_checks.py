@@ -137,6 +137,8 @@ def told(alias: str) -> list[str]:
         ]),
         ("{model: m, openai: {set: 3}}", [".openai.set: is not a mapping; write {field: value}"]),
         ("{model: m, openai: {remove: 3}}", [".openai.remove: is not a list; write [field, …]"]),
+        ("{model: m, openai: {set: }}", [".openai.set: is not a mapping; write {field: value}"]),
+        ("{model: m, openai: {remove: }}", [".openai.remove: is not a list; write [field, …]"]),
         ("{model: m, openai: {remove: [3]}}", [
             ".openai.remove[0]: is not the name of a field",
         ]),

@@ -205,7 +205,7 @@ async def test_models_nobody_asked_for_stand_behind_a_line(page: Page) -> None:
         {"name": name, "streams": 0, "waiting": 0, "requests": int(name == "asked"), "failures": 0}
         for name in names
     ]
-    told = {"name": "many", "state": "ok", "healthy": True, "in_flight": 0, "limit": None}
+    told = {"name": "many", "state": "up", "healthy": True, "in_flight": 0, "limit": None}
     nodes = [{**told, "waiting": 0, "models": models, "models_left": 1200}]
     event = f"event: nodes\ndata: {json.dumps(nodes)}\n\n"
     await sign_in(page)
@@ -398,7 +398,7 @@ async def test_a_key_made_there_opens_its_deployment(page: Page, gateway: Gatewa
     await page.get_by_label("desk", exact=True).check()
     await page.get_by_text("Limits", exact=True).last.click()
     await page.get_by_label("Tokens a day").fill("100000")
-    await page.get_by_role("button", name="Make the key").click()
+    await page.get_by_role("button", name="Create the key").click()
     key = await page.locator("#secret").inner_text()
     await page.get_by_role("button", name="I have copied it").click()
     await expect(page.locator("#secret")).to_have_count(0)
@@ -419,8 +419,8 @@ async def test_a_key_made_there_opens_its_deployment(page: Page, gateway: Gatewa
     await change.get_by_role("button", name="Save").click()
     await expect(row).to_contain_text("requests at once: 3")
     await expect(row).not_to_contain_text("tokens a day")
-    await row.get_by_role("button", name="Withdraw").click()
-    await row.get_by_role("button", name="Withdraw").click()
+    await row.get_by_role("button", name="Revoke").click()
+    await row.get_by_role("button", name="Revoke").click()
     await expect(row).to_have_count(0)
 
 
@@ -428,7 +428,7 @@ async def test_a_key_that_cannot_be_made_says_why(page: Page) -> None:
     await sign_in(page)
     await page.goto("/console/#keys")
     await page.get_by_label("Name").fill("anna")
-    await page.get_by_role("button", name="Make the key").click()
+    await page.get_by_role("button", name="Create the key").click()
     await expect(page.get_by_role("alert").first).to_contain_text("name")
 
 

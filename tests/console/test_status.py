@@ -68,7 +68,7 @@ async def test_a_stream_is_in_the_table_and_is_ended_from_there(tmp_path: Path) 
             assert row["tokens"] >= 1
             assert row["bytes"] > 0
         node = found["nodes"][0]
-        assert (node["name"], node["state"], node["in_flight"]) == ("n", "ok", 1)
+        assert (node["name"], node["state"], node["in_flight"]) == ("n", "up", 1)
         assert (found["ready"], found["started"] <= found["now"]) == (True, True)
         (slow,) = (model for model in node["models"] if model["name"] == "slow")
         assert (slow["streams"], slow["waiting"]) == (1, 0)

@@ -11,7 +11,7 @@ export function showKeys({ notify }) {
   const made = h("div", { id: "made", "aria-live": "polite" });
   const changing = h("div", { id: "changing" });
   const list = table("Keys", ["Name", "Deployments", "Limits", "Last used", "Expires", [h("span", { class: "unseen" }, "Actions"), ""]], "keys");
-  const none = h("p", { class: "empty", hidden: true }, "No keys in the state file yet: make one below. Those of the configuration are in its file.");
+  const none = h("p", { class: "empty", hidden: true }, "No keys in the state file yet: create one below. Those of the configuration are in its file.");
   const choices = h("div", { class: "choices" });
   const fault = h("p", { class: "fault", role: "alert" });
   const form = newKey(choices, fault, make);
@@ -24,7 +24,7 @@ export function showKeys({ notify }) {
       const { keys } = await ask("keys");
       none.hidden = keys.length > 0;
       list.hidden = !keys.length;
-      list.tBodies[0].replaceChildren(...keys.filter((one) => !one.replaced).map((one) => row(one, withdraw, rotate, change)));
+      list.tBodies[0].replaceChildren(...keys.filter((one) => !one.replaced).map((one) => row(one, revoke, rotate, change)));
     } catch (problem) {
       notify(problem.message);
     }
@@ -42,7 +42,7 @@ export function showKeys({ notify }) {
     load();
   }
 
-  async function withdraw(name, button) {
+  async function revoke(name, button) {
     button.disabled = true;
     await ask(`keys/${encodeURIComponent(name)}`, "DELETE").catch((problem) => notify(problem.message));
     load();
@@ -74,17 +74,17 @@ export function showKeys({ notify }) {
   return [view];
 }
 
-function row(one, withdraw, rotate, change) {
+function row(one, revoke, rotate, change) {
   const limits = LIMITS.filter(([name]) => one.limits?.[name] != null)
     .map(([name, label]) => `${label.toLowerCase()}: ${shownLimit(one.limits[name])}`);
-  const where = one.deployments.length ? one.deployments.join(", ") : one.admin ? "all, as an admin" : "none";
+  const where = one.deployments.join(", ") || "none";
   return h("tr", {}, cell("Name", h("span", {}, h("b", {}, one.name), " ", one.admin && h("span", { class: "badge" }, "admin"), one.note && h("small", {}, one.note))),
     cell("Deployments", where), cell("Limits", limits.join("; ") || "none"),
     cell("Last used", one.used ? timed(one.used) : "never"), cell("Expires", one.expires ? day(one.expires) : "never"),
     cell("", h("span", { class: "acts" },
       h("button", { type: "button", class: "small", "aria-label": `Change key ${one.name}`, onclick: () => change(one) }, "Change"),
-      guarded("Replace", "Replace it?", () => rotate(one.name), { class: "small", "aria-label": `Replace key ${one.name}` }),
-      guarded("Withdraw", "Withdraw it?", (button) => withdraw(one.name, button), { "aria-label": `Withdraw key ${one.name}` })), "act"));
+      guarded("Rotate", "Rotate it?", () => rotate(one.name), { class: "small", "aria-label": `Rotate key ${one.name}` }),
+      guarded("Revoke", "Revoke it?", (button) => revoke(one.name, button), { "aria-label": `Revoke key ${one.name}` })), "act"));
 }
 
 function shownLimit(limit) {
@@ -165,7 +165,7 @@ function newKey(choices, fault, make) {
       field("Name", { name: "name", required: true, autocomplete: "off", autocapitalize: "none" }, "Of the person or program that will use it."),
       field("Note", { name: "note", autocomplete: "off" }),
       field("Expires", { name: "expires", type: "date" }, "Empty: never.")),
-    h("fieldset", {}, h("legend", {}, "Deployments that it opens"), choices),
+    h("fieldset", {}, h("legend", {}, "Deployments that it may use"), choices),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "admin" }), "Admin: sees everything and changes keys"),
-    limits, h("button", { type: "submit", class: "main" }, "Make the key"));
+    limits, h("button", { type: "submit", class: "main" }, "Create the key"));
 }

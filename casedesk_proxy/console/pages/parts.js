@@ -2,7 +2,7 @@
 import { h, span, write } from "/console/dom.js";
 
 const STATES = {
-  ok: "good", loaded: "good", streaming: "good", draining: "busy", full: "busy", cooling: "busy",
+  up: "good", loaded: "good", streaming: "good", draining: "busy", full: "busy",
   queued: "busy", waiting: "busy", arriving: "busy", down: "bad", hung: "bad",
 };
 

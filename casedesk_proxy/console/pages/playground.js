@@ -8,7 +8,7 @@ import { makeRequest, SURFACES } from "/console/surfaces.js";
 const MOST_EVENTS = 400;
 const MOST_FILE_BYTES = 8 * 1024 * 1024;
 
-export function showPlayground({ notify }) {
+export function showPlayground({ session, notify }) {
   const form = questionForm();
   const fields = form.elements;
   const reply = replyView();
@@ -83,7 +83,7 @@ export function showPlayground({ notify }) {
   ask("deployments").then((found) => {
     deployments = found.deployments.filter((one) => one.usable !== false);
     fields.deployment.replaceChildren(...deployments.map((one) => h("option", {}, one.name)));
-    if (!deployments.length) notify("No deployment is open to you. Ask an admin to add one to your key.");
+    if (!deployments.length) notify(`No deployment is open to you. ${session.admin ? "Add one to your key, under Keys." : "Ask an admin to add one to your key."}`);
     chooseDeployment();
   }, (fault) => notify(fault.message));
   return [view, () => running?.abort()];

@@ -137,7 +137,7 @@ function updateNode(card, one) {
     slots.dataset.text = text;
     slots.replaceChildren(one.limit ? meter(one.in_flight / one.limit) : "", h("span", {}, text));
   }
-  const trouble = one.last_error && (one.state !== "ok" || one.cooling_until);
+  const trouble = one.last_error && (one.state !== "up" || one.cooling_until);
   said.hidden = !trouble;
   write(said, trouble ? one.last_error : "");
   const shown = one.models.length + one.models_left > FEW_MODELS ? one.models.filter(isUsed) : one.models;
