@@ -40,6 +40,10 @@ COLUMNS = (
     Column("TOK", "tokens", 5, falls=True),
     Column("TOK/S", "tokens_per_second", 5, falls=True),
 )
+_LEAST_WIDTH_CHARS = sum(column.width for column in COLUMNS) + len(COLUMNS) - 1
+_PARTS = sum(column.share for column in COLUMNS)
+#: A wider place is a file, whose lines must not be filled with blanks.
+_MAX_WIDTH_CHARS = 1000
 #: How many nodes are shown above the streams; the others are only counted.
 _MAX_NODE_LINES = 6
 #: Lines for streams on the smallest terminal.
@@ -157,7 +161,7 @@ def make_lines(
     view: View, status: dict[str, Any], rows: Sequence[Row], width: int, height: int
 ) -> list[Text]:
     """At most ``height`` lines of ``width`` cells."""
-    widths = _widths(width)
+    widths = _widths(width if width <= _MAX_WIDTH_CHARS else _find_width(rows))
     nodes = _node_lines(status["nodes"], width)
     room = max(height - len(nodes) - 4, _MIN_STREAM_LINES)
     shown = _window(view, rows, room)
@@ -221,10 +225,18 @@ def _node_lines(nodes: list[dict[str, Any]], width: int) -> list[Text]:
 
 def _widths(width: int) -> list[int]:
     """The widths of the columns; a blank separates two of them."""
-    least = sum(column.width for column in COLUMNS) + len(COLUMNS) - 1
-    parts = sum(column.share for column in COLUMNS)
-    spare = max(width - least, 0)
-    return [column.width + spare * column.share // parts for column in COLUMNS]
+    spare = max(width - _LEAST_WIDTH_CHARS, 0)
+    return [column.width + spare * column.share // _PARTS for column in COLUMNS]
+
+
+def _find_width(rows: Sequence[Row]) -> int:
+    """The least width at which no name of a stream is cut."""
+    parts = 0
+    for column in (one for one in COLUMNS if one.share):
+        names = [_word(row.get(column.field), column.field) for row in rows]
+        longest = max((Text(name).cell_len for name in names), default=0)
+        parts = max(parts, -(-(longest - column.width) // column.share))
+    return _LEAST_WIDTH_CHARS + parts * _PARTS
 
 
 def _titles(view: View, widths: list[int]) -> Text:

@@ -1,7 +1,9 @@
 """The tables of the state file, and the migrations of older files.
 
 A file's ``user_version`` is the number of migrations that were applied to it. To change a table,
-append a migration; existing migrations never change, since files have already applied them.
+append a migration; existing migrations never change, since files have already applied them. While
+an upgrade drains, a process of the former version still writes into the migrated file: leave its
+statements for `exchanges` valid, or the rows of its last streams are lost.
 """
 
 from __future__ import annotations

@@ -32,8 +32,16 @@ def test_once() -> None:
         assert done.returncode == 0
         assert sum("openai" in line for line in done.stdout.splitlines()) == 200
         assert "\x1b" not in done.stdout
+        assert max(map(len, done.stdout.splitlines())) < 100, "no line is filled with blanks"
         done = invoke("top", "--admin", f"http://{admin.address}/", "--once", "--json")
         assert json.loads(done.stdout) == MANY
+
+
+def test_once_cuts_no_name_in_a_file() -> None:
+    names = {"key": "k" * 50, "model": "m" * 400, "node": "n" * 60}
+    with fake_admin({STATUS: (200, told(stream(1) | names))}) as admin:
+        done = invoke("top", "--admin", admin.address, "--once")
+    assert [done.stdout.count(name) for name in names.values()] == [1, 1, 1]
 
 
 def test_once_shows_more_than_a_status_has_rows_for() -> None:
