@@ -137,9 +137,10 @@ class Snapshot:
 
     @property
     def any_keys(self) -> bool:
-        """Whether there are keys, or were any: the holder of a former key should learn that it
-        ended."""
-        return bool(self.keys or self.stored_keys or self.stored_keys.has_ended)
+        """Whether there are keys, or were any, or may be: the holder of a former key should learn
+        that it ended."""
+        stored = self.stored_keys
+        return bool(self.keys or stored or stored.has_ended or not stored.is_read)
 
     def find_principal(self, key: str) -> Principal | None:
         """The holder of ``key``; None if it is not known. If both files have a key of the same

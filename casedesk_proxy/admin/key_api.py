@@ -30,6 +30,7 @@ from aiohttp import web
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
+from casedesk_proxy.auth.keys import UNREAD
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.keystore.changes import (
     Author,
@@ -159,13 +160,15 @@ async def _handle(
 
 
 def _find_author(served: Administered, request: web.Request) -> Author:
-    """Raises KeyFault if the request has no admin key."""
+    """Raises KeyFault if the request has no admin key, StoreError if that cannot be known."""
     key = find_credential(request.raw_headers, request.rel_url.raw_query_string)
     principal = served.serving.snapshot.find_principal(key) if key else None
     if principal is None:
         if not key:
             message = f"an admin key is required; send it as {ACCEPTED_FORMS}"
             raise KeyFault("", message, 401, code="unauthenticated")
+        if not served.serving.snapshot.stored_keys.is_read:
+            raise StoreError(UNREAD)
         message = (
             "unknown key; check it for typing errors, or create another one with `casedesk-proxy"
             " key new --admin`"

@@ -11,13 +11,16 @@ from hashlib import sha256
 
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS
 from casedesk_proxy.auth.near_misses import describe_wrong
-from casedesk_proxy.errors import Forbidden, NotFound, Unauthenticated
+from casedesk_proxy.errors import ClientFault, Forbidden, NotFound, Unauthenticated
 from casedesk_proxy.terms import Principal
 
-__all__ = ["Access", "KeyTable", "authorise", "bare_deployment", "find_access"]
+__all__ = ["UNREAD", "Access", "KeyTable", "authorise", "bare_deployment", "find_access"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
+#: What the holder of a key learns that is not known: clients give up at 401.
+UNREAD = "the state file with the keys cannot be read now; send the request again"
+_UNREAD_RETRY_S = 1.0
 #: How many names of deployments one message lists.
 _MAX_LISTED_NAMES = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -25,19 +28,23 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 class KeyTable:
     """Principals by the digests of their keys, built from (SHA-256 in hex, principal). ``ended``:
-    digests of keys that were valid once, each with a sentence about their end.
+    digests of keys that were valid once, each with a sentence about their end. ``is_read``: false
+    if these are not all, since the state file could not be read yet.
 
     Raises ValueError for a digest that is not 64 hex digits; if a digest occurs twice, the first
     entry counts.
     """
 
-    __slots__ = ("_ended", "_known", "names")
+    __slots__ = ("_ended", "_known", "is_read", "names")
 
     def __init__(
         self,
         keys: Iterable[tuple[str, Principal]] = (),
         ended: Iterable[tuple[str, str]] = (),
+        *,
+        is_read: bool = True,
     ) -> None:
+        self.is_read = is_read
         self._known: dict[bytes, Principal] = {}
         for digest_hex, principal in keys:
             if not _SHA256.fullmatch(digest_hex):
@@ -109,6 +116,7 @@ def authorise(
     *,
     sent: str = "",
     ended: str = "",
+    all_read: bool = True,
     open_to_all: Sequence[str] = (),
 ) -> Principal:
     """Returns who uses ``deployment``: the principal that ``credential`` matched, or the anonymous
@@ -117,15 +125,19 @@ def authorise(
     An open deployment ignores any credential: SDKs send dummies such as ``not-needed``.
     ``deployment`` is None or empty if a bare mount has no default. ``sent``: what a client without
     a credential sent in its place; ``ended``: why a former key is no longer valid; ``open_to_all``:
-    the deployments that need no key. These three are for messages.
+    the deployments that need no key. These three are for messages. ``all_read``: false if the keys
+    of the state file could not be read yet, so that any key may be valid.
 
-    Raises Unauthenticated, Forbidden or NotFound; no message contains the credential.
+    Raises ClientFault, mostly Unauthenticated, Forbidden or NotFound; no message contains the
+    credential.
     """
     if access is Access.OPEN:
         return ANONYMOUS
     if access is Access.MISSING:
         raise _not_found(deployment, _list("deployments that need no key:", open_to_all))
     if principal is None:
+        if credential and not all_read:
+            raise ClientFault(UNREAD, status=503, code="no_state", retry_after=_UNREAD_RETRY_S)
         raise _unauthenticated(credential, sent, ended)
     opened = principal.deployments
     if opened is None or (deployment and deployment in opened):

@@ -44,7 +44,8 @@ def import_keys(source: BinaryIO, file: Path, state: Path | None) -> None:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        fail(f"line {raw[: error.start].count(10) + 1}: is not UTF-8")
+        line = raw[: error.start].count(10) + 1
+        fail(f"{source.name}: line {line}: is not UTF-8; save the file as UTF-8")
     keys, faults = read_csv(text, time.time())
     if faults:
         fail(ConfigError([Complaint("", one, source.name) for one in faults]))

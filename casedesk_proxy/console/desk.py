@@ -12,6 +12,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.admin.pages import Served
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
+from casedesk_proxy.auth.keys import UNREAD
 from casedesk_proxy.auth.sessions import comes_from_own_page, find_session
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.console.attempts import SignInAttempts
@@ -149,6 +150,8 @@ class Desk:
         if key := find_credential(request.raw_headers, ""):
             principal = self.served.serving.snapshot.find_principal(key)
             if principal is None:
+                if not self.served.serving.snapshot.stored_keys.is_read:
+                    raise StoreError(UNREAD)
                 raise Unauthenticated(
                     "unknown key; check it, or ask an admin for a new one", code="invalid_key"
                 )

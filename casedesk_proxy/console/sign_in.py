@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from casedesk_proxy import jsonio
+from casedesk_proxy.auth.keys import UNREAD
 from casedesk_proxy.auth.sessions import (
     PLAIN_COOKIE,
     SECURE_COOKIE,
@@ -21,6 +22,7 @@ from casedesk_proxy.console.desk import CALLER, Caller, Desk, reply
 from casedesk_proxy.console.passwords import MAX_PASSWORD_CHARS
 from casedesk_proxy.console.rows import Session
 from casedesk_proxy.errors import BadRequest, Forbidden, ProxyError, Unauthenticated
+from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.surfaces.bodies import describe_syntax_error
 
 __all__ = ["read_fields", "show_session", "sign_in", "sign_out"]
@@ -70,11 +72,13 @@ async def sign_in(desk: Desk, request: web.Request) -> web.StreamResponse:
 
 
 async def _check(desk: Desk, fields: dict[str, str]) -> tuple[str, str, str] | None:
-    """Name, way and proof of the caller."""
+    """Name, way and proof of the caller. Raises StoreError if the keys could not be read yet."""
     if "key" in fields:
         key = fields["key"].strip()
         principal = desk.served.serving.snapshot.find_principal(key)
         if principal is None:
+            if not desk.served.serving.snapshot.stored_keys.is_read:
+                raise StoreError(UNREAD)
             return None
         return principal.name, "key", hashlib.sha256(key.encode()).hexdigest()
     account: Account | None = desk.book.find_account(fields.get("name", ""))

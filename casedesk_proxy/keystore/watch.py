@@ -22,7 +22,7 @@ from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.limits import LimitDefaults
 from casedesk_proxy.keystore.rows import StoredKey, read_keys, read_version
 from casedesk_proxy.keystore.table import NO_CHANGE, make_table, next_expiry
-from casedesk_proxy.store.file import open_reader
+from casedesk_proxy.store.file import explain, open_reader
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.sign import FileSign
 
@@ -105,14 +105,20 @@ class KeyWatch:
             found = self._read()
         except (StoreError, sqlite3.Error, OSError, ValueError) as error:
             self._close()
-            if str(error) != self.fault:
+            why = explain(error)
+            if why != self.fault:
                 log.error(
-                    "keys in %s cannot be read: %s; the keys read before stay valid",
+                    "keys in %s cannot be read: %s; %s",
                     self._path,
-                    error,
+                    why,
+                    "the keys read before stay valid"
+                    if self._seen
+                    else "their requests get 503 until it can",
                 )
-            self.fault = str(error)
+            self.fault = why
             found = None
+        if self._seen is None:
+            return False
         now, defaults = self._now(), self._defaults()
         same = found is None and defaults == self._had
         if same and self._last <= now < self._expiry:

@@ -132,6 +132,7 @@ def admit(
         find_access(deployment.auth if deployment else None, any_keys=snapshot.any_keys),
         sent="" if credential else describe_sent(head.headers, query),
         ended=snapshot.stored_keys.explain(credential) if credential and known is None else "",
+        all_read=snapshot.stored_keys.is_read,
         open_to_all=snapshot.open_to_all,
     )
     assert deployment is not None, "authorise refuses names that no deployment has"

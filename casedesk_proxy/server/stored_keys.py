@@ -41,6 +41,7 @@ class StoredKeys:
 
     async def start(self) -> None:
         """Afterwards the keys are active, if the file can be read."""
+        self._serving.current = with_stored_keys(self._serving.current, KeyTable(is_read=False))
         self.watch.start()
         await asyncio.to_thread(self.watch.looked.wait, FIRST_LOOK_WAIT_S)
 

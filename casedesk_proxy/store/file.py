@@ -96,7 +96,9 @@ def open_reader(path: Path) -> closing[sqlite3.Connection]:
         if not version:
             raise StoreError("is empty; the proxy fills it when it next writes")
         if version < len(MIGRATIONS):
-            raise StoreError("an older version of the proxy wrote it; restart the proxy")
+            raise StoreError(
+                "an older version of the proxy wrote it; the proxy converts it when it starts"
+            )
     except sqlite3.Error as error:
         connection.close()
         raise StoreError(explain(error)) from error
@@ -113,4 +115,6 @@ def explain(error: Exception) -> str:
     if type(error) is sqlite3.DatabaseError:
         # Temporary errors, such as a lock or a full disk, have other classes.
         return f"{error}; restore a copy of it, or move it away and a new one is made"
+    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+        return f"{error}; look whether its disk is full"
     return str(error)

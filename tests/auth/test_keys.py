@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.auth.credentials import find_credential
 from casedesk_proxy.auth.keys import Access, KeyTable, authorise, bare_deployment, find_access
-from casedesk_proxy.errors import Forbidden, NotFound, ProxyError, Unauthenticated
+from casedesk_proxy.errors import ClientFault, Forbidden, NotFound, ProxyError, Unauthenticated
 from casedesk_proxy.terms import Principal
 from tests.fixtures.table import table
 
@@ -183,3 +183,11 @@ def test_bare_deployment(
     principal: Principal | None, default: str | None, wanted: str | None
 ) -> None:
     assert bare_deployment(principal, default) == wanted
+
+
+def test_a_key_is_not_called_unknown_before_all_were_read() -> None:
+    with pytest.raises(ClientFault) as found:
+        authorise(None, "cdp-carol", "desk", Access.KEY, all_read=False)
+    assert (found.value.status, found.value.code, found.value.retry_after) == (503, "no_state", 1.0)
+    with pytest.raises(Unauthenticated):
+        authorise(None, None, "desk", Access.KEY, all_read=False)

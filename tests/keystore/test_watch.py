@@ -57,6 +57,21 @@ def test_only_changes_of_keys_are_told(path: Path, watched: Watched) -> None:
     assert watched.look() == {"bob"}
 
 
+def test_a_file_that_was_never_read_makes_no_table(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty one would say that there are no keys."""
+    one = Watched(path)
+    assert one.look() is None
+    assert caplog.messages == [
+        f"keys in {path} cannot be read: No such file or directory; their requests get 503"
+        " until it can"
+    ]
+    enter(path, made("alice"))
+    assert one.look() == {"alice"}
+    one.watch.stop()
+
+
 def test_the_log_has_the_names_that_changed(
     path: Path, watched: Watched, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from casedesk_proxy.keystore.changes import expire, revoke, rotate
 from casedesk_proxy.keystore.rows import read_keys
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.store.file import FILE_NAME, open_reader
+from casedesk_proxy.store.schema import MIGRATIONS
 from casedesk_proxy.store.writer import StoreWriter
 from tests.fixtures.raw_client import RawClient, open_client, request
 from tests.keystore.keys import BY, changing, digest, enter, made
@@ -60,10 +62,13 @@ class Client:
 
 
 @asynccontextmanager
-async def instance(path: Path, keys: str = "") -> AsyncIterator[Gateway]:
-    """Another instance with the same file."""
+async def instance(
+    path: Path, keys: str = "", opened: Callable[[], None] = lambda: None
+) -> AsyncIterator[Gateway]:
+    """Another instance with the same file. ``opened`` is called before keys are read."""
     store = StoreWriter(path, gather_s=0.001)
     await asyncio.to_thread(store.start)
+    opened()
     gateway = Gateway(load_config(CONFIG.format(keys=keys), "f").config, {}, store=store)
     await gateway.start()
     try:
@@ -86,6 +91,23 @@ def change(path: Path) -> Callable[..., Awaitable[None]]:
             step(connection, *given, BY)
 
     return lambda step, *given: asyncio.to_thread(work, step, *given)
+
+
+async def test_keys_that_could_not_be_read_yet_are_not_called_unknown(path: Path) -> None:
+    """A client gives up at 401; a full disk, or another program's lock, passes."""
+
+    def set_version(number: int) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA user_version = {number}")
+
+    unreadable = instance(path, BOB, lambda: set_version(len(MIGRATIONS) + 1))
+    async with unreadable as gateway, Client(gateway) as client:
+        said = "the state file with the keys cannot be read now; send the request again"
+        assert await client.ask("alice") == (503, said)
+        assert (await client.ask("bob in the file"))[0] == 200
+        set_version(len(MIGRATIONS))
+        await client.until("alice", 200)
+        assert (await client.ask("nobody's"))[0] == 401
 
 
 async def test_a_change_counts_on_all_instances_and_kept_connections(

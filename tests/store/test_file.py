@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.store.file import FILE_NAME, find_directory, open_reader, open_writer
+from casedesk_proxy.store.file import FILE_NAME, explain, find_directory, open_reader, open_writer
 from casedesk_proxy.store.schema import MIGRATIONS, StoreError
 from tests.fixtures.table import table
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_just_being_made_is_not_an_older_one(tmp_path: Path) -> N
 def test_a_newer_and_an_older_file_are_not_read(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     writer = open_writer(path)
-    for version, wanted in ((len(MIGRATIONS) + 1, "newer"), (len(MIGRATIONS) - 1, "restart")):
+    for version, wanted in ((len(MIGRATIONS) + 1, "newer"), (len(MIGRATIONS) - 1, "converts it")):
         writer.execute(f"PRAGMA user_version = {version}")
         with pytest.raises(StoreError, match=wanted):
             open_reader(path)
@@ -99,3 +99,9 @@ def test_a_file_system_that_cannot_share_is_refused(
     )
     with pytest.raises(StoreError, match="state_directory to a local"):
         open_writer(tmp_path / FILE_NAME)
+
+
+def test_an_error_of_the_disk_says_where_to_look() -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    assert explain(error) == "disk I/O error; look whether its disk is full"
