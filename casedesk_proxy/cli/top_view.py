@@ -190,7 +190,7 @@ def _head(view: View, status: dict[str, Any], shown: int, width: int) -> Text:
     if status["draining"]:
         state, colour = "draining", "yellow"
     streams = status["streams"]
-    parts = [f"CaseDesk Proxy {status['version']}", f"{streams['total']} streams"]
+    parts = [f"CaseDesk Proxy {status['version']}", f"{streams['total']} requests"]
     if shown != streams["total"]:
         parts.append(f"{shown} shown")
     if (rate := status.get("tokens_per_second")) is not None:

@@ -164,7 +164,7 @@ def test_at_a_terminal(tmp_path: Path) -> None:
     with fake_admin(replies) as admin:
         command = [*COMMAND, "top", "--admin", admin.address, "--every", "0.2"]
         with terminal(tmp_path, command, environment) as it:
-            shown = it.wait_for("200 streams")
+            shown = it.wait_for("200 requests")
             assert it.ask("alternate_on") == "1", "another screen"
             assert len(shown) == 24
             assert sum("key" in line and "openai" in line for line in shown) > 12

@@ -39,7 +39,7 @@ def order(view: View) -> list[str]:
 
 def test_a_screen_of_80_by_24() -> None:
     lines = shown()
-    assert lines[0] == "ready  CaseDesk Proxy 1.2.3  3 streams  2 waiting"
+    assert lines[0] == "ready  CaseDesk Proxy 1.2.3  3 requests  2 waiting"
     assert lines[1] == "gpu0           up        3 of 16"
     assert lines[2] == "gpu1           down      3  refused"
     assert lines[4].split() == [column.title for column in COLUMNS]
@@ -58,7 +58,7 @@ def test_a_screen_of_80_by_24() -> None:
 
 def test_the_speed_of_all_where_it_is_known() -> None:
     line = shown(status=STATUS | {"tokens_per_second": 4021.6})[0]
-    assert line == "ready  CaseDesk Proxy 1.2.3  3 streams  4022 tok/s  2 waiting"
+    assert line == "ready  CaseDesk Proxy 1.2.3  3 requests  4022 tok/s  2 waiting"
 
 
 def test_the_longest_run_first_until_somebody_sorts() -> None:

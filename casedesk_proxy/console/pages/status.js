@@ -9,7 +9,7 @@ const FEW_MODELS = 8;
 const RETRY_AFTER = 3000;
 
 export function showStatus({ session, notify, live }) {
-  const figures = tiles(["Streams", "Tokens per second", "Waiting", "Nodes in service"]);
+  const figures = tiles(["Requests", "Tokens per second", "Waiting", "Nodes in service"]);
   const nodes = h("div", { class: "nodes" });
   const streams = showStreams({ notify });
   const queue = table("Waiting requests", ["Place", "Model", "Deployment", "Key", ["Waits", "number"]], "queue");
