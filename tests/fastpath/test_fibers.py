@@ -39,66 +39,66 @@ async def test_what_never_waits_is_over_at_once() -> None:
 async def test_what_it_returns_is_told_at_its_end_and_nothing_where_it_has_none() -> None:
     loop, told = asyncio.get_running_loop(), []
 
-    async def work(signal: OneShot[int]) -> int:
-        return await signal + 1
+    async def work(one_shot: OneShot[int]) -> int:
+        return await one_shot + 1
 
     for end in ("set", "cancel"):
-        signal: OneShot[int] = OneShot(loop)
-        fiber = Fiber(loop, work(signal), told.append)
+        one_shot: OneShot[int] = OneShot(loop)
+        fiber = Fiber(loop, work(one_shot), told.append)
         fiber.start()
         if end == "set":
-            signal.set(4)
+            one_shot.set(4)
         else:
             fiber.cancel()
     assert told == [5, None]
 
 
 async def test_a_signal_resumes_within_set() -> None:
-    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
+    one_shot: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
-        seen.append(await signal)
+        seen.append(await one_shot)
 
     run = Run(work())
     assert (seen, run.ends) == ([], 0)
-    signal.set(5)
+    one_shot.set(5)
     assert (seen, run.ends) == ([5], 1)
 
 
 async def test_a_failed_signal_raises_where_it_is_awaited() -> None:
-    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
+    one_shot: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
         try:
-            await signal
+            await one_shot
         except TimeoutError:
             seen.append("late")
 
     Run(work())
-    signal.fail(TimeoutError())
+    one_shot.fail(TimeoutError())
     assert seen == ["late"]
 
 
 async def test_a_value_that_came_first_is_kept_and_two_are_an_error() -> None:
-    signal: OneShot[str] = OneShot(asyncio.get_running_loop())
-    signal.set("a")
-    assert await signal == "a"
+    one_shot: OneShot[str] = OneShot(asyncio.get_running_loop())
+    one_shot.set("a")
+    assert await one_shot == "a"
     with pytest.raises(AssertionError):
-        signal.set("b")
+        one_shot.set("b")
 
 
 async def test_an_ordinary_task_may_await_a_signal_and_be_cancelled() -> None:
     loop = asyncio.get_running_loop()
-    signal: OneShot[int] = OneShot(loop)
+    one_shot: OneShot[int] = OneShot(loop)
 
     async def wait() -> int:
-        return await signal
+        return await one_shot
 
     task = loop.create_task(wait())
     await asyncio.sleep(0)
-    signal.set(3)
+    one_shot.set(3)
     assert await task == 3
     left: OneShot[int] = OneShot(loop)
 
@@ -114,19 +114,19 @@ async def test_an_ordinary_task_may_await_a_signal_and_be_cancelled() -> None:
 
 
 async def test_cancelling_at_a_signal_is_immediate() -> None:
-    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
+    one_shot: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
         try:
-            await signal
+            await one_shot
         finally:
             seen.append("closed")
 
     run = Run(work())
     run.fiber.cancel()
     assert (seen, run.ends) == (["closed"], 1)
-    signal.set(1)  # Nobody waits any more.
+    one_shot.set(1)  # Nobody waits any more.
     run.fiber.cancel()
     assert run.ends == 1
 
@@ -157,7 +157,7 @@ async def test_cancelling_at_a_task_cancels_the_task_first() -> None:
 
 
 async def test_cancelling_while_it_runs_ends_its_next_wait() -> None:
-    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
+    one_shot: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
     runs: list[Run] = []
 
@@ -166,7 +166,7 @@ async def test_cancelling_while_it_runs_ends_its_next_wait() -> None:
         runs[0].fiber.cancel()
         seen.append("goes on")
         try:
-            await signal
+            await one_shot
         finally:
             seen.append("ended")
 
@@ -222,8 +222,8 @@ async def test_fibers_within_fibers() -> None:
     outer: OneShot[int] = OneShot(loop)
     seen = []
 
-    async def wait_for(signal: OneShot[int]) -> None:
-        seen.append(await signal)
+    async def wait_for(one_shot: OneShot[int]) -> None:
+        seen.append(await one_shot)
 
     async def work() -> None:
         Run(wait_for(inner))
@@ -327,14 +327,14 @@ async def test_a_task_that_is_cancelled_at_a_signal_can_withstand_it() -> None:
 
 async def test_a_task_that_is_cancelled_as_its_signal_is_set_has_the_cancelling() -> None:
     loop = asyncio.get_running_loop()
-    signal: OneShot[int] = OneShot(loop)
+    one_shot: OneShot[int] = OneShot(loop)
 
     async def wait() -> int:
-        return await signal
+        return await one_shot
 
     task = loop.create_task(wait())
     await asyncio.sleep(0)
-    signal.set(1)
+    one_shot.set(1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -342,14 +342,14 @@ async def test_a_task_that_is_cancelled_as_its_signal_is_set_has_the_cancelling(
 
 async def test_a_task_s_error_comes_from_its_signal() -> None:
     loop = asyncio.get_running_loop()
-    signal: OneShot[int] = OneShot(loop)
+    one_shot: OneShot[int] = OneShot(loop)
 
     async def wait() -> int:
-        return await signal
+        return await one_shot
 
     task = loop.create_task(wait())
     await asyncio.sleep(0)
-    signal.fail(TimeoutError())
+    one_shot.fail(TimeoutError())
     with pytest.raises(TimeoutError):
         await task
 
@@ -375,14 +375,14 @@ class Plain:
 
 
 async def test_a_task_in_a_fiber_s_place_tells_its_result() -> None:
-    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
+    one_shot: OneShot[int] = OneShot(asyncio.get_running_loop())
 
     async def work() -> int:
-        return await signal + 1
+        return await one_shot + 1
 
     plain = Plain(work())
     await asyncio.sleep(0)
-    signal.set(4)
+    one_shot.set(4)
     assert await plain.ended() == 5
 
 
@@ -390,13 +390,13 @@ async def test_a_task_in_a_fiber_s_place_tells_its_result() -> None:
 async def test_a_task_in_a_fiber_s_place_is_cancelled_where_it_waits_and_not_before(
     rounds: int,
 ) -> None:
-    signal: OneShot[int] = OneShot(asyncio.get_running_loop())
+    one_shot: OneShot[int] = OneShot(asyncio.get_running_loop())
     seen = []
 
     async def work() -> None:
         seen.append("began")
         try:
-            await signal
+            await one_shot
         finally:
             seen.append("ended")
 
