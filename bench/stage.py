@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.accounts import cpu_ns
 from bench.engine.build import Engines
 from bench.engine.clients import Request, Snapshot, ask, load_command
 from bench.engine.process import EngineFailed, child, read_port, stop, wait_for_port
 from bench.priority import precedence
+from bench.rest import wait_for_rest
 from bench.targets import TARGETS, Place, Target, Unavailable
 from bench.tls import make_tls_client
 
@@ -25,12 +25,6 @@ __all__ = ["Cores", "Stage", "Tell", "set_stage"]
 Tell = Callable[[str, float], None]
 
 _WARM_STREAMS = 20
-#: Seconds after its start in which a relay still prepares: the proxy starts its planners' parent
-#: after three, which takes 0.4 s of CPU.
-_STARTING_S = 5.0
-#: A relay is at rest if it used less of a core than this for so many seconds.
-_REST_SHARE, _REST_S = 0.05, 0.5
-_REST_LIMIT_S = 20.0
 #: Without these there is nothing to compare.
 _OURS = ("proxy", "transposed", "proxy-tls", "floor")
 
@@ -114,14 +108,7 @@ class Stage:
         """Wait until no relay does anything by itself any more: they share a core, so what one of
         them still prepares would be in the figures of all. After 20 s measure as it is."""
         self.tell("waiting until the relays are at rest", 0.0)
-        time.sleep(max(0.0, self._started + _STARTING_S - time.monotonic()))
-        until = time.monotonic() + _REST_LIMIT_S
-        while time.monotonic() < until:
-            before = {name: cpu_ns(relay.pid) for name, relay in self.relays.items()}
-            time.sleep(_REST_S)
-            most = _REST_S * _REST_SHARE * 1e9
-            if all(cpu_ns(self.relays[name].pid) - ns < most for name, ns in before.items()):
-                return
+        wait_for_rest([relay.pid for relay in self.relays.values()], self._started)
 
     def _leave_out(self, name: str, error: EngineFailed) -> None:
         if name in _OURS:
