@@ -8,7 +8,8 @@ The instances inherit one listening socket, as under systemd (see restart.py), a
 directory, or, for comparison, none. Replies a second depend on the machine: with fewer than four
 free cores, node and clients use the CPU that a second instance would have. So CPU per reply and
 event is given, too, and the throughput if each instance had a core, which the busiest instance
-limits.
+limits. They are measured once the instances are at rest, since each starts the parent of its
+planners after three seconds.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -35,6 +38,7 @@ from bench.engine.build import build
 from bench.engine.clients import Request, Snapshot, load_command
 from bench.engine.process import child, read_port
 from bench.priority import precedence
+from bench.rest import wait_for_rest
 from bench.restart import Instance, Supervisor
 from bench.script import with_nice
 from bench.target import PATH, UNARY_BODY
@@ -42,6 +46,12 @@ from casedesk_proxy.simulator.app import start as start_node
 from casedesk_proxy.simulator.script import Script
 
 _SLOTS, _CLIENTS, _PLACES = 50, 90, 44
+_BURSTS = 10
+#: Clients of each instance while replies and streams are measured: with fewer of them an instance
+#: finds fewer events whenever it wakes, and each costs more.
+_ASKING, _STREAMING = 32, 200
+#: Seconds of load before the first that is measured.
+_WARM_S = 0.5
 CONFIG = """
 server: {{admin: null, access_log: false, drain_timeout: 10m}}
 default_deployment: d
@@ -61,6 +71,15 @@ class Host:
     async def start(self, count: int) -> None:
         for _ in range(count):
             self.instances.append(await self.supervisor.start())
+
+    def wait_for(self, clients: int) -> list[int]:
+        """The number of clients of each, once there are so many."""
+        while sum(found := self.connections()) < clients:
+            time.sleep(0.01)
+        return found
+
+    def wait_for_rest(self) -> None:
+        wait_for_rest([instance.pid for instance in self.instances], time.monotonic())
 
     def stop(self) -> None:
         for instance in self.instances:
@@ -138,6 +157,22 @@ async def spread(host: Host) -> Sequence[str]:
     return found
 
 
+async def bursts(host: Host) -> str:
+    """How many of 200 clients that connect within a few milliseconds one instance has at least, in
+    the worst of some bursts and in the median."""
+    fewest = []
+    for _ in range(_BURSTS):
+        clients = [socket.socket() for _ in range(200)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", host.supervisor.port))
+        fewest.append(min(await asyncio.to_thread(host.wait_for, 200)))
+        for client in clients:
+            client.close()
+        await asyncio.sleep(0.5)
+    return f"{min(fewest)}, {sorted(fewest)[_BURSTS // 2]}"
+
+
 async def crowd(host: Host) -> str:
     """As many clients at once as a node's slots and half of the places in its queue."""
     script = "words=5&words_per_second=5"
@@ -169,24 +204,37 @@ async def killed(host: Host) -> str:
     return f"{took:.0f}"
 
 
-def cost(host: Host, folder: Path, *, unary: bool, seconds: float) -> tuple[float, float, float]:
-    """Replies or events a second, CPU µs of all instances for each, and the most of one
-    instance."""
+@dataclass(frozen=True)
+class Cost:
+    """Replies or events a ``second``, CPU µs of all instances for each, the ``share`` of the
+    busiest instance in that, and how many ``clients`` each had."""
+
+    second: float
+    us: float
+    share: float
+    clients: str
+
+
+def cost(host: Host, folder: Path, *, unary: bool, seconds: float) -> Cost:
     request = Request("127.0.0.1", host.supervisor.port, PATH, {}, UNARY_BODY)
     if not unary:
         body = json.dumps({"model": "bench", "stream": True, "messages": []}).encode()
         request = Request("127.0.0.1", host.supervisor.port, PATH, {}, body)
-    flags = ["--streams", "32" if unary else "200", "--seconds", str(seconds)]
+    clients = (_ASKING if unary else _STREAMING) * len(host.instances)
+    flags = ["--streams", str(clients), "--seconds", str(seconds)]
     command = load_command(build().load, request, folder, *(["--unary"] if unary else []), *flags)
     before = [cpu_ns(one.pid) for one in host.instances]
     began = time.monotonic()
     with child(build().tether, command, log=folder / "load.log", piped=True) as process:
         assert process.stdout is not None
+        time.sleep(seconds * 0.8)
+        spread = " / ".join(map(str, sorted(host.connections())))
         told = Snapshot.of(process.stdout.readline())
     took = time.monotonic() - began
     spent = [cpu_ns(one.pid) - then for one, then in zip(host.instances, before, strict=True)]
     count = told["finished"] if unary else told["events"]
-    return count / took, sum(spent) / 1000 / max(count, 1), max(spent) / max(sum(spent), 1)
+    us = sum(spent) / 1000 / max(count, 1)
+    return Cost(count / took, us, max(spent) / max(sum(spent), 1), spread)
 
 
 @contextlib.contextmanager
@@ -199,7 +247,12 @@ async def _behaviour(count: int, *, shared: bool) -> str:
     node = await start_node(pace=0, models={"m": Script(words=3)})
     cells = []
     try:
-        for slots, work in (("null", spread), (str(_SLOTS), crowd), (str(_SLOTS), killed)):
+        for slots, work in (
+            ("null", spread),
+            ("null", bursts),
+            (str(_SLOTS), crowd),
+            (str(_SLOTS), killed),
+        ):
             if work is killed and (count == 1 or not shared):
                 cells.append("–")
                 continue
@@ -226,13 +279,14 @@ async def _cost(count: int, seconds: float, one: list[float]) -> str:
         host = Host(folder, f"http://127.0.0.1:{read_port(node)}", slots="null", shared=True)
         try:
             await host.start(count)
+            await asyncio.to_thread(cost, host, folder, unary=True, seconds=_WARM_S)
+            await asyncio.to_thread(host.wait_for_rest)
             for unary in (True, False):
-                rate, us, share = await asyncio.to_thread(
-                    cost, host, folder, unary=unary, seconds=seconds
-                )
-                taken.append(us)
-                times = (one[len(taken) - 1] if one else us) / us / share
-                cells += [f"{rate:.0f}", f"{us:.1f}", f"{share:.2f}", f"{times:.2f}"]
+                found = await asyncio.to_thread(cost, host, folder, unary=unary, seconds=seconds)
+                taken.append(found.us)
+                times = (one[len(taken) - 1] if one else found.us) / found.us / found.share
+                cells += [f"{found.second:.0f}", f"{found.us:.1f}", f"{found.share:.2f}"]
+                cells += [found.clients, f"{times:.2f}"]
         finally:
             host.stop()
     one[:] = one or taken
@@ -252,15 +306,16 @@ def main(seconds: float, nice: int) -> None:
 def _measure(seconds: float) -> None:
     click.echo(
         "| instances | 200 clients one by one | 200 at once"
+        " | fewest of 200 in ten bursts: worst, median"
         f" | {_CLIENTS} clients, {_SLOTS} slots, {_PLACES} places | ms from kill −9 to a reply |\n"
-        "|---|---|---|---|---|"
+        "|---|---|---|---|---|---|"
     )
     for count, shared in ((1, True), (2, False), (2, True)):
         click.echo(asyncio.run(_behaviour(count, shared=shared)))
     click.echo(
-        "\n| instances | replies/s | CPU µs/reply | largest share | × one, a core each"
-        " | events/s | CPU µs/event | largest share | × one, a core each |\n"
-        "|---|---|---|---|---|---|---|---|---|"
+        "\n| instances | replies/s | CPU µs/reply | largest share | clients"
+        " | × one, a core each | events/s | CPU µs/event | largest share | clients"
+        " | × one, a core each |\n|---|---|---|---|---|---|---|---|---|---|---|"
     )
     one: list[float] = []
     for count in (1, 2):

@@ -200,10 +200,11 @@ class HostTable:
             found += counts[first + row]
         return found
 
-    def counts(self, column: int) -> dict[int, int]:
-        """How many each of the others uses, by row."""
-        first = column * MAX_ROWS
-        return {row: self._counts[first + row] for row in self.others}
+    def counts_where(self, chosen: int, column: int) -> list[int]:
+        """How many each of the others uses, of those whose count in the column ``chosen`` is not
+        0."""
+        counts, flags, first = self._counts, chosen * MAX_ROWS, column * MAX_ROWS
+        return [counts[first + row] for row in self.others if counts[flags + row]]
 
     def stamp(self, column: int, stamp: float) -> None:
         """Write since when we need one, by a clock that the instances share; 0: we do not."""

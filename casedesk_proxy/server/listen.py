@@ -5,13 +5,27 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import stat
+import struct
 
-__all__ = ["MAX_PENDING_CONNECTIONS", "bind", "describe", "prepare", "remove_stale", "socket_path"]
+__all__ = [
+    "MAX_PENDING_CONNECTIONS",
+    "bind",
+    "count_waiting",
+    "describe",
+    "prepare",
+    "remove_stale",
+    "socket_path",
+]
 
 #: Connections that may wait to be accepted; the kernel takes no more than somaxconn.
 MAX_PENDING_CONNECTIONS = 4096
+#: struct tcp_info up to tcpi_unacked: of a listening socket the clients that wait (Linux 2.6.19).
+_TCP_INFO = struct.Struct("=8B5I")
+#: A Unix socket only shows that clients wait.
+_ASSUMED_COUNT = 32
 #: The usual cause of an error with TCP.
 _HINTS = {
     errno.EADDRINUSE: "the address is in use by another program, or by a running proxy",
@@ -36,6 +50,18 @@ def bind(address: str) -> socket.socket:
 def socket_path(sock: socket.socket) -> str | None:
     """The path of a unix socket's file; None for TCP."""
     return sock.getsockname() if sock.family == socket.AF_UNIX else None
+
+
+def count_waiting(sock: socket.socket) -> int:
+    """How many clients wait to be accepted from a listening socket; an assumed number if it is a
+    unix socket from which any can be accepted."""
+    if sock.family == socket.AF_UNIX:
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN)
+        return _ASSUMED_COUNT if poll.poll(0) else 0
+    found = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    waiting: int = _TCP_INFO.unpack(found)[-1]
+    return waiting
 
 
 def remove_stale(path: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 import ssl
 import sys
@@ -12,9 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from casedesk_proxy.fastpath.switches import Trick, is_on
+from casedesk_proxy.server.accepting import Acceptor, Gate, PlainServer
 from casedesk_proxy.server.listen import (
     MAX_PENDING_CONNECTIONS,
     bind,
+    count_waiting,
     describe,
     prepare,
     remove_stale,
@@ -44,15 +45,22 @@ class _Door:
         self._make = make
         self._tls = tls
         self._handshake_timeout_s = handshake_timeout_s
-        self.server: asyncio.Server | TlsServer | None = None
+        self.server: asyncio.Server | PlainServer | TlsServer | None = None
 
-    async def open(self) -> None:
+    async def open(self, gate: Gate | None) -> None:
         loop, sock = asyncio.get_running_loop(), self.sock
         if self._tls is not None and is_on(Trick.TLS):
             assert self._handshake_timeout_s is not None
             self.server = TlsServer(
-                sock.dup(), self._make, self._tls, handshake_timeout_s=self._handshake_timeout_s
-            )
+                sock.dup(), self._make, self._tls,
+                handshake_timeout_s=self._handshake_timeout_s, gate=gate,
+            )  # fmt: skip
+            return
+        if gate is not None:
+            self.server = PlainServer(
+                sock.dup(), self._make, gate,
+                tls=self._tls, handshake_timeout_s=self._handshake_timeout_s,
+            )  # fmt: skip
             return
         is_unix = sock.family == socket.AF_UNIX
         create = loop.create_unix_server if is_unix else loop.create_server
@@ -83,6 +91,7 @@ class Listeners:
         self.urls: list[str] = []
         self._doors: list[_Door] = []
         self._is_closed = False
+        self._gate: Gate | None = None
         #: Files of Unix sockets that we created.
         self._files: list[str] = []
 
@@ -109,29 +118,42 @@ class Listeners:
         prepare(sock)
         door = _Door(sock, make, tls, handshake_timeout_s)
         self._doors.append(door)
-        await door.open()
+        await door.open(self._gate)
         self.urls.append(describe(sock, secure=tls is not None))
 
+    async def open_by(self, gate: Gate | None) -> None:
+        """Accept only the clients that ``gate`` admits; None: all. Does nothing if it was closed.
+        Raises OSError if there is no descriptor for it: then call it again later."""
+        self._gate = gate
+        self._shut()
+        for door in self._doors:
+            if door.server is None and not self._is_closed:
+                await door.open(gate)
+        if self._is_closed:
+            self._shut()
+
     def pause(self) -> None:
-        """Leave new clients to the other processes that have the sockets."""
+        """Leave new clients to the other processes that have the sockets. Needs a gate."""
+        for acceptor in self._acceptors:
+            acceptor.pause()
+
+    def resume(self) -> None:
+        """Accept again."""
+        for acceptor in self._acceptors:
+            acceptor.resume()
+
+    @property
+    def _acceptors(self) -> list[Acceptor]:
+        servers = (door.server for door in self._doors)
+        return [one.acceptor for one in servers if isinstance(one, (PlainServer, TlsServer))]
+
+    def _shut(self) -> None:
         for door in self._doors:
             door.shut()
 
-    async def resume(self) -> None:
-        """Accept again, unless it was closed meanwhile."""
-        for door in self._doors:
-            if door.server is None and not self._is_closed:
-                await door.open()
-        if self._is_closed:
-            self.pause()
-
-    @property
-    def have_pending(self) -> bool:
-        """Whether clients wait to be accepted."""
-        poll = select.poll()
-        for number in self.descriptors:
-            poll.register(number, select.POLLIN)
-        return bool(poll.poll(0))
+    def count_waiting(self) -> int:
+        """How many clients wait to be accepted."""
+        return sum(count_waiting(door.sock) for door in self._doors if not self._is_closed)
 
     @property
     def descriptors(self) -> list[int]:
@@ -142,7 +164,7 @@ class Listeners:
         """Accept no more. A file that cannot be removed stays: the next start takes over a socket
         on which nothing answers."""
         self._is_closed = True
-        self.pause()
+        self._shut()
         for door in self._doors:
             door.sock.close()
         while self._files:

@@ -61,34 +61,39 @@ class PublicServer:
         self.quiet = QuietClients(self.loop, self.connections, self.turns)
         self.stalls = Stalls(self.loop, limits)
         self.room = Room(lambda: limits().max_bodies)
-        #: Accepted, not yet open. A failed handshake is not reported, but releases what it would
-        #: have opened; a timer ends what is held nevertheless.
-        self._shaking: dict[weakref.ref[ClientConnection], asyncio.TimerHandle] = {}
+        #: Accepted, not yet open. One that fails is not reported, but releases what it would have
+        #: opened; under TLS a timer ends what is held nevertheless.
+        self._opening: dict[weakref.ref[ClientConnection], asyncio.TimerHandle | None] = {}
         self.closing = False
         #: The replies to so many of the next requests end their connections: see `arrivals`.
         self.surplus = 0
-        #: Called with the number of connections when one opens or ends; None: they are not counted.
-        self.counted: Callable[[int], None] | None = None
+        #: Called when there is one connection more or less; None: they are not counted.
+        self.counted: Callable[[], None] | None = None
         self._emptied: asyncio.Future[None] | None = None
         self._rested: asyncio.Future[None] | None = None
 
+    @property
+    def client_count(self) -> int:
+        """The number of clients that are connected or about to be."""
+        return len(self.connections) + len(self._opening)
+
     def __call__(self) -> ClientConnection:
-        connection = ClientConnection(self)
+        connection, timer = ClientConnection(self), None
+        opening = weakref.ref(connection, self._fail)
         if self.handshake_timeout_s:
-            shaking = weakref.ref(connection, self._end_handshake)
-            self._shaking[shaking] = self.loop.call_later(
-                self.handshake_timeout_s, self._end_handshake, shaking
-            )
+            timer = self.loop.call_later(self.handshake_timeout_s, self._fail, opening)
+        self._opening[opening] = timer
+        if self.counted is not None:
+            self.counted()
         return connection
 
     def admit(self, connection: ClientConnection) -> None:
         """It is open."""
         self.connections.add(connection)
         self.quiet.expect(connection)
-        if self.counted is not None:
-            self.counted(len(self.connections))
-        if self._shaking:
-            self._end_handshake(weakref.ref(connection))
+        timer = self._opening.pop(weakref.ref(connection), None)
+        if timer is not None:
+            timer.cancel()
 
     def close_idle(self) -> None:
         """Close connections that carry no request and have not for a while; for others the current
@@ -106,26 +111,26 @@ class PublicServer:
 
     async def wait_empty(self) -> None:
         """Wait until no connection is open or about to be."""
-        # What was accepted in this round of the loop opens in the next one.
-        await asyncio.sleep(0)
-        while self.connections or self._shaking:
+        while self.connections or self._opening:
             if self._emptied is None or self._emptied.done():
                 self._emptied = self.loop.create_future()
             await self._emptied
 
     def forget(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
-        if self.counted is not None:
-            self.counted(len(self.connections))
-        self._notify_empty()
+        self._count_less()
 
-    def _end_handshake(self, shaking: weakref.ref[ClientConnection]) -> None:
-        if (timer := self._shaking.pop(shaking, None)) is not None:
+    def _fail(self, opening: weakref.ref[ClientConnection]) -> None:
+        """It will not open."""
+        timer = self._opening.pop(opening, None)
+        if timer is not None:
             timer.cancel()
-            self._notify_empty()
+        self._count_less()
 
-    def _notify_empty(self) -> None:
-        if self.connections or self._shaking:
+    def _count_less(self) -> None:
+        if self.counted is not None:
+            self.counted()
+        if self.connections or self._opening:
             return
         if self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
@@ -139,9 +144,10 @@ class PublicServer:
         """Cancel running answers and close everything; ``grace_s``: how long what has been
         written may still be sent."""
         self.closing = True
-        for timer in self._shaking.values():
-            timer.cancel()
-        self._shaking.clear()
+        for timer in self._opening.values():
+            if timer is not None:
+                timer.cancel()
+        self._opening.clear()
         # Those whose relay has just been cut end without a cancel.
         await asyncio.sleep(0)
         await asyncio.sleep(0)

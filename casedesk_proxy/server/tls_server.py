@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -13,18 +11,11 @@ from typing import cast
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.server.listen import MAX_PENDING_CONNECTIONS
+from casedesk_proxy.server.accepting import Acceptor, Gate
 from casedesk_proxy.server.tls_transport import TlsTransport
 
 __all__ = ["TlsServer"]
 
-log = logging.getLogger(__name__)
-
-#: Connections that are accepted in one round of the loop.
-_ACCEPT_TIMES = 100
-#: Seconds for which no connection is accepted after descriptors or memory ran out.
-_EXHAUSTED_S = 1.0
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 #: The first byte from a TLS client (RFC 8446 section 5.1).
 _HANDSHAKE = b"\x16"
 _ERROR = BadRequest("this port speaks HTTPS; use https://", code="not_http")
@@ -39,7 +30,8 @@ _SPEAK_TLS = (
 
 class TlsServer:
     """Accepts from ``sock`` at once and owns it. ``make`` makes a protocol for each client, which
-    is dropped if the handshake fails or takes more than so many seconds."""
+    is dropped if the handshake fails or takes more than so many seconds. ``gate``: see
+    `Acceptor`."""
 
     def __init__(
         self,
@@ -48,45 +40,20 @@ class TlsServer:
         context: ssl.SSLContext,
         *,
         handshake_timeout_s: float,
-        exhausted_s: float = _EXHAUSTED_S,
+        gate: Gate | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._sock = sock
         self._make = make
         self._context = context
         self._timeout_s = handshake_timeout_s
-        self._exhausted_s = exhausted_s
-        self._pause: asyncio.TimerHandle | None = None
-        sock.setblocking(False)
-        sock.listen(MAX_PENDING_CONNECTIONS)
-        self._accept_on()
+        self.acceptor = Acceptor(sock, self._take, gate)
 
     def close(self) -> None:
         """Accept no more. Accepted connections continue."""
-        if self._sock.fileno() < 0:
-            return
-        if self._pause is not None:
-            self._pause.cancel()
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
+        self.acceptor.close()
 
-    def _accept_on(self) -> None:
-        self._loop.add_reader(self._sock.fileno(), self._accept)
-
-    def _accept(self) -> None:
-        for _ in range(_ACCEPT_TIMES):
-            try:
-                client, _ = self._sock.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                log.error("no client is accepted for %g s: %s", self._exhausted_s, error.strerror)
-                self._loop.remove_reader(self._sock.fileno())
-                self._pause = self._loop.call_later(self._exhausted_s, self._accept_on)
-                return
-            _Handshake(self._loop, client, self._context, self._make, self._timeout_s)
+    def _take(self, client: socket.socket) -> None:
+        _Handshake(self._loop, client, self._context, self._make, self._timeout_s)
 
 
 class _Handshake:

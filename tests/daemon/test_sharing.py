@@ -1,20 +1,28 @@
-"""Two daemons of one host share the slots of a node, and the slots of a killed one are released."""
+"""Two daemons of one host share the slots of a node and the clients of a socket, and what a killed
+one had is released."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.sharing import open_table
 from casedesk_proxy.instances.table import FILE_NAME
 from casedesk_proxy.simulator.script import Script
-from tests.daemon.process import Process, daemon
+from tests.daemon.process import Process, daemon, descriptors
 from tests.daemon.streams import ask, stream
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.simulated import simulator_thread
 
 CONFIG = """\
@@ -97,3 +105,125 @@ async def test_slots_are_shared_until_one_is_killed(tmp_path: Path) -> None:
             assert (await asyncio.wait_for(third, 20)).status == 200
             two.read_until("has ended; its slots are free again")
             await asyncio.gather(*running, return_exceptions=True)
+
+
+#: A daemon with an inherited socket, as systemd starts it.
+_INHERITING = """\
+import os, sys
+os.dup2({number}, 3)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.executable, [sys.executable, "-m", "casedesk_proxy", *sys.argv[1:]])
+"""
+
+
+@contextmanager
+def instances(folder: Path, url: str, tls: str = "") -> Iterator[tuple[int, Sequence[Process]]]:
+    """The port of a socket that two daemons serve, and these."""
+    text = CONFIG.format(place=folder / "shared", url=url).replace("server: {", "server: {" + tls)
+    with socket.create_server(("127.0.0.1", 0), backlog=1000) as sock, ExitStack() as stack:
+        number, started = sock.fileno(), []
+        command = sys.executable, "-c", _INHERITING.format(number=number)
+        for name in ("a", "b"):
+            (folder / name).mkdir()
+            started.append(
+                stack.enter_context(
+                    daemon(folder / name, url, text=text, command=command, inherited=(number,),
+                           LISTEN_FDS="1", LISTEN_FDNAMES="public")
+                )
+            )  # fmt: skip
+        yield sock.getsockname()[1], started
+
+
+@contextmanager
+def burst(port: int, count: int) -> Iterator[list[socket.socket]]:
+    """So many clients that connect at the same moment."""
+    clients = [socket.socket() for _ in range(count)]
+    try:
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        yield clients
+    finally:
+        for client in clients:
+            client.close()
+
+
+async def answers(client: socket.socket) -> bool:
+    """Whether it gets a reply; its connection may be lost instead."""
+    loop = asyncio.get_running_loop()
+    try:
+        await loop.sock_sendall(client, b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        return (await loop.sock_recv(client, 15)).startswith(b"HTTP/1.1 ")
+    except ConnectionError:
+        return False
+
+
+async def all_answers(clients: Sequence[socket.socket]) -> int:
+    async with asyncio.timeout(PATIENCE_S):
+        return sum(await asyncio.gather(*map(answers, clients)))
+
+
+async def test_a_burst_over_tls_is_spread(tmp_path: Path) -> None:
+    """Before the handshakes: none of these clients says anything."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    tls = f"tls: {{cert: {tmp_path}/both.pem, key: {tmp_path}/both.pem}}, "
+    with simulator_thread(m=Script()) as node, instances(tmp_path, node.url, tls) as (port, both):
+        before = sum(descriptors(one.popen.pid) for one in both)
+        with burst(port, 200):
+            async with asyncio.timeout(PATIENCE_S):
+                while (now := [descriptors(one.popen.pid) for one in both]) and (
+                    sum(now) < before + 200
+                ):
+                    await asyncio.sleep(0.01)
+        assert min(now) - before // 2 >= 90
+
+
+async def test_nobody_waits_for_one_that_hangs_and_none_is_lost_with_it(tmp_path: Path) -> None:
+    with simulator_thread(m=Script()) as node, instances(tmp_path, node.url) as (port, both):
+        both[0].send(signal.SIGSTOP)
+        with burst(port, 100) as clients:
+            assert await all_answers(clients) == 100
+        with burst(port, 100) as clients:
+            both[0].popen.kill()
+            assert await all_answers(clients) == 100
+
+
+async def test_a_kill_in_a_burst_costs_only_its_own_share(tmp_path: Path) -> None:
+    with simulator_thread(m=Script()) as node, instances(tmp_path, node.url) as (port, both):
+        before = descriptors(both[0].popen.pid)
+        with burst(port, 200) as clients:
+            while descriptors(both[0].popen.pid) < before + 10:
+                await asyncio.sleep(0)
+            both[0].popen.kill()
+            assert 90 <= await all_answers(clients) < 200
+
+
+async def test_a_burst_is_spread_and_one_that_drains_gets_none(tmp_path: Path) -> None:
+    with simulator_thread(m=Script()) as node, instances(tmp_path, node.url) as (port, both):
+        idle = [descriptors(one.popen.pid) for one in both]
+        with burst(port, 200) as clients:
+            assert await all_answers(clients) == 200
+            busy = [descriptors(one.popen.pid) for one in both]
+        assert sum(busy) - sum(idle) >= 195
+        assert min(now - then for now, then in zip(busy, idle, strict=True)) >= 90
+        running = asyncio.ensure_future(stream(port, "words=9000&words_per_second=20"))
+        while not any(loads := [streams(one) for one in both]):
+            await asyncio.sleep(0.01)
+        drains = both[loads.index(1)]
+        drains.send(signal.SIGTERM)
+        drains.manager.wait_for("STOPPING=1")
+        while drains.get("/readyz")[0] == 200:
+            await asyncio.sleep(0.01)
+        before = descriptors(drains.popen.pid)
+        with burst(port, 50) as clients:
+            assert await all_answers(clients) == 50
+            assert descriptors(drains.popen.pid) <= before
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def streams(process: Process) -> int:
+    found: int = json.loads(process.get("/status")[1])["streams"]
+    return found

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import trustme
@@ -90,36 +89,3 @@ async def test_who_leaves_or_talks_nonsense_costs_the_others_nothing(beginning: 
         client.write(beginning)
         client.close()
         assert await echo(port) == b"hello"
-
-
-class Exhausted:
-    """A listening socket of a process that, once, has no free descriptor."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        self.failed = asyncio.Event()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
-
-    def accept(self) -> tuple[socket.socket, object]:
-        if not self.failed.is_set():
-            self.failed.set()
-            raise OSError(errno.EMFILE, "Too many open files")
-        return self._sock.accept()
-
-
-async def test_without_descriptors_clients_wait(caplog: pytest.LogCaptureFixture) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    sock = Exhausted(socket.create_server(("127.0.0.1", 0)))
-    server = TlsServer(
-        cast(socket.socket, sock), Echo, context, handshake_timeout_s=20, exhausted_s=0.01
-    )
-    try:
-        asked = asyncio.ensure_future(echo(sock.getsockname()[1]))
-        await sock.failed.wait()
-        assert await asked == b"hello"
-        assert "Too many open files" in caplog.text
-    finally:
-        server.close()
