@@ -73,6 +73,14 @@ def test_rows_that_share_their_values_are_together() -> None:
     assert groups == [("a", [0.0, 2.0]), ("b", [1.0, 3.0])]
 
 
+def test_rows_with_ids_of_clients_are_together_too() -> None:
+    given = [replace(ONE, request_id=f"{n}" * 40, usage=Usage(n, 1, n)) for n in range(1, 9)]
+    ((_, shared, rows),) = pack(*given, ONE)[:8].group()
+    assert (len(shared), [row[OWN.index("request")] for row in rows]) == (
+        len(SHARED), [one.request_id for one in given],
+    )  # fmt: skip
+
+
 def test_most_rows_have_no_nothing_in_them() -> None:
     """Which sqlite3 binds slowly."""
     (columns, _, rows), *others = pack(ONE, replace(ONE, usage=Usage(5, 7, 2))).group()
