@@ -92,7 +92,7 @@ class Follower:
             await self._read_new()
 
     async def read_now(self) -> bool:
-        """Read the earlier use, for up to some seconds, or wait for a read that is under way;
+        """Read the earlier use, for up to some seconds, or wait for a read that is running;
         whether that has ended. It continues if the caller is cancelled, whose thread would read to
         the end without a result."""
         if self._reading is None or self._reading.done():

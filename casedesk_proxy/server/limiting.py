@@ -196,7 +196,7 @@ class Limiter:
         use = self._book.find(kind, name)
         if use is None and self._is_entered:
             self.scopes.show(kind, name)
-            # A read that was under way began without the scope.
+            # A read that was running began without the scope.
             if not await self.follower.read_now():
                 return None
             use = self._book.find(kind, name)
