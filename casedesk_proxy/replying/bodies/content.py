@@ -154,7 +154,8 @@ class ArrayRest(Content):
                 raise StreamBroken("did not answer with a JSON array")
             self._begun, payload = True, payload[1:]
             self.tap.take(b"[")
-        return super().take(payload, unsent=unsent)
+        # The bracket has been sent, and judged.
+        return super().take(payload, unsent=False)
 
     def is_complete(self) -> bool:
         return self._begun and super().is_complete()
