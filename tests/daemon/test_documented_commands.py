@@ -126,7 +126,7 @@ def test_what_answers_most_questions(proxy: Process, tmp_path: Path) -> None:
     assert "speaks  max streams" in told, "doctor's table"
     assert "state  streams" in told, "that of status"
     with in_terminal(proxy, tmp_path, top) as opened:
-        opened.wait_for("streams")
+        opened.wait_for("0 waiting")
         opened.press("q")
         assert "ended with 0" in "\n".join(opened.wait_for_end())
 
