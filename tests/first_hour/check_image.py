@@ -156,7 +156,10 @@ def test_it_is_healthy_on_a_read_only_root_and_drains(image: Image) -> None:
             clients.stdin.write("go on\n")
             clients.stdin.flush()
             assert clients.stdout.readline().strip() == "5 of 5 whole"
+        # A further signal could arrive when Python itself is ending, and would kill it.
+        daemon.wait(PATIENCE_S)
     finally:
-        daemon.terminate()
+        if daemon.poll() is None:
+            daemon.terminate()
         print(shlex.join(command), daemon.wait(PATIENCE_S))
     assert daemon.returncode == 0
