@@ -14,19 +14,10 @@ import pytest
 import trustme
 
 from casedesk_proxy.server.accepting import Acceptor, PlainServer
+from tests.fixtures.echo import Echo
 from tests.fixtures.raw_client import connect, open_client
 
 authority = trustme.CA()
-
-
-class Echo(asyncio.Protocol):
-    transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(data)
 
 
 def listening() -> socket.socket:

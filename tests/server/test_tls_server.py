@@ -8,25 +8,15 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 import pytest
 import trustme
 
 from casedesk_proxy.server.tls_server import TlsServer
+from tests.fixtures.echo import Echo
 from tests.fixtures.raw_client import ask, connect, open_client, request
 
 authority = trustme.CA()
-
-
-class Echo(asyncio.Protocol):
-    transport: asyncio.Transport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.transport.write(data)
 
 
 @asynccontextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.dialects.anthropic.unfolding import unfold_message
 from casedesk_proxy.errors import StreamBroken
+from tests.dialects.anthropic_asking import events
 from tests.fixtures.table import table
 
 USAGE = {"input_tokens": 1, "output_tokens": 2}
@@ -20,17 +20,9 @@ def message(*content: Any, **more: Any) -> dict[str, Any]:
     return {**made, "content": list(content), **ends, **more}
 
 
-def events(document: dict[str, Any]) -> list[Any]:
-    found = []
-    for event in unfold_message(document).split(b"\n\n")[:-1]:
-        name, data = event.split(b"\n")
-        found.append(json.loads(data.removeprefix(b"data: ")))
-        assert name == b"event: " + found[-1]["type"].encode()
-    return found
-
-
 def test_a_message_begins_empty_and_ends_with_its_reason() -> None:
-    first, *_, late, last = events(message({"type": "text", "text": "hi"}, container={"id": "c"}))
+    document = message({"type": "text", "text": "hi"}, container={"id": "c"})
+    first, *_, late, last = events(unfold_message(document))
     begun = message(stop_reason=None, container=None, usage=USAGE | {"output_tokens": 0})
     assert first == {"type": "message_start", "message": begun}
     delta = {"stop_reason": "end_turn", "stop_sequence": None, "container": {"id": "c"}}
@@ -75,7 +67,8 @@ CITED = {"type": "char_location", "cited_text": "hi"}
 )
 def test_blocks(block: Any, begun: Any, deltas: list[Any]) -> None:
     plain = {"type": "text", "text": "first"}
-    of_block = [one for one in events(message(plain, block)) if one.get("index") == 1]
+    made = unfold_message(message(plain, block))
+    of_block = [one for one in events(made) if one.get("index") == 1]
     assert of_block == [
         {"type": "content_block_start", "index": 1, "content_block": begun},
         *({"type": "content_block_delta", "index": 1, "delta": delta} for delta in deltas),
@@ -86,7 +79,7 @@ def test_blocks(block: Any, begun: Any, deltas: list[Any]) -> None:
 def test_a_message_without_counts() -> None:
     document = message()
     del document["usage"]
-    assert events(document)[-2]["usage"] == {"output_tokens": 0}
+    assert events(unfold_message(document))[-2]["usage"] == {"output_tokens": 0}
 
 
 @table(

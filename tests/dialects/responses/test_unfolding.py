@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from casedesk_proxy.dialects.responses.unfolding import unfold_response
 from casedesk_proxy.errors import StreamBroken
+from tests.dialects.responses_asking import events
 from tests.fixtures.table import table
 
 USAGE = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
@@ -19,16 +19,6 @@ def response(*output: Any, **more: Any) -> dict[str, Any]:
     return {**made, "output": list(output), **more}
 
 
-def events(document: dict[str, Any]) -> list[Any]:
-    found = []
-    for event in unfold_response(document).split(b"\n\n")[:-1]:
-        name, data = event.split(b"\n")
-        found.append(json.loads(data.removeprefix(b"data: ")))
-        assert name == b"event: " + found[-1]["type"].encode()
-    assert [one["sequence_number"] for one in found] == list(range(len(found)))
-    return found
-
-
 def of_item(*output: Any) -> list[tuple[str, Any]]:
     """The names of the item's events, and what is new in each."""
     known = ("type", "sequence_number", "output_index", "item_id")
@@ -37,7 +27,7 @@ def of_item(*output: Any) -> list[tuple[str, Any]]:
             one["type"].removeprefix("response."),
             {name: value for name, value in one.items() if name not in known},
         )
-        for one in events(response(*output))[2:-1]
+        for one in events(unfold_response(response(*output)))[2:-1]
     ]
 
 
@@ -47,7 +37,7 @@ def test_a_response_begins_empty_and_ends_as_the_document(status: str) -> None:
     begun = document | {
         "status": "in_progress", "usage": None, "error": None, "incomplete_details": None,
     }  # fmt: skip
-    assert [(one["type"], one["response"]) for one in events(document)] == [
+    assert [(one["type"], one["response"]) for one in events(unfold_response(document))] == [
         ("response.created", begun),
         ("response.in_progress", begun),
         (f"response.{status}", document),
