@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.server.app import Gateway
@@ -116,6 +116,11 @@ async def sign_in(page: Page) -> None:
     await expect(page.get_by_role("status").first).to_have_text("Live")
 
 
+async def expect_answers(page: Page) -> None:
+    """Wait until a page shows what it asked for when it was opened."""
+    await expect(page.locator("main .empty").filter(has_text="One moment")).to_have_count(0)
+
+
 async def choose_file(page: Page, name: str, kind: str) -> None:
     chosen: Any = {"name": name, "mimeType": kind, "buffer": FILE}
     await page.get_by_label("File").set_input_files(chosen)
@@ -170,6 +175,7 @@ async def test_a_session_that_ends_is_said_so(page: Page) -> None:
     """A user who signs in again returns to the same page."""
     await sign_in(page)
     await page.goto("/console/#usage")
+    await expect_answers(page)
     await page.context.clear_cookies()
     await page.get_by_label("Last").select_option("7 days")
     alert = page.get_by_role("alert").first
@@ -180,6 +186,33 @@ async def test_a_session_that_ends_is_said_so(page: Page) -> None:
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     await expect(alert).to_be_hidden()
+
+
+async def test_the_answer_to_an_earlier_choice_comes_late(page: Page) -> None:
+    """It does not take the place of the answer to the later choice."""
+    asked, late = asyncio.Event(), asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        days = route.request.url.rpartition("=")[2]
+        if days == "90":
+            asked.set()
+            await late.wait()
+        row = {"day": "2026-01-05", "key": "", "model": f"{days} days", "requests": 1}
+        await route.fulfill(json={"time_zone": "UTC", "days": [row]})
+
+    await sign_in(page)
+    await page.route("**/usage?days=*", answer)
+    await page.goto("/console/#usage")
+    await page.get_by_label("Last").select_option("90 days")
+    await asked.wait()
+    await page.get_by_label("Last").select_option("7 days")
+    models = page.locator("[data-label=Model]")
+    await expect(models).to_have_text(["7 days"])
+    async with page.expect_response("**/usage?days=90") as answered:
+        late.set()
+    await (await answered.value).finished()
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    await expect(models).to_have_text(["7 days"])
 
 
 async def test_the_status_comes_back_after_an_error_of_a_reverse_proxy(page: Page) -> None:
@@ -465,7 +498,7 @@ async def test_no_serious_fault_and_nothing_wider_than_the_screen(
         assert 0 <= box["x"] <= box["x"] + box["width"] <= width
     for name in PAGES:
         await page.evaluate(f"location.hash = '{name}'; scrollTo(0, 0)")
-        await expect(page.locator("main .empty").filter(has_text="One moment")).to_have_count(0)
+        await expect_answers(page)
         if name == "playground":
             await page.get_by_role("button", name="Send").click()
             await expect(page.locator(".answer .badge")).to_have_text("complete")

@@ -18,13 +18,22 @@ export function showUsage({ session, notify }) {
   }
 
   async function load() {
+    const wanted = days.value;
+    let answer;
     try {
-      found = await ask(`usage?days=${days.value}`);
+      answer = await ask(`usage?days=${wanted}`);
     } catch (fault) {
+      if (wanted !== days.value) return;
       if (fault.status === 503) body.replaceChildren(h("p", { class: "empty" }, "The ledger is off, so no usage is kept. Set ledger: in the configuration to keep it."));
-      else notify(fault.message);
+      else {
+        body.replaceChildren();
+        notify(fault.message);
+      }
       return;
     }
+    // An earlier choice can be answered after a later one.
+    if (wanted !== days.value) return;
+    found = answer;
     const chosen = key.value;
     const names = [...new Set(found.days.map((one) => one.key))].sort();
     key.replaceChildren(h("option", { value: "" }, "All keys"), ...names.map((one) => h("option", { selected: one === chosen }, one)));
