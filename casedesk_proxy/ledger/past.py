@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Container
+import time
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
 from casedesk_proxy.ledger.hours import rows_within
 from casedesk_proxy.ledger.own_rows import OwnRows
 from casedesk_proxy.ledger.packed import PackedRows
-from casedesk_proxy.ledger.rows import list_spent
+from casedesk_proxy.ledger.rows import find_newest, list_spent
 from casedesk_proxy.limits.past import Past, PastSum, ScopeName, Spent
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.file import open_reader
+from casedesk_proxy.store.sign import FileSign
 from casedesk_proxy.store.waiting import Bell, Commits
 from casedesk_proxy.terms import Usage
 
@@ -28,6 +30,9 @@ _MARGIN_S = 26 * 3600.0
 #: Seconds over which rows are summed up that ended after today, since a clock was set wrong. The
 #: midnight of every time zone is a multiple of it.
 _STEP_S = 900
+#: Seconds for which a transaction of this process shows what is in the file: a busy process has
+#: another one before.
+_SHOWN_S = 0.15
 
 #: Other hosts' use has no id in the order of this host's.
 _ROWS = """
@@ -53,19 +58,34 @@ _DAY_SUMS = """
 
 class LedgerReader:
     """Reads while others write. It blocks, so call it in a thread, one call at a time; except
-    `hold`, `release` and `list_ended`. ``queue``: the rows that this process adds, by
-    ``commits``; ``own`` notes which rows those become."""
+    `knows_all`, `hold`, `release` and `list_ended`. ``queue``: the rows that this process adds, by
+    ``commits``; ``own`` notes which rows those become. ``now``: seconds of a monotonic clock."""
 
     def __init__(
-        self, path: Path, queue: PackedRows | None = None, commits: Commits | None = None
+        self,
+        path: Path,
+        queue: PackedRows | None = None,
+        commits: Commits | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._queue = PackedRows(Bell()) if queue is None else queue
         self._commits = commits or Commits()
-        self.own = OwnRows()
+        self._now = now
+        self.own = OwnRows(now=now)
         self._commits.ended = self.own.end
         #: The newest id that was read, by table.
         self._last = dict.fromkeys(_TABLES, 0)
+        #: How often rows of others had been met when the file was last read.
+        self._met = -1
+        self._sign = FileSign(path)
+
+    def knows_all(self) -> bool:
+        """Whether others have added nothing that was not read, as a transaction of this process has
+        just shown. Costs nothing, and may be False too often."""
+        met, at = self.own.met
+        return met == self._met and self._now() - at <= _SHOWN_S
 
     def hold(self) -> None:
         """What ends from now on is remembered until `release`."""
@@ -110,6 +130,15 @@ class LedgerReader:
 
     def read_new(self) -> list[Spent]:
         """What others have added since the last call. Raises StoreError and sqlite3.Error."""
+        met, _ = self.own.met
+        if not self._sign.may_have_changed() and met == self._met:
+            return []
+        self._met = -1
+        found = self._read_others()
+        self._met = met
+        return found
+
+    def _read_others(self) -> list[Spent]:
         found: list[Spent] = []
         with open_reader(self._path) as connection:
             with self._commits.committing:
@@ -133,12 +162,7 @@ class LedgerReader:
 def _begin(connection: sqlite3.Connection) -> dict[str, int]:
     """Begin to read the file as it is now; returns the newest ids."""
     connection.execute("BEGIN")
-    return {table: _find_last(connection, table) for table in _TABLES}
-
-
-def _find_last(connection: sqlite3.Connection, table: str) -> int:
-    (last,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
-    return int(last)
+    return {table: find_newest(connection, table) for table in _TABLES}
 
 
 def _sum(row: tuple[Any, ...]) -> PastSum:

@@ -18,7 +18,7 @@ from casedesk_proxy.limits.past import Spent
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.terms import Usage
 
-__all__ = ["COLUMNS", "LedgerRows", "list_spent", "read_ahead"]
+__all__ = ["COLUMNS", "LedgerRows", "find_newest", "list_spent", "read_ahead"]
 
 #: An exchange's times are of a monotonic clock; SQLite converts them for a row. Its id may be
 #: bytes.
@@ -60,7 +60,7 @@ class LedgerRows:
             cover(connection, first)
             enter_hours(connection, first, last, ahead + min(ends), ahead + max(ends))
             if self._own is not None:
-                self._own.note(first, last)
+                self._own.note(first, last, find_newest(connection, "elsewhere"))
 
 
 def _insert(
@@ -94,6 +94,12 @@ def _statement(rows: int, columns: tuple[str, ...]) -> str:
         f" SELECT {', '.join(taken[name] for name in names)}"
         f" FROM (VALUES {', '.join([row] * rows)})"
     )
+
+
+def find_newest(connection: sqlite3.Connection, table: str) -> int:
+    """The last id of a table; 0 if it has no rows."""
+    (last,) = connection.execute(f"SELECT coalesce(max(id), 0) FROM {table}").fetchone()
+    return int(last)
 
 
 def list_spent(batch: PackedBatch) -> list[Spent]:

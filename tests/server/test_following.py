@@ -40,6 +40,12 @@ class Ledger:
         #: Set: nothing keeps it from reading.
         self.may_read = threading.Event()
         self.may_read.set()
+        self.is_known = False
+        self.looks = self.reads = 0
+
+    def knows_all(self) -> bool:
+        self.looks += 1
+        return self.is_known
 
     def read_past(self, calendar: Calendar, now: Moment, wanted: Container[ScopeName]) -> Past:
         assert self.is_held
@@ -52,6 +58,7 @@ class Ledger:
         return past
 
     def read_new(self) -> Sequence[Spent]:
+        self.reads += 1
         if self.fault:
             raise StoreError(self.fault)
         rows, self.rows = self.rows, []
@@ -109,6 +116,25 @@ async def test_what_others_write_is_added() -> None:
     wall = time.time()
     ledger.rows = [Spent("alice", "desk", 3, wall, wall, asked=True)]
     await until(book, 8)
+    following.cancel()
+
+
+async def test_what_is_known_is_not_read() -> None:
+    book, ledger = Book(CALENDAR), Ledger()
+    book.open("key", "alice")
+    one = follower(book, ledger)
+    one.begin_anew()
+    await one.start()
+    ledger.is_known = True
+    following = asyncio.ensure_future(one.follow())
+    wall = time.time()
+    async with asyncio.timeout(PATIENCE_S):
+        while ledger.looks < 3:
+            await asyncio.sleep(0.001)
+        assert ledger.reads == 0
+        ledger.rows = [Spent("alice", "desk", 3, wall, wall, asked=True)]
+        ledger.is_known = False
+        await until(book, 3)
     following.cancel()
 
 
