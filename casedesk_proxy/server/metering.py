@@ -34,20 +34,50 @@ class UnderWay(Protocol):
     started: float
 
 
+class _Beside:
+    """The limits of another scope, which count as well and are farther away than those that heads
+    name."""
+
+    __slots__ = ("are_tokens", "epoch", "gauge", "running", "scope", "use")
+
+    def __init__(self, gauge: Gauge, scope: Scope, are_tokens: bool) -> None:
+        self.gauge = gauge
+        self.use = gauge.use
+        self.epoch = gauge.epoch
+        self.scope = scope
+        self.running = scope.running
+        self.are_tokens = are_tokens
+
+    def is_farther(self, left_requests: float, left_tokens: float, steady: float) -> bool:
+        """Whether more is left than that, and nothing else was counted in this second."""
+        use, gauge = self.use, self.gauge
+        asked, spent = use.asked, use.spent
+        if self.running and self.are_tokens:
+            spent += self.scope.produced(steady)
+        return (
+            use.epoch is self.epoch
+            and asked < gauge.calm_asked
+            and spent < gauge.calm_spent
+            and gauge.full_asked - asked >= left_requests
+            and gauge.full_spent - spent >= left_tokens
+        )
+
+
 class Calm:
-    """How requests of one API begin in one second if only one scope has limits, as most, and none
-    is near. ``template``: the header lines after everything in them has been counted in this
-    second, with a placeholder for one of two numbers: requests (0), tokens (1), None: both.
-    ``produced``: what the running requests have produced, None if no limit counts that."""
+    """How requests of one API begin in one second while no limit is near, as most do. The limits
+    that heads name are all of one scope; ``beside``: another one that counts. ``template``: the
+    header lines after everything in them has been counted in this second, with a placeholder for
+    one of two numbers: requests (0), tokens (1), None: both. ``produced``: what the running
+    requests have produced, None if no limit counts that."""
 
     __slots__ = (
-        "calm_asked", "calm_spent", "epoch", "full_asked", "full_spent", "produced", "running",
-        "shown", "template", "until", "use",
+        "beside", "calm_asked", "calm_spent", "epoch", "full_asked", "full_spent", "produced",
+        "running", "shown", "template", "until", "use",
     )  # fmt: skip
 
     def __init__(
-        self, gauge: Gauge, scope: Scope, template: bytes, shown: int | None, until: float,
-        *, are_tokens: bool,
+        self, gauge: Gauge, scope: Scope, beside: _Beside | None, template: bytes,
+        shown: int | None, until: float, *, are_tokens: bool,
     ) -> None:  # fmt: skip
         self.use = gauge.use
         self.epoch = gauge.epoch
@@ -56,6 +86,7 @@ class Calm:
         self.produced = scope.produced if are_tokens else None
         self.calm_asked, self.calm_spent = gauge.calm_asked, gauge.calm_spent
         self.full_asked, self.full_spent = gauge.full_asked, gauge.full_spent
+        self.beside = beside
         self.template = template
         self.shown = shown
 
@@ -69,11 +100,19 @@ class Calm:
             spent += self.produced(one.started)
         if spent >= self.calm_spent or (asked := use.asked) >= self.calm_asked:
             return None
+        left_tokens = self.full_spent - spent
+        if (other := self.beside) is not None:
+            if not other.is_farther(self.full_asked - asked, left_tokens, one.started):
+                return None
+            other.use.asked += 1
+            other.running.add(one)
         use.asked = asked = asked + 1
         running.add(one)
+        if not (template := self.template):
+            return b""
         if (shown := self.shown) is None:
-            return self.template % (self.full_asked - asked, self.full_spent - spent)
-        return self.template % (self.full_spent - spent if shown else self.full_asked - asked)
+            return template % (self.full_asked - asked, left_tokens)
+        return template % (left_tokens if shown else self.full_asked - asked)
 
 
 class Meter:
@@ -163,17 +202,25 @@ class Meter:
             if all(one is None or one[1] - wall >= 1.0 for one in (of_requests, of_tokens)):
                 # Otherwise it contains milliseconds.
                 self._templates[which] = template
-                is_all_used = is_asked is not (requests is None) and is_spent is not (
-                    tokens is None
-                )
-                if is_all_used and len(self.parts) == 1 and (requests or tokens):
-                    both = requests is not None and tokens is not None
-                    shown, ((gauge, scope, are_tokens),) = int(requests is None), self.parts
-                    self.calm[surface] = Calm(
-                        gauge, scope, template, None if both else shown, second.until,
-                        are_tokens=are_tokens,
-                    )  # fmt: skip
+                if is_asked is (requests is not None) and is_spent is (tokens is not None):
+                    self._calm_down(surface, requests, tokens, template, second)
         return template
+
+    def _calm_down(
+        self, surface: str, requests: Gauge | None, tokens: Gauge | None, template: bytes,
+        second: Second,
+    ) -> None:  # fmt: skip
+        """From now on requests may begin calmly, if one scope has all limits in the heads."""
+        named = requests or tokens or self.parts[0][0]
+        others = [part for part in self.parts if part[0] is not named]
+        if tokens not in (None, named) or len(others) > 1:
+            return
+        (scope,) = (scope for gauge, scope, _ in self.parts if gauge is named)
+        self.calm[surface] = Calm(
+            named, scope, _Beside(*others[0]) if others else None, template,
+            None if requests and tokens else int(requests is None), second.until,
+            are_tokens=_are_tokens(named.rules),
+        )  # fmt: skip
 
 
 class Scope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import given
@@ -225,6 +225,32 @@ def calmly(meter: Meter, one: Producing, second: Second) -> bytes | None:
     return meter.begin(one, "openai", second) if lines is None else lines
 
 
+class Counted(NamedTuple):
+    scope: Scope
+    use: Use
+
+
+def at(steady: float) -> Producing:
+    one = Producing(None)
+    one.started = steady
+    return one
+
+
+def begin_two(desk: UseRules) -> tuple[Meter, Second, Counted]:
+    """After two requests of a key at a deployment with these limits, which have used a token each:
+    what counts them, in which second, and what is counted at the deployment."""
+    uses, scopes = (Use(), Use()), (Scope("key", "alice"), Scope("deployment", "desk"))
+    parts = list(zip((KEY, desk), scopes, uses, strict=True))
+    meter = Meter((KEY, desk), parts, lambda _: None)
+    now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
+    second = Second.at(now)
+    for _ in range(2):
+        assert meter.begin(at(100.75), "openai", second) is not None
+        for use in uses:
+            use.spent += 1
+    return meter, second, Counted(scopes[1], uses[1])
+
+
 def test_a_calm_second_ends_with_its_time_and_with_anything_else_that_counts() -> None:
     use, scope = Use(), Scope("key", "alice")
     meter = Meter((KEY,), [(KEY, scope, use)], lambda _: None)
@@ -254,20 +280,108 @@ def test_a_calm_second_ends_with_its_time_and_with_anything_else_that_counts() -
     assert calm.begin(late) is None
 
 
+SOFT_DESK = UseRules(
+    "deployment",
+    "desk",
+    ((Limit.REQUESTS_PER_MINUTE, 50, 20), (Limit.TOKENS_PER_MINUTE, 500, 200)),
+)
+
+
+@table(
+    ("asked", "spent", "produced", "is_calm"),
+    [
+        (0, 0, 0, True),
+        (17, 197, 0, True),
+        (18, 0, 0, False),
+        (0, 198, 0, False),
+        (0, 150, 60, False),
+    ],
+)
+def test_other_keys_bring_a_deployment_near_its_soft_limits(
+    asked: int, spent: int, produced: int, is_calm: bool
+) -> None:
+    """Two requests with two tokens are counted before."""
+    meter, _, desk = begin_two(SOFT_DESK)
+    desk.use.asked += asked
+    desk.use.spent += spent
+    desk.scope.running.add(Producing(produced))
+    before = desk.use.asked
+    lines = meter.calm["openai"].begin(third := at(100.9))
+    assert (lines is not None) is is_calm
+    assert desk.use.asked == before + is_calm
+    assert (third in desk.scope.running) is is_calm
+    if is_calm:
+        assert b"remaining-requests: 7\r\n" in (lines or b"")
+
+
+@table(("asked", "spent"), [(43, 0), (0, 420)])
+def test_heads_name_the_deployment_once_less_is_left_of_its_limits(asked: int, spent: int) -> None:
+    hard = UseRules(
+        "deployment", "desk", tuple((one, most, None) for one, most, _ in SOFT_DESK.bounds)
+    )
+    meter, second, desk = begin_two(hard)
+    assert meter.calm["openai"].begin(at(100.9)) is not None
+    desk.use.asked += asked
+    desk.use.spent += spent
+    assert meter.calm["openai"].begin(at(100.9)) is None
+    lines = meter.begin(at(100.9), "openai", second) or b""
+    if asked:
+        assert b"remaining-requests: 3\r\n" in lines
+    else:
+        assert b"remaining-tokens: 78\r\n" in lines
+
+
+def test_no_second_is_calm_whose_heads_name_limits_of_two_scopes() -> None:
+    """Whose limit is the tightest one can then change with requests at other deployments."""
+    meter, _, _ = begin_two(UseRules("deployment", "desk", ((Limit.TOKENS_PER_MINUTE, 50, None),)))
+    assert meter.calm == {}
+
+
+def test_no_second_is_calm_with_three_scopes() -> None:
+    parts = [(one, Scope(one.kind, one.name), Use()) for one in (CAPPED, CAPPED, CAPPED)]
+    meter = Meter((CAPPED,) * 3, parts, lambda _: None)
+    now = Moment(100.5, NEW_YEAR + 0.5, Calendar(UTC).today(NEW_YEAR + 0.5))
+    assert meter.begin(at(100.75), "openai", Second.at(now)) == b""
+    assert meter.calm == {}
+
+
+def test_what_counts_at_a_deployment_in_another_way_ends_its_calm() -> None:
+    meter, _, desk = begin_two(SOFT_DESK)
+    desk.use.add_recent(100.9, 0)
+    assert meter.calm["openai"].begin(at(100.9)) is None
+
+
+_BOUNDS = [KEY.bounds, KEY.bounds[:1], KEY.bounds[1:], DESK.bounds, ()]
+
+
 @given(
-    bounds=st.sampled_from([KEY.bounds, KEY.bounds[:1], KEY.bounds[1:], ()]),
+    bounds=st.lists(st.sampled_from(_BOUNDS), min_size=1, max_size=2),
     steps=st.lists(
-        st.tuples(st.sampled_from(["ask", "spend", "other", "wait"]), st.integers(1, 20)),
-        max_size=30,
+        st.tuples(
+            st.sampled_from(["ask", "ask", "spend", "other", "wait", "another key"]),
+            st.integers(1, 20),
+        ),
+        max_size=40,
     ),
 )
-@examples(200)
-def test_who_begins_calmly_begins_as_all_do(
-    bounds: tuple[tuple[Limit, int | None, int | None], ...], steps: list[tuple[str, int]]
+@examples(400)
+def test_requests_begin_calmly_as_all_do(
+    bounds: list[tuple[tuple[Limit, int | None, int | None], ...]], steps: list[tuple[str, int]]
 ) -> None:
-    rules, steady = UseRules("key", "alice", bounds, 9), 100.25
-    uses = Use(), Use()
-    meters = [Meter((rules,), [(rules, Scope("key", "a"), use)], lambda _: None) for use in uses]
+    """With limits of one scope or two. Another key's requests count only in the last one."""
+    rules = [
+        UseRules(kind, kind, one, 9)
+        for kind, one in zip(("key", "deployment"), bounds, strict=False)
+    ]
+    steady, uses = 100.25, [[Use() for _ in rules] for _ in range(2)]
+    meters = [
+        Meter(
+            rules,
+            [(one, Scope(one.kind, "a"), use) for one, use in zip(rules, of, strict=True)],
+            lambda _: None,
+        )
+        for of in uses
+    ]
 
     def moment() -> Moment:
         wall = NEW_YEAR + steady
@@ -279,7 +393,7 @@ def test_who_begins_calmly_begins_as_all_do(
             steady += amount * 0.25
         if steady >= second.until:
             second = Second.at(moment())
-        for use in uses:
+        for use in (*uses[0], *uses[1]):
             if what == "spend":
                 if use.second is not second:
                     use.enter(second)
@@ -287,9 +401,17 @@ def test_who_begins_calmly_begins_as_all_do(
             elif what == "other":
                 use.add_recent(steady, amount)
                 use.add_past(moment().today, amount)
+        if what == "another key":
+            for of in uses:
+                if of[-1].second is not second:
+                    of[-1].enter(second)
+                of[-1].asked += 1
+                of[-1].spent += amount
         if what == "ask":
             one = Producing(None)
             one.started = steady
             lines = calmly(meters[0], one, second), meters[1].begin(one, "openai", second)
             assert lines[0] == lines[1]
-        assert [use.asked for use in uses] == [uses[0].asked] * 2
+        assert [use.asked for use in uses[0]] == [use.asked for use in uses[1]]
+        running = [[set(ran) for _, ran in meter.counts] for meter in meters]
+        assert running[0] == running[1]
