@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.secrets import find_exposed, read_secret, resolve_secrets
+from casedesk_proxy.daemon.signals import Signals
 from casedesk_proxy.daemon.tls_files import find_tls_faults
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.store.file import FILE_NAME, find_directory
@@ -42,6 +44,8 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
     replaces the process with the version that is installed now. Exit code 2 if the configuration
     cannot be used or the address is in use.
     """
+    signals = Signals()
+    signals.hold(signal.SIGHUP, signal.SIGUSR2)
     if named is not None:
         if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"two configurations: {named} and --config {file}; name one")
@@ -62,7 +66,7 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
         return prepared
 
     try:
-        run.serve(prepare, file)
+        run.serve(prepare, file, signals)
     except (ConfigError, OSError) as error:
         fail(error)
 

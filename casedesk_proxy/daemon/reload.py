@@ -70,12 +70,15 @@ class Reloader:
         self._parting = DetachedThreads[None]("letting go of a configuration")
         self._task: asyncio.Task[None] | None = None
         self._again = False
+        self._is_stopped = False
         #: Called before each reload and after it.
         self.begun: Callable[[], None] = lambda: None
         self.ended: Callable[[], None] = lambda: None
 
     def request(self) -> None:
-        """For a signal handler: reload soon."""
+        """For a signal handler: reload soon. Nothing is reloaded after ``stop``."""
+        if self._is_stopped:
+            return
         if self._task is not None and not self._task.done():
             self._again = True
             self._reading.hurry()
@@ -83,6 +86,7 @@ class Reloader:
         self._task = asyncio.get_running_loop().create_task(self._work(), name="reload")
 
     async def stop(self) -> None:
+        self._is_stopped = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -2,6 +2,8 @@
 
 start ──READY──▶ serving ──SIGTERM──▶ draining ──▶ stopped        SIGHUP: reload, while serving
                     └─────SIGUSR2, once a successor serves ──▲   (daemon/succession.py)
+
+What each signal does at each moment: daemon/signals.py.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import faulthandler
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import uvloop
@@ -26,6 +28,7 @@ from casedesk_proxy.daemon.logs import LogHandler, start_log
 from casedesk_proxy.daemon.notify import Notifier, watchdog_timeout
 from casedesk_proxy.daemon.reload import Prepare, Prepared, Reloader
 from casedesk_proxy.daemon.sharing import open_table
+from casedesk_proxy.daemon.signals import Signals
 from casedesk_proxy.daemon.state import open_store, start_forwarder
 from casedesk_proxy.daemon.succession import Predecessor, take_predecessor
 from casedesk_proxy.daemon.watchdog import Watchdog
@@ -47,9 +50,9 @@ STORE_GRACE_S = 5.0
 _PREDECESSOR_GRACE_S = 5.0
 
 
-def serve(prepare: Prepare, file: Path) -> None:
+def serve(prepare: Prepare, file: Path, signals: Signals) -> None:
     """Serve until SIGTERM or SIGINT; a second signal ends at once. ``prepare`` reads and checks
-    ``file``, now and at each reload.
+    ``file``, now and at each reload. ``signals`` may hold some that came before.
 
     Raises ConfigError, and OSError if an address or a TLS file cannot be used.
     """
@@ -60,7 +63,7 @@ def serve(prepare: Prepare, file: Path) -> None:
     log_handler = start_log(settings.log_format, settings.log_level)
     notifier = Notifier(os.environ.get("NOTIFY_SOCKET"))
     try:
-        uvloop.run(Daemon(prepared, prepare, file, notifier, log_handler).run(_report))
+        uvloop.run(Daemon(prepared, prepare, file, notifier, log_handler, signals).run(_report))
     finally:
         notifier.close()
 
@@ -75,21 +78,29 @@ class Daemon:
         file: Path | None = None,
         notifier: Notifier | None = None,
         log_handler: LogHandler | None = None,
+        signals: Signals | None = None,
     ) -> None:
-        """Without ``prepare`` SIGHUP is ignored; ``file`` is the file of ``server.watch``."""
+        """Without ``prepare`` SIGHUP, with which a terminal that is closed ends its programs,
+        stops; ``file`` is the file of ``server.watch``."""
         self._prepared = prepared
         self._prepare = prepare
         self._file = file
         self._notifier = notifier or Notifier(None)
         self._log = log_handler or start_log(prepared.config.server.log_format, "info")
+        self._signals = signals or Signals()
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
     async def run(self, ready: Callable[[Gateway], None]) -> None:
         """Serve inside a running loop; ``ready`` is called once requests are accepted."""
+        try:
+            await self._run(ready)
+        finally:
+            self._signals.ignore_all()
+
+    async def _run(self, ready: Callable[[Gateway], None]) -> None:
         inherited = take_inherited_sockets(os.environ)
         predecessor = take_predecessor(os.environ)
-        self._listen_to_signals()
         store = await asyncio.to_thread(open_store, self._prepared.config, os.environ)
         forwarder = None
         if store is not None:
@@ -102,20 +113,24 @@ class Daemon:
             lambda: summarise(gateway, loop.time()), self._log,
         )  # fmt: skip
         reloader, watch = self._make_reloader(gateway, watchdog)
-        handover = self._make_handover(gateway, reloader, watchdog)
+        handover = self._make_handover(gateway, watchdog)
         collector = GarbageCollector(loop, lambda: len(gateway.watch))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._signals.answer(number, self._on_stop, loop)
         try:
-            await gateway.start()
-            collector.start()
-            if predecessor is not None:
-                await predecessor.announce()
-            self._notifier.send("READY=1")
-            watchdog.ping()
-            ready(gateway)
-            loop.call_later(_AT_REST_AFTER_S, gateway.planners.prepare)
-            await self._stop.wait()
+            if not await self._is_stopped_during(_start(gateway, predecessor)):
+                collector.start()
+                self._notifier.send("READY=1")
+                watchdog.ping()
+                self._answer_renewal(reloader, handover)
+                ready(gateway)
+                loop.call_later(_AT_REST_AFTER_S, gateway.planners.prepare)
+                await self._stop.wait()
+            self._signals.drop(signal.SIGHUP, signal.SIGUSR2)
             await handover.stop()
-            await self._drain(gateway, reloader, watchdog, predecessor)
+            await reloader.stop()
+            watch.stop()
+            await self._drain(gateway, reloader.config.server.drain_timeout, watchdog, predecessor)
         finally:
             collector.stop()
             watch.stop()
@@ -160,40 +175,61 @@ class Daemon:
             watch.start()
         return reloader, watch
 
-    def _make_handover(self, gateway: Gateway, reloader: Reloader, watchdog: Watchdog) -> Handover:
+    def _make_handover(self, gateway: Gateway, watchdog: Watchdog) -> Handover:
         handover = Handover(gateway, self._notifier)
 
         def failed() -> None:
             self._notifier.send("READY=1")
             watchdog.ping()
 
+        handover.succeeded, handover.hurried = self._stop.set, self._hurry.set
+        handover.failed = failed
+        return handover
+
+    def _answer_renewal(self, reloader: Reloader, handover: Handover) -> None:
+        """SIGHUP and SIGUSR2 from now on, and those that came earlier."""
+
         def reload() -> None:
             if reloader.config.server.upgrade_on_reload and handover.is_upgraded:
                 handover.request()
-            elif self._prepare is not None:
+            else:
                 reloader.request()
 
-        handover.succeeded, handover.hurried = self._stop.set, self._hurry.set
-        handover.failed = failed
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, reload)
-        loop.add_signal_handler(signal.SIGUSR2, handover.request)
-        return handover
+        self._signals.answer(signal.SIGUSR2, handover.request, loop)
+        if self._prepare is not None:
+            self._signals.answer(signal.SIGHUP, reload, loop)
+        elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
+            self._signals.answer(signal.SIGHUP, self._on_stop, loop)
+
+    def _on_stop(self) -> None:
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    async def _is_stopped_during(self, work: Coroutine[None, None, None]) -> bool:
+        """Do ``work``, unless a signal to stop comes before its end: then it is cancelled."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if task.done():
+            await task
+            return False
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return True
 
     async def _drain(
         self,
         gateway: Gateway,
-        reloader: Reloader,
+        timeout_s: float,
         watchdog: Watchdog,
         predecessor: Predecessor | None,
     ) -> None:
         """Wait until all has ended, here and at a predecessor, the time is over, or a second signal
         arrives."""
-        await reloader.stop()
-        for number in (signal.SIGHUP, signal.SIGUSR2):
-            asyncio.get_running_loop().add_signal_handler(number, lambda: None)
         streams = len(gateway.watch)
-        timeout_s = reloader.config.server.drain_timeout
         limit = f", for up to {timeout_s:g} s; a second signal ends them" if streams else ""
         log.info("draining: %s%s", format_stream_count(streams), limit)
         self._notifier.send("STOPPING=1")
@@ -213,16 +249,11 @@ class Daemon:
         if gateway.watch:
             log.warning("stopping with %s unfinished", format_stream_count(len(gateway.watch)))
 
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
 
-        def on_signal() -> None:
-            if self._stop.is_set():
-                self._hurry.set()
-            self._stop.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, on_signal)
+async def _start(gateway: Gateway, predecessor: Predecessor | None) -> None:
+    await gateway.start()
+    if predecessor is not None:
+        await predecessor.announce()
 
 
 async def _end(gateway: Gateway, timeout_s: float, predecessor: Predecessor | None) -> None:

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -54,3 +55,16 @@ def test_the_invitation_s_lines_work(demo: subprocess.Popen[str]) -> None:
         assert {"sim", "gemma2:9b"} <= {one["id"] for one in json.load(reply)["data"]}
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(PATIENCE_S) == 0
+
+
+def test_it_ends_with_its_terminal(demo: subprocess.Popen[str]) -> None:
+    """Which sends SIGHUP; an impatient user then presses Ctrl-C more than once."""
+    assert demo.stdout is not None
+    assert demo.stdout.readline()
+    demo.send_signal(signal.SIGHUP)
+    while demo.poll() is None:
+        demo.send_signal(signal.SIGINT)
+        time.sleep(0.001)
+    assert demo.returncode == 0
+    assert demo.stderr is not None
+    assert "Traceback" not in demo.stderr.read()

@@ -133,6 +133,25 @@ async def test_a_file_that_is_gone_changes_nothing(tmp_path: Path, missing: str)
         await gateway.stop()
 
 
+async def test_a_stopped_one_reloads_nothing(tmp_path: Path) -> None:
+    """Its file may be edited in a drain."""
+    write_authorities(tmp_path)
+    config = configuration(tmp_path, server=write_certificate(tmp_path))
+    gateway = Gateway(config, {})
+    reloader = Reloader(gateway, lambda: Prepared(config, {}), config)
+    begun: list[bool] = []
+    reloader.begun = lambda: begun.append(True)
+    try:
+        reloader.request()
+        await asyncio.sleep(0)
+        await reloader.stop()
+        reloader.request()
+        await asyncio.sleep(0)
+        assert begun == [True]
+    finally:
+        await gateway.stop()
+
+
 @pytest.mark.parametrize("refused", [False, True])
 async def test_what_is_said_of_a_thousand_deployments_is_logged_in_many_turns(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, refused: bool
