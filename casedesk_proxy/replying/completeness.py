@@ -14,7 +14,7 @@ import re
 from typing import Any
 
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.wire.tails import event_around, last_line, read_object
+from casedesk_proxy.wire.tails import data_of, event_around, last_line, read_object
 
 __all__ = ["is_answered", "is_given_up", "is_unfinished"]
 
@@ -65,6 +65,9 @@ _ABORTED, _ERROR, _SHORT = b"abort", b"error", b"insufficient"
 #: The last bytes that are searched.
 _MAX_LAST_BYTES = 256
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
+#: The beginning of a stream without data: a comment, or a field that says something of an event.
+_NO_DATA = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|id|retry)?:")
+_COMMENT_LINES = re.compile(rb"^:[^\r\n]*+[\r\n]*+", re.MULTILINE)
 
 
 def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
@@ -74,16 +77,18 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
     if surface is Dialect.OLLAMA:
         return not _is_done(tail)
     whole = tail.startswith(first)
-    # Its end may be in the second last event, before one with counts. A stream that ends inside an
-    # event is never complete.
-    if (
-        not whole
-        and tail.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
-        and len(_EVENT_END.findall(tail)) < 3
-    ):
-        return False
     if whole and b"data:" not in tail:
-        return False  # There is no event, so its end cannot be judged.
+        # A stream's clients read nothing of this. Of other bytes that is not known.
+        is_document = tail.startswith(b"{") and _ANSWERS[surface] in tail
+        return is_document or _NO_DATA.match(tail) is not None
+    begin = max((end.end() for end in _EVENT_END.finditer(tail)), default=0)
+    rest = _COMMENT_LINES.sub(b"", tail[begin:]).strip()
+    if rest and _is_cut(rest, is_known=whole or begin > 0):
+        # No client reads the event that its node began last.
+        return _ENDS[surface].search(tail, 0, begin) is None
+    # Its end may be in the second last event, before one with counts.
+    if not (whole or rest) and len(_EVENT_END.findall(tail)) < 3:
+        return False
     return _ANSWERS[surface] in tail and _ENDS[surface].search(tail) is None
 
 
@@ -112,6 +117,17 @@ def is_given_up(surface: Dialect, tail: bytes) -> bool:
     said = _GIVEN_UP.search(tail)
     event = event_around(tail, said.start()) if said is not None else None
     return isinstance(event, dict) and any(map(_is_failure, _endings(event)))
+
+
+def _is_cut(event: bytes, *, is_known: bool) -> bool:
+    """Whether an event without a blank line after it lacks more than that. ``is_known``: its
+    beginning is there, too."""
+    if not is_known:
+        return not event.endswith((b"}", b"]"))
+    if b":" not in event.splitlines()[-1]:
+        return True  # a part of a field's name
+    data = data_of(event).strip()
+    return not data or (data.startswith(b"{") and read_object(data) is None)
 
 
 def _is_done(tail: bytes) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 from casedesk_proxy.jsonio import JSONError, loads
 
-__all__ = ["event_around", "last_line", "outermost_values", "read_object"]
+__all__ = ["data_of", "event_around", "last_line", "outermost_values", "read_object"]
 
 #: What separates two events.
 _BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
@@ -69,9 +69,14 @@ def event_around(body: bytes, place: int) -> Any:
     begins = [at + len(one) for one in _BLANKS if (at := body.rfind(one, 0, place)) >= 0]
     event = body[max(begins, default=0) : _end_of_event(body, place)]
     try:
-        return loads(_DATA.sub(b"", _OTHER_LINES.sub(b"", event)))
+        return loads(data_of(event))
     except JSONError:
         return None
+
+
+def data_of(event: bytes) -> bytes:
+    """The data of an event, from all its lines; b"" if it has none."""
+    return _DATA.sub(b"", _OTHER_LINES.sub(b"", event))
 
 
 def last_line(body: bytes) -> bytes:
