@@ -68,15 +68,17 @@ class CallList:
     A new id at a used index is a new call: Ollama gave all parallel calls the index 0 (ollama
     15457). But only with a name, which every call must have: otherwise it continues the call, under
     an id that was made for the fragment. A fragment without an index belongs to the call with its
-    id, else to the first call.
+    id. One without either continues the call before it, unless it has the name of a further call.
     """
 
-    __slots__ = ("_calls", "_current", "_held", "_ids")
+    __slots__ = ("_calls", "_current", "_held", "_ids", "_latest")
 
     def __init__(self, calls: list[ToolCall]) -> None:
         self._calls = calls
         self._current: dict[int, ToolCall] = {}
         self._ids: dict[str, ToolCall] = {}
+        #: The call to which the last fragment belonged.
+        self._latest: ToolCall | None = None
         self._held = 0
 
     def add(self, fragment: Any) -> tuple[ToolCall, str] | None:
@@ -88,6 +90,7 @@ class CallList:
         function = function if isinstance(function, dict) else {}
         name = text_or_blank(function.get("name"))
         call = self._find(fragment.get("index"), text_or_blank(fragment.get("id")), name)
+        self._latest = call
         call.name = call.name or name
         piece = function.get("arguments")
         if isinstance(piece, dict):  # TGI before 3: a whole object
@@ -103,10 +106,10 @@ class CallList:
 
     def _find(self, index: Any, ident: str, name: str) -> ToolCall:
         if not isinstance(index, int) or isinstance(index, bool):
-            known = self._ids.get(ident) if ident else None
+            known = self._ids.get(ident) if ident else self._continued(name)
             if known is not None:
                 return known
-            index = len(self._current) if ident else 0
+            index = len(self._current)
         call = self._current.get(index)
         if call is None or (name and ident and call.id and ident != call.id):
             call = self._current[index] = ToolCall(index)
@@ -114,6 +117,16 @@ class CallList:
         if ident and not call.id:
             call.id = ident
             self._ids.setdefault(ident, call)
+        return call
+
+    def _continued(self, name: str) -> ToolCall | None:
+        """The call that a fragment with neither index nor id continues; None if it begins one. Some
+        servers repeat the name in each fragment of a call."""
+        call = self._latest
+        if call is None or not name or not call.name:
+            return call
+        if name != call.name or (call.pieces and call.arguments() is not None):
+            return None
         return call
 
 

@@ -65,7 +65,7 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
         ),
         # The id repeated in every fragment.
         ([piece(0, "a", "f", '{"x"'), piece(0, "a", arguments=":1}")], [("a", "f", {"x": 1})]),
-        # No index: by id, and the first for what has neither.
+        # No index: by id.
         (
             [
                 piece(None, "a", "f", '{"x"'),
@@ -74,7 +74,31 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
             ],
             [("a", "f", {"x": 1}), ("b", "g", {})],
         ),
+        # Neither: the call before it.
         ([piece(None, "", "f", '{"x"'), piece(None, arguments=":1}")], [("", "f", {"x": 1})]),
+        (
+            [
+                piece(None, "a", "f", ""),
+                piece(None, arguments='{"x":1}'),
+                piece(None, "b", "g", ""),
+                piece(None, arguments='{"y":2}'),
+            ],
+            [("a", "f", {"x": 1}), ("b", "g", {"y": 2})],
+        ),
+        ([piece(None, arguments="{}"), piece(None, "", "f")], [("", "f", {})]),
+        # A name begins a call, unless the one before it has that name and is not whole.
+        (
+            [piece(None, "", "f", '{"x":1}'), piece(None, "", "g", "{}")],
+            [("", "f", {"x": 1}), ("", "g", {})],
+        ),
+        (
+            [piece(None, "", "f", '{"x":1}'), piece(None, "", "f", '{"x":2}')],
+            [("", "f", {"x": 1}), ("", "f", {"x": 2})],
+        ),
+        (
+            [piece(None, "", "f", ""), piece(None, "", "f", '{"x"'), piece(None, "", "f", ":1}")],
+            [("", "f", {"x": 1})],
+        ),
         # TGI: one id for all, and once the arguments as an object.
         (
             [piece(0, "0", "f", {"x": 1}), piece(1, "0", "g", "{}")],
