@@ -150,7 +150,10 @@ def dumps(value: Any) -> bytes:
             raise TooDeep from None
         if "64-bit" not in str(error):
             raise
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except RecursionError:
+        raise TooDeep from None
     return text.encode()
 
 

@@ -73,6 +73,11 @@ def test_a_big_number_in_too_deep_a_value_stays_inexact() -> None:
     text = b"[" * 1000 + b"%d" % BIG + b"]" * 1000
     with pytest.raises(TooDeep):
         dumps(loads_exact(text))
+    too_deep: list[object] = [2**64]
+    for _ in range(5000):
+        too_deep = [2**64, too_deep]
+    with pytest.raises(TooDeep):
+        dumps(too_deep)
 
 
 @table(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_reply
 from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.dialects.responses.names import FlatNames
 from casedesk_proxy.dialects.responses.unfolding import unfold_response
@@ -221,7 +221,7 @@ class NamespacedStream(Namespaced):
 
     def _unfold(self, body: bytes) -> bytes:
         """The events of a response that came as one document."""
-        events = unfold_response(read_object(body, "a reply"))
+        events = unfold_response(read_reply(body))
         self._latest, self.complete = events, True
         return b"".join(map(self._restore, _EVENT.findall(events)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_reply
 from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
@@ -57,7 +57,7 @@ class BodyTranslator(LateReply):
         return b""
 
     def finish(self) -> bytes:
-        made, self.usage = self._make(read_object(bytes(self._body), "a reply"))
+        made, self.usage = self._make(read_reply(bytes(self._body)))
         body = dumps_stream(made)
         self.complete = True
         return body

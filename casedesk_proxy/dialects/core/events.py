@@ -6,17 +6,17 @@ from typing import Any
 
 from casedesk_proxy.dialects.node_errors.documents import raise_error
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, loads_repaired
+from casedesk_proxy.jsonio import JSONError, loads_repaired, with_exact_numbers
 
-__all__ = ["MAX_HELD_BYTES", "read_object", "text_or_blank"]
+__all__ = ["MAX_HELD_BYTES", "read_object", "read_reply", "text_or_blank"]
 
 #: The most bytes of one reply that are held back: the arguments of calls, a collected body.
 MAX_HELD_BYTES = 64 * 1024 * 1024
 
 
 def read_object(payload: bytes, what: str = "an event") -> dict[str, Any]:
-    """The object of an event or, by ``what``, of a whole reply. Raises StreamBroken if it is not an
-    object, NodeError if it is an error."""
+    """The object of an event. Raises StreamBroken if it is not an object, NodeError if it is an
+    error; ``what`` it is said to be."""
     try:
         document = loads_repaired(payload)
     except JSONError:
@@ -24,6 +24,13 @@ def read_object(payload: bytes, what: str = "an event") -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StreamBroken(f"sent {what} that is not an object")
     raise_error(document, payload)
+    return document
+
+
+def read_reply(body: bytes) -> dict[str, Any]:
+    """The same of a whole reply, with whole numbers of any size exact: arguments of calls are parts
+    of it."""
+    document: dict[str, Any] = with_exact_numbers(read_object(body, "a reply"), body)
     return document
 
 

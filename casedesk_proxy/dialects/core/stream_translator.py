@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Generic
 
 from casedesk_proxy.dialects.core.contract import Context
-from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_reply
 from casedesk_proxy.dialects.core.reply import ChoiceT, ReplyReader, ReplyWriter
 from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import Busy, ProxyError, StreamBroken, UpstreamFault, Violation
@@ -74,7 +74,7 @@ class StreamTranslator(Generic[ChoiceT]):
 
     def finish(self) -> bytes:
         if self._body is not None:
-            self._reader.take_body(read_object(bytes(self._body), "a reply"))
+            self._reader.take_body(read_reply(bytes(self._body)))
         else:
             for event in self._decoder.finish():
                 if not self._reader.ended:

@@ -26,7 +26,9 @@ def unfold_chat(document: dict[str, Any]) -> bytes:
     chunks: list[dict[str, Any]] = []
     for at, choice in enumerate(choices):
         begun = {name: value for name, value in choice.items() if name != "message"}
-        index = begun.setdefault("index", at)
+        if type(begun.get("index")) is not int:
+            begun["index"] = at
+        index = begun["index"]
         content = begun | {"delta": choice["message"], "finish_reason": None}
         end = {"index": index, "delta": {}, "finish_reason": choice["finish_reason"]}
         chunks += (common | {"choices": [content]}, common | {"choices": [end]})

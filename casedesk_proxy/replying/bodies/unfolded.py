@@ -13,7 +13,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.anthropic.unfolding import unfold_message
 from casedesk_proxy.dialects.core.body_translator import LateReply
-from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_reply
 from casedesk_proxy.dialects.gemini.unfolding import unfold_content
 from casedesk_proxy.dialects.openai.unfolding import unfold_chat, unfold_completion
 from casedesk_proxy.dialects.responses.unfolding import unfold_response
@@ -74,7 +74,7 @@ class UnfoldingTranslator(LateReply):
         if self._tap is None:
             if not body.strip():
                 raise StreamBroken("was empty", its="reply")
-            document = read_object(body, "a reply")
+            document = read_reply(body)
             try:
                 made = self._unfold(document)
             except TooDeep:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from casedesk_proxy.dialects.core.events import read_object, text_or_blank
+from casedesk_proxy.dialects.core.events import read_object, read_reply, text_or_blank
 from casedesk_proxy.errors import NodeError, StreamBroken
 
 
@@ -24,6 +24,14 @@ def test_an_error_is_the_node_s() -> None:
 def test_anything_else_is_broken(payload: bytes, did: str) -> None:
     with pytest.raises(StreamBroken, match=did):
         read_object(payload)
+
+
+def test_numbers_of_a_whole_reply_are_exact() -> None:
+    assert read_reply(b'{"input": {"id": 123456789012345678901}}') == {
+        "input": {"id": 123456789012345678901}
+    }
+    with pytest.raises(StreamBroken, match="a reply that is not JSON"):
+        read_reply(b"{")
 
 
 def test_a_text_or_nothing() -> None:

@@ -50,8 +50,9 @@ def test_a_message_is_one_delta_with_all_that_the_node_sent() -> None:
 def test_each_choice_keeps_its_index() -> None:
     second = choice(message={"content": "ho"})
     del second["index"]
-    got = chunks(unfold_chat(chat(choice(), second)))
-    assert [one["choices"][0]["index"] for one in got] == [0, 0, 1, 1]
+    third = choice(index=None)
+    got = chunks(unfold_chat(chat(choice(), second, third)))
+    assert [one["choices"][0]["index"] for one in got] == [0, 0, 1, 1, 2, 2]
     assert "usage" not in got[-1]
 
 

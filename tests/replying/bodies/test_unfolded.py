@@ -40,6 +40,15 @@ def test_a_document_becomes_events_at_its_end(size: int) -> None:
     assert made.usage == Usage(1, 2)
 
 
+def test_its_numbers_remain_exact() -> None:
+    made = UnfoldingTranslator(Dialect.ANTHROPIC, "m", UNFOLDERS[Action.MESSAGES], b"")
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {"id": 2**80}}
+    made.feed(
+        json.dumps({"type": "message", "content": [call], "stop_reason": "tool_use"}).encode()
+    )
+    assert f'\\"id\\":{2**80}'.encode() in made.finish()
+
+
 @table("size", [1, 7, 1000])
 def test_a_stream_with_another_content_type_is_passed_on(size: int) -> None:
     made, stream = translator(), b": hello\n\n" + BEGUN + LAST
