@@ -1,7 +1,7 @@
 """What signals do, from the first line of a command to the interpreter's end.
 
-The event loop's handlers exist only while it does. Before and after it, a signal's default ended the
-process: a reload that came during a long start, and the second of two SIGTERM after the last
+The event loop's handlers exist only while it does. Before and after it, a signal's default ended
+the process: a reload that came during a long start, and the second of two SIGTERM after the last
 stream, which a service manager takes for a failure.
 
                     starting        serving             stopping             ended
