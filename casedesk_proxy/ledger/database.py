@@ -101,11 +101,17 @@ async def connect(driver: ModuleType, url: str) -> Any:
 
 
 async def insert_rows(connection: Any, rows: list[tuple[Any, ...]]) -> None:
-    """Rows of `COLUMNS` after their origin and id. Existing rows stay unchanged."""
+    """Rows of `COLUMNS` after their origin and id. Existing rows stay unchanged. PostgreSQL's texts
+    cannot contain NUL, which a client may write into a model's name."""
+    rows = [tuple(_without_nul(value) for value in row) for row in rows]
     async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
         # So that places are assigned in the order of commits.
         await connection.execute(_WRITE_LOCK)
         await connection.executemany(_INSERT, rows)
+
+
+def _without_nul(value: Any) -> Any:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 async def prune_database(connection: Any, before: float, most: int) -> int:

@@ -278,3 +278,15 @@ def test_a_database_of_before_gets_its_places(tmp_path: Path, server: Postgres) 
         until(lambda: other.forwarders[0].received == 3)
     finally:
         other.close()
+
+
+def test_a_model_s_name_with_nul(make: Callable[[str], Host], server: Postgres) -> None:
+    host = make("nul")
+
+    def work(connection: sqlite3.Connection) -> None:
+        enter(connection, 1.5, request="nul", key="nul", asked="a\0b", model="\0")
+
+    host.store.perform(work).result(20)
+    until(lambda: host.forwarded() == 1 or bool(host.forwarders[0].fault))
+    rows = ask(server, "SELECT asked, model FROM exchanges WHERE key = 'nul'")
+    assert rows == [("a\ufffdb", "\ufffd")]
