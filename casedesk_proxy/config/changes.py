@@ -14,6 +14,9 @@ __all__ = ["Change", "Changes", "Kind", "compare"]
 
 Kind = Literal["added", "removed", "changed"]
 
+#: Further ones are counted: journald divides a line of 48 KiB.
+_MAX_TOLD = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -46,6 +49,12 @@ class Changes:
     def restart_keys(self) -> tuple[str, ...]:
         """Paths of the changes that need a restart to take effect."""
         return tuple(change.path for change in self.changes if not change.reload)
+
+    def sum_up(self) -> str:
+        """The changes that a running proxy applies, as one line; "" if there are none."""
+        told = [f"{change.path} {change.kind}" for change in self.changes if change.reload]
+        more = f" and {len(told) - _MAX_TOLD} more" if len(told) > _MAX_TOLD else ""
+        return ", ".join(told[:_MAX_TOLD]) + more
 
     def names(self, section: Literal["nodes", "deployments", "keys"], kind: Kind) -> set[str]:
         """Names in a section whose entry was added, removed, or changed in some part."""

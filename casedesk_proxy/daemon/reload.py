@@ -137,8 +137,7 @@ class Reloader:
     async def _log_changes(self, changes: Changes, warnings: tuple[Complaint, ...]) -> None:
         async for warning in in_turns(warnings, _LINES_PER_TURN):
             log.warning("%s", warning)
-        taken = ", ".join(f"{one.path} {one.kind}" for one in changes.changes if one.reload)
-        log.info("configuration reloaded: %s", taken or "nothing changed")
+        log.info("configuration reloaded: %s", changes.sum_up() or "nothing changed")
         for path in self._gateway.still_fixed(changes.restart_keys):
             log.warning("%s changed: restart the service for it to take effect", path)
 

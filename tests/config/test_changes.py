@@ -30,6 +30,17 @@ def test_equal_configurations() -> None:
     same = compare(Config.model_validate(OLD), Config.model_validate(OLD))
     assert not same
     assert same.restart_keys == ()
+    assert same.sum_up() == ""
+
+
+def test_a_line_for_the_log() -> None:
+    old = Config.model_validate(OLD)
+    nodes = {"nodes": {**OLD["nodes"], "n": {"url": "http://n"}}, "server": {}}
+    assert compare(old, Config.model_validate({**OLD, **nodes})).sum_up() == "nodes.n added"
+    many = [{"name": f"k{n}", "sha256": f"{n:064}", "deployments": ["d"]} for n in range(300)]
+    changes = compare(old, Config.model_validate({**OLD, "keys": [*OLD["keys"], *many]}))
+    assert changes.sum_up().startswith("keys.k0 added, keys.k1 added, ")
+    assert changes.sum_up().endswith(", keys.k99 added and 200 more")
 
 
 @table(
