@@ -15,7 +15,7 @@ __all__ = ["Change", "Changes", "Kind", "compare"]
 Kind = Literal["added", "removed", "changed"]
 
 #: Further ones are counted: journald divides a line of 48 KiB.
-_MAX_TOLD = 100
+_MAX_NAMED_CHANGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class Changes:
 
     def sum_up(self) -> str:
         """The changes that a running proxy applies, as one line; "" if there are none."""
-        told = [f"{change.path} {change.kind}" for change in self.changes if change.reload]
-        more = f" and {len(told) - _MAX_TOLD} more" if len(told) > _MAX_TOLD else ""
-        return ", ".join(told[:_MAX_TOLD]) + more
+        named = [f"{change.path} {change.kind}" for change in self.changes if change.reload]
+        rest = len(named) - _MAX_NAMED_CHANGES
+        return ", ".join(named[:_MAX_NAMED_CHANGES]) + (f" and {rest} more" if rest > 0 else "")
 
     def names(self, section: Literal["nodes", "deployments", "keys"], kind: Kind) -> set[str]:
         """Names in a section whose entry was added, removed, or changed in some part."""
