@@ -16,6 +16,7 @@ import pytest
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.schema import MIGRATIONS, StoreError
 from casedesk_proxy.store.writer import Insert, StoreWriter
+from tests.fixtures.patience import PATIENCE_S
 
 FACT = Insert("INSERT INTO facts VALUES (?, ?)", lambda item: (item, "x"))
 COUNT = "SELECT count(*) FROM facts WHERE value = 'x'"
@@ -40,7 +41,7 @@ def make(path: Path) -> Iterator[Callable[..., StoreWriter]]:
 
     yield make
     for writer in made:
-        writer.close(10)
+        writer.close(PATIENCE_S)
 
 
 def write(writer: StoreWriter, *names: str) -> None:
@@ -50,7 +51,14 @@ def write(writer: StoreWriter, *names: str) -> None:
 
 def wait(writer: StoreWriter) -> None:
     """Wait until the writer has done, or has tried to do, all of its work."""
-    writer.perform(lambda connection: None).exception(10)
+    writer.perform(lambda connection: None).exception(PATIENCE_S)
+
+
+def until_written(writer: StoreWriter) -> None:
+    """Wait until all rows are in the file and the writer has noted it, which it does a moment
+    later."""
+    until(lambda: not writer.waiting)
+    wait(writer)
 
 
 def count(path: Path) -> int:
@@ -126,7 +134,7 @@ def test_work_that_fails_leaves_nothing(make: Callable[..., StoreWriter], path: 
         raise KeyError("no")
 
     with pytest.raises(KeyError):
-        writer.perform(work).result(10)
+        writer.perform(work).result(PATIENCE_S)
     assert count(path) == 0
     write(writer, "a")
     wait(writer)
@@ -139,14 +147,14 @@ def test_work_that_nobody_wants_any_more_is_not_done(make: Callable[..., StoreWr
 
     def hold(connection: sqlite3.Connection) -> None:
         held.set()
-        free.wait(10)
+        free.wait(PATIENCE_S)
 
     first = writer.perform(hold)
-    held.wait(10)
+    held.wait(PATIENCE_S)
     unwanted: Future[None] = writer.perform(lambda connection: pytest.fail("done"))
     assert unwanted.cancel()
     free.set()
-    first.result(10)
+    first.result(PATIENCE_S)
     wait(writer)
 
 
@@ -159,12 +167,12 @@ def test_a_locked_file(
         other.execute("BEGIN IMMEDIATE")
         write(writer, "a")
         with pytest.raises(StoreError, match="locked"):
-            writer.perform(lambda connection: None).result(10)
+            writer.perform(lambda connection: None).result(PATIENCE_S)
         until(lambda: writer.failures > 3)
         assert (writer.waiting, "locked" in writer.fault) == (1, True)
         other.execute("ROLLBACK")
         other.close()
-        until(lambda: not writer.waiting)
+        until_written(writer)
     assert count(path) == 1
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2, "once, and once that it is over"
@@ -183,7 +191,7 @@ def test_a_locked_file_at_the_start(make: Callable[..., StoreWriter], path: Path
     assert writer.fault
     other.execute("ROLLBACK")
     other.close()
-    until(lambda: not writer.waiting)
+    until_written(writer)
     assert count(path) == 1
 
 
@@ -200,7 +208,7 @@ def test_what_waits_has_a_bound(
     assert writer.waiting <= 11
     other.execute("ROLLBACK")
     other.close()
-    until(lambda: not writer.waiting)
+    until_written(writer)
     assert count(path) + writer.dropped == 101
     assert f"{writer.dropped} rows were lost meanwhile" in caplog.text
 
@@ -229,7 +237,7 @@ def test_a_damaged_file_is_written_once_it_is_out_of_the_way(
     wait(writer)
     assert writer.fault.startswith("file is not a database; restore a copy of it, or move it away")
     path.rename(path.with_suffix(".broken"))
-    until(lambda: not writer.waiting)
+    until_written(writer)
     assert count(path) == 1
 
 
@@ -248,7 +256,7 @@ def test_a_full_disk(make: Callable[..., StoreWriter], path: Path) -> None:
     wait(writer)
     assert (writer.fault, writer.waiting) == ("database or disk is full", 2000)
     full = False
-    until(lambda: not writer.waiting)
+    until_written(writer)
     assert count(path) == 2000
 
 
@@ -260,10 +268,10 @@ def test_a_row_that_cannot_be_is_lost_alone(
 
     def hold(connection: sqlite3.Connection) -> None:
         held.set()
-        free.wait(10)
+        free.wait(PATIENCE_S)
 
     writer.perform(hold)
-    held.wait(10)
+    held.wait(PATIENCE_S)
     write(writer, "a", "\ud800", "b")
     writer.write(FACT, 2**70)
     write(writer, "a", "c")
@@ -295,7 +303,7 @@ def test_a_disk_that_is_full_while_rows_are_written_singly_loses_none(
     entry = Spoilt()
     for name in ("a", "b", "c"):
         writer.write(entry, name)
-    until(lambda: not writer.waiting)
+    until_written(writer)
     assert (count(path), writer.dropped, writer.failures, writer.written) == (3, 0, 1, 3)
 
 
@@ -316,7 +324,7 @@ def test_it_is_told_which_transactions_are_in_the_file(make: Callable[..., Store
 def test_the_end_writes_what_waits(make: Callable[..., StoreWriter], path: Path) -> None:
     writer = make(gather_s=30.0)
     write(writer, "a")
-    writer.close(10)
+    writer.close(PATIENCE_S)
     assert count(path) == 1
     with pytest.raises(StoreError, match="stopping"):
         writer.perform(lambda connection: None).result(1)
@@ -330,7 +338,7 @@ def test_the_end_says_what_is_lost(
     path.mkdir()
     write(writer, "a")
     until(lambda: bool(writer.fault))
-    writer.close(10)
+    writer.close(PATIENCE_S)
     assert "1 rows could not be written before the proxy stopped" in caplog.text
 
 
