@@ -25,16 +25,29 @@ async def test_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     apart = DetachedThreads[str]("reading c.yaml", limit_s=0.05)
-    for _ in range(_MAX_HUNG_THREADS):
-        with pytest.raises(TimeoutError, match=r"reading c.yaml takes more than 0.05 s: is one"):
-            await apart.run(pipe.read_text)
-    with pytest.raises(TimeoutError, match="has hung 8 times"):
-        await apart.run(lambda: "read")
+    with pytest.raises(TimeoutError, match=r"reading c.yaml takes more than 0.05 s: is one"):
+        await apart.run(pipe.read_text)
     with pipe.open("w"):
         pass
     while any(thread.is_alive() for thread in apart._threads):
         await asyncio.sleep(0.01)
-    assert await apart.run(lambda: "read") == "read"
+
+
+async def test_only_so_many_may_hang() -> None:
+    release = threading.Event()
+    apart = DetachedThreads[bool]("waiting", hurried_limit_s=0.0)
+    for _ in range(_MAX_HUNG_THREADS):
+        hung = asyncio.ensure_future(apart.run(release.wait))
+        await asyncio.sleep(0)
+        apart.hurry()
+        with pytest.raises(TimeoutError, match="waiting takes more than 0 s"):
+            await hung
+    with pytest.raises(TimeoutError, match="waiting has hung 8 times"):
+        await apart.run(lambda: True)
+    release.set()
+    while any(thread.is_alive() for thread in apart._threads):
+        await asyncio.sleep(0.01)
+    assert await apart.run(lambda: True)
 
 
 async def test_who_no_longer_waits(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -14,11 +15,22 @@ from tests.fixtures.patience import PATIENCE_S
 
 
 class Watched:
+    """A watched file, and how often it was looked at and reported. ``may_look``: clear it, and the
+    next look hangs."""
+
     def __init__(self, path: Path) -> None:
-        self.calls = 0
-        self.called = asyncio.Event()
-        self.watch = FileWatch(path, self.note, period_s=0.01)
+        self.calls = self.looks = 0
+        self.called, self.may_look = asyncio.Event(), threading.Event()
+        self.may_look.set()
+        self._path = path
+        self.watch = FileWatch(cast(Path, self), self.note, period_s=0.01)
         self.watch.start()
+
+    def stat(self) -> os.stat_result:
+        """In place of the path's."""
+        self.looks += 1
+        self.may_look.wait()
+        return self._path.stat()
 
     def note(self) -> None:
         self.calls += 1
@@ -28,18 +40,33 @@ class Watched:
         await asyncio.wait_for(self.called.wait(), PATIENCE_S)
         self.called.clear()
 
+    async def looked(self, times: int) -> None:
+        """Wait until it has looked so many times from now on, and has said what it found."""
+        wanted = self.looks + times + 1
+        async with asyncio.timeout(PATIENCE_S):
+            while self.looks < wanted:
+                await asyncio.sleep(0.001)
+
+    async def ended(self) -> None:
+        """Wait until nothing watches any more."""
+        async with asyncio.timeout(PATIENCE_S):
+            while any(one.name == "file watch" for one in threading.enumerate()):
+                await asyncio.sleep(0.001)
+
 
 async def test_rewritten_replaced_and_gone_for_a_moment(tmp_path: Path) -> None:
     path = tmp_path / "c.yaml"
     path.write_text("a")
     watched = Watched(path)
-    path.write_text("longer")
+    # In one step: if it were emptied first, both of its states might be seen.
+    with path.open("r+") as opened:
+        opened.write("longer")
     await watched.next()
     (tmp_path / "draft").write_text("longer")
     (tmp_path / "draft").rename(path)
     await watched.next()
     path.unlink()
-    await asyncio.sleep(0.05)
+    await watched.looked(3)
     assert watched.calls == 2, "a file that is gone is nothing to reload"
     path.write_text("back")
     await watched.next()
@@ -71,26 +98,18 @@ async def test_half_written_is_left_alone(tmp_path: Path) -> None:
     assert not watch._is_edited(watch._look())
 
 
-async def test_a_mount_that_hangs_does_not_hang_the_loop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A lock plays the part of a mount at which ``stat`` hangs; if the loop waited for it, the
-    test would time out."""
-    hung, looked = threading.Event(), threading.Event()
-    watched = Watched(tmp_path / "c.yaml")
-
-    def stat(path: Path) -> os.stat_result:
-        looked.set()
-        hung.wait()
-        return os.stat(tmp_path)
-
-    monkeypatch.setattr(Path, "stat", stat)
-    assert await asyncio.to_thread(looked.wait, 10)
-    await asyncio.sleep(0)
+async def test_a_mount_that_hangs_does_not_hang_the_loop(tmp_path: Path) -> None:
+    """If the loop waited for it, the test would time out."""
+    path = tmp_path / "c.yaml"
+    watched = Watched(path)
+    watched.may_look.clear()
+    path.write_text("new")
+    await watched.looked(0)
     watched.watch.stop()
     watched.watch.start()
     watched.watch.stop()
-    hung.set()
+    watched.may_look.set()
+    await watched.ended()
     assert watched.calls == 0
 
 
@@ -100,5 +119,5 @@ async def test_stop(tmp_path: Path, stops: int) -> None:
     for _ in range(stops):
         watched.watch.stop()
     (tmp_path / "c.yaml").write_text("new")
-    await asyncio.sleep(0.05)
+    await watched.ended()
     assert watched.calls == 0
