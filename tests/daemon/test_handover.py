@@ -17,12 +17,14 @@ import pytest
 from casedesk_proxy.daemon.handover import Handover
 from casedesk_proxy.daemon.notify import Notifier
 from casedesk_proxy.simulator.script import Script
+from tests.daemon.held_node import held_node
 from tests.daemon.process import Process, daemon
 from tests.daemon.streams import ask, stream
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 
-LONG = "words=60&words_per_second=20"
+#: For longer than any test takes.
+LONG = "words=9000&words_per_second=20"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ async def test_a_successor_serves_before_the_old_one_drains(
     node: SimulatorThread, tmp_path: Path
 ) -> None:
     with daemon(tmp_path, node.url) as process:
-        streaming = await begin(process, "words=9000&words_per_second=20")
+        streaming = await begin(process)
         process.send(signal.SIGUSR2)
         process.manager.wait_for("RELOADING=1")
         with successor(process) as pid:
@@ -88,23 +90,25 @@ async def test_a_successor_serves_before_the_old_one_drains(
                 os.kill(third, signal.SIGTERM)
                 assert b"shutting down" in (await streaming).tail
                 await gone(third)
-                assert await asyncio.to_thread(process.popen.wait, 20) == 0
+                assert await asyncio.to_thread(process.popen.wait, PATIENCE_S) == 0
 
 
 async def test_a_successor_that_stops_waits_for_what_still_drains(
-    node: SimulatorThread, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """When a service's main process ends, the manager kills its other processes."""
-    with daemon(tmp_path, node.url) as process:
+    with held_node() as node, daemon(tmp_path, node.url) as process:
         streaming = await begin(process)
         process.send(signal.SIGUSR2)
         with successor(process) as pid:
             process.manager.wait_for("READY=1")
             os.kill(pid, signal.SIGTERM)
-            process.manager.wait_for("EXTEND_TIMEOUT")
+            # It has nothing of its own to wait for.
+            assert "EXTEND_TIMEOUT" in process.manager.wait_for("STATUS=draining 0 streams")
+            node.release()
             await gone(pid)
             assert (await streaming).whole
-            assert await asyncio.to_thread(process.popen.wait, 20) == 0
+            assert await asyncio.to_thread(process.popen.wait, PATIENCE_S) == 0
 
 
 async def test_a_successor_that_does_not_start_changes_nothing(

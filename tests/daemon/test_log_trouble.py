@@ -17,6 +17,7 @@ from casedesk_proxy.cli.status import _ask
 from casedesk_proxy.simulator.script import Script
 from tests.daemon.process import Process, daemon
 from tests.daemon.streams import ask, stream
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 
 #: A warning is said about the key, at the start.
@@ -43,7 +44,7 @@ def public_port(folder: Path) -> int:
 
 async def end(process: Process) -> int:
     process.send(signal.SIGTERM)
-    return await asyncio.to_thread(process.popen.wait, 20)
+    return await asyncio.to_thread(process.popen.wait, PATIENCE_S)
 
 
 async def test_a_pipe_that_nobody_reads(node: SimulatorThread, tmp_path: Path) -> None:

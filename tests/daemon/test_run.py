@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,8 +17,10 @@ import pytest
 
 from casedesk_proxy.simulator.script import Script
 from tests.cli.command import COMMAND, run
+from tests.daemon.held_node import WORDS, HeldNode, held_node
 from tests.daemon.process import BLOCKABLE, CONFIG, Process, daemon, descriptors
-from tests.daemon.streams import ask, read_stream, request, stream
+from tests.daemon.streams import Streamed, ask, read_stream, request, stream
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import open_client
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 
@@ -31,12 +33,16 @@ def node() -> object:
         yield thread
 
 
-def numbers(count: int) -> list[str]:
-    return [str(one) for one in range(1, count + 1)]
+@pytest.fixture
+def held() -> Iterator[HeldNode]:
+    with held_node() as started:
+        yield started
 
 
 @asynccontextmanager
-async def streaming(process: Process, script: str, count: int = 1) -> AsyncIterator[list]:  # type: ignore[type-arg]
+async def streaming(
+    process: Process, count: int = 1, script: str = ""
+) -> AsyncIterator[list[asyncio.Task[Streamed]]]:
     """Begin streams; returns their tasks."""
     firsts = [asyncio.Event() for _ in range(count)]
     tasks = [asyncio.ensure_future(stream(process.public, script, first=one)) for one in firsts]
@@ -50,7 +56,14 @@ async def streaming(process: Process, script: str, count: int = 1) -> AsyncItera
 
 
 async def exit_code(process: Process) -> int:
-    return await asyncio.to_thread(process.popen.wait, 20)
+    return await asyncio.to_thread(process.popen.wait, PATIENCE_S)
+
+
+async def end_all(held: HeldNode, tasks: list[asyncio.Task[Streamed]]) -> None:
+    """Let the streams end. Each has all that its node has sent."""
+    held.release()
+    for streamed in await asyncio.gather(*tasks):
+        assert (streamed.whole, streamed.words) == (True, WORDS)
 
 
 def edit(process: Process, old: str, new: str) -> None:
@@ -75,16 +88,15 @@ async def test_a_life(node: SimulatorThread, tmp_path: Path) -> None:
         assert await exit_code(process) == 0
 
 
-async def test_a_drain_lets_streams_end(node: SimulatorThread, tmp_path: Path) -> None:
-    with daemon(tmp_path, node.url) as process:
-        async with streaming(process, "words=60&words_per_second=40", 5) as tasks:
+async def test_a_drain_lets_streams_end(held: HeldNode, tmp_path: Path) -> None:
+    with daemon(tmp_path, held.url) as process:
+        async with streaming(process, 5) as tasks:
             process.send(signal.SIGTERM)
             process.manager.wait_for("STATUS=draining 5 streams")
             assert process.get("/readyz")[0] == 503
             with pytest.raises(ConnectionRefusedError):
-                await stream(process.public, "words=1")
-            for streamed in await asyncio.gather(*tasks):
-                assert (streamed.whole, streamed.words) == (True, numbers(60))
+                await stream(process.public, "")
+            await end_all(held, tasks)
         assert await exit_code(process) == 0
         lines = list(process.popen.stderr or ())
         assert sum("end=completed" in line for line in lines) == 5
@@ -97,7 +109,7 @@ async def test_what_does_not_end_is_told_so(
 ) -> None:
     drain = "10m" if hurried else "300ms"
     with daemon(tmp_path, node.url, drain=drain) as process:
-        async with streaming(process, "words=9000&words_per_second=40", 2) as tasks:
+        async with streaming(process, 2, "words=9000&words_per_second=40") as tasks:
             process.send(signal.SIGTERM)
             process.manager.wait_for("STOPPING=1")
             if hurried:
@@ -134,8 +146,10 @@ async def test_kept_connections_get_one_last_answer(node: SimulatorThread, tmp_p
             assert "connection: close" not in (await read_stream(client)).head.lower()
         process.send(signal.SIGTERM)
         process.manager.wait_for("STOPPING=1")
+        # All at once: one that sends nothing for a second is closed.
         for client in peers[1:]:
             client.write(request("words=2", stream=False))
+        for client in peers[1:]:
             last = await read_stream(client)
             assert last.status == 200
             assert "connection: close" in last.head.lower()
@@ -146,10 +160,10 @@ async def test_kept_connections_get_one_last_answer(node: SimulatorThread, tmp_p
             await client.end()
 
 
-async def test_a_bad_file_changes_nothing(node: SimulatorThread, tmp_path: Path) -> None:
-    with daemon(tmp_path, node.url) as process:
+async def test_a_bad_file_changes_nothing(held: HeldNode, tmp_path: Path) -> None:
+    with daemon(tmp_path, held.url) as process:
         good = process.file.read_text()
-        async with streaming(process, "words=60&words_per_second=40", 3) as tasks:
+        async with streaming(process, 3) as tasks:
             process.file.write_text(BROKEN)
             process.send(signal.SIGHUP)
             process.manager.wait_for("RELOADING=1")
@@ -164,8 +178,7 @@ async def test_a_bad_file_changes_nothing(node: SimulatorThread, tmp_path: Path)
             assert 'casedesk_config_reloads_total{result="refused"} 1.0' in metrics
             assert "casedesk_config_refused 1.0" in metrics
             assert (await ask(process.public)).status == 200
-            for streamed in await asyncio.gather(*tasks):
-                assert (streamed.whole, streamed.words) == (True, numbers(60))
+            await end_all(held, tasks)
         process.file.write_text(good)
         process.send(signal.SIGHUP)
         process.read_until("configuration reloaded")
@@ -173,9 +186,9 @@ async def test_a_bad_file_changes_nothing(node: SimulatorThread, tmp_path: Path)
         assert process.popen.poll() is None
 
 
-async def test_a_good_file_is_swapped_in(node: SimulatorThread, tmp_path: Path) -> None:
-    with daemon(tmp_path, node.url) as process:
-        async with streaming(process, "words=60&words_per_second=40") as tasks:
+async def test_a_good_file_is_swapped_in(held: HeldNode, tmp_path: Path) -> None:
+    with daemon(tmp_path, held.url) as process:
+        async with streaming(process) as tasks:
             edit(process, "models: [m]", "models: [m, m2]")
             edit(process, "auth: none, ", "auth: none, aliases: {fresh: m}, ")
             edit(process, '"127.0.0.1:0", admin', '"127.0.0.1:1", admin')
@@ -187,22 +200,22 @@ async def test_a_good_file_is_swapped_in(node: SimulatorThread, tmp_path: Path) 
             before = json.loads(process.get("/status")[1])
             assert before["nodes"]["n"]["in_flight"] == 1, "counts survive"
             assert before["nodes"]["n"]["models"] == ["m", "m2"]
-            (streamed,) = await asyncio.gather(*tasks)
-            assert (streamed.whole, streamed.words) == (True, numbers(60))
+            await end_all(held, tasks)
         assert json.loads(process.get("/status")[1])["nodes"]["n"]["in_flight"] == 0
 
 
-async def test_a_storm_of_reloads_breaks_no_stream(node: SimulatorThread, tmp_path: Path) -> None:
-    with daemon(tmp_path, node.url) as process:
-        async with streaming(process, "words=80&words_per_second=40", 10) as tasks:
+async def test_a_storm_of_reloads_breaks_no_stream(held: HeldNode, tmp_path: Path) -> None:
+    with daemon(tmp_path, held.url) as process:
+        async with streaming(process, 10) as tasks:
             before = descriptors(process.popen.pid)
             for _ in range(40):
                 process.send(signal.SIGHUP)
                 assert (await ask(process.public)).status == 200
                 await asyncio.sleep(0.02)
-            assert descriptors(process.popen.pid) <= before + 5
-            for streamed in await asyncio.gather(*tasks):
-                assert (streamed.whole, streamed.words) == (True, numbers(80))
+            # Files of the last reload may be open yet.
+            while descriptors(process.popen.pid) > before + 5:
+                await asyncio.sleep(0.01)
+            await end_all(held, tasks)
 
 
 @pytest.mark.parametrize("which", ["the configuration", "a key", "a certificate"])
@@ -267,7 +280,7 @@ async def test_the_watchdog_is_fed_while_the_loop_turns(
         assert await exit_code(process) == -signal.SIGABRT
 
 
-async def test_sockets_are_handed_over(node: SimulatorThread, tmp_path: Path) -> None:
+async def test_sockets_are_handed_over(held: HeldNode, tmp_path: Path) -> None:
     """The test does what systemd does: descriptor 3, and a LISTEN_PID that only a forked child can
     know."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -281,17 +294,16 @@ async def test_sockets_are_handed_over(node: SimulatorThread, tmp_path: Path) ->
         command = (BLOCKABLE[0], "-c", script)
         environment = {"LISTEN_FDS": "1", "LISTEN_FDNAMES": "public"}
         with daemon(
-            tmp_path, node.url, command=command, inherited=(number,), **environment
+            tmp_path, held.url, command=command, inherited=(number,), **environment
         ) as process:
             assert process.public == port
-            assert (await ask(port)).words == []
-            async with streaming(process, "words=30&words_per_second=40") as tasks:
+            assert (await ask(port)).status == 200
+            async with streaming(process) as tasks:
                 process.send(signal.SIGTERM)
                 process.manager.wait_for("STOPPING=1")
                 # The socket is ours, not the daemon's: whoever connects now waits.
                 waiting = await open_client(f"http://127.0.0.1:{port}")
-                (streamed,) = await asyncio.gather(*tasks)
-                assert streamed.words == numbers(30)
+                await end_all(held, tasks)
                 await waiting.end()
             assert await exit_code(process) == 0
 
