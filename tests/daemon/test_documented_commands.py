@@ -87,7 +87,8 @@ def test_a_life_of_a_key(proxy: Process) -> None:
     lines = type_in(proxy, find_block("docs/keys.md", "key rotate"))
     assert [line[:4] for line in lines if line.startswith("cdp-")] == ["cdp-"] * 2
     assert "revoked: alice" in lines
-    audited = [line.split()[5] for line in lines if "command line, " in line]
+    alices = [line.split() for line in lines if "command line, " in line and " alice" in line]
+    audited = [line[5] for line in alices]
     assert audited == ["revoke", "rotate", "set", "new"]
 
 
