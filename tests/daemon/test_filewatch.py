@@ -15,8 +15,8 @@ from tests.fixtures.patience import PATIENCE_S
 
 
 class Watched:
-    """A watched file, and how often it was looked at and reported. ``may_look``: clear it, and the
-    next look hangs."""
+    """A watched file. ``calls`` and ``looks`` count its reports and checks. ``may_look``: clear it,
+    and the next check hangs."""
 
     def __init__(self, path: Path) -> None:
         self.calls = self.looks = 0
@@ -27,7 +27,7 @@ class Watched:
         self.watch.start()
 
     def stat(self) -> os.stat_result:
-        """In place of the path's."""
+        """Stands in for that of the path."""
         self.looks += 1
         self.may_look.wait()
         return self._path.stat()
@@ -41,7 +41,7 @@ class Watched:
         self.called.clear()
 
     async def looked(self, times: int) -> None:
-        """Wait until it has looked so many times from now on, and has said what it found."""
+        """Wait for so many further checks, and for their reports."""
         wanted = self.looks + times + 1
         async with asyncio.timeout(PATIENCE_S):
             while self.looks < wanted:
