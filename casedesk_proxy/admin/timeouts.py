@@ -7,8 +7,8 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
+from casedesk_proxy.relay.pace import TIMEOUT_GRACE_S
 from casedesk_proxy.relay.parting import reset
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
 
 __all__ = ["TimeoutProtocol", "with_timeouts"]
 

@@ -4,12 +4,13 @@ body."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.relay.flow import Flow
 
-__all__ = ["Client", "Held", "Sink"]
+__all__ = ["Client", "Discarded", "Held", "Sink"]
 
 
 class Client(Protocol):
@@ -83,3 +84,23 @@ class Sink(Protocol):
 
     def wake(self, fault: ProxyError | None) -> None:
         """All that arrived has been passed on; ``fault``: no more can arrive."""
+
+
+class Discarded:
+    """The sink of a body that is dropped; ``ended`` is called at its end."""
+
+    __slots__ = ("_ended",)
+
+    wants = True
+
+    def __init__(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
+
+    def take(self, payload: bytes) -> None:
+        """Drops it."""
+
+    def finish(self) -> None:
+        self._ended()
+
+    def wake(self, fault: ProxyError | None) -> None:
+        """Nothing waits for this."""

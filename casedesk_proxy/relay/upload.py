@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
 from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.relay.body_faults import too_slow
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
+from casedesk_proxy.relay.pace import Pace, PaceTimer
+from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.surfaces.form_changes import FormEditor
 from casedesk_proxy.surfaces.forms import bad_form
 from casedesk_proxy.upstream.uploading import NodeSink
@@ -27,12 +28,10 @@ __all__ = ["ClientUpload", "UploadLimits"]
 
 @dataclass(frozen=True, slots=True)
 class UploadLimits:
-    """``size``: most bytes of a body; the client must send ``least`` bytes every
-    ``pause_s``."""
+    """``size``: most bytes of a body; ``pace``: how fast the client must send it."""
 
     size: int
-    pause_s: float
-    least: float
+    pace: Pace
 
 
 class ClientUpload:
@@ -41,8 +40,9 @@ class ClientUpload:
     is then sent in chunks, as its length is not known. ``stop`` must be called."""
 
     __slots__ = (
-        "_counted", "_error", "_held", "_is_paused", "_limits", "_loop", "_node", "_one_shot",
-        "_reader", "_request", "_timer", "_within_s", "editor", "is_begun", "is_done", "received",
+        "_client_timer", "_error", "_held", "_is_paused", "_loop", "_node", "_node_timer",
+        "_one_shot", "_reader", "_request", "_size", "_within_s", "editor", "is_begun", "is_done",
+        "received",
     )  # fmt: skip
 
     def __init__(
@@ -57,15 +57,16 @@ class ClientUpload:
         self._request = request
         self._reader = reader
         self._held = held
-        self._limits = limits
+        self._size = limits.size
         self.editor: FormEditor | None = None
         self._node: NodeSink | None = None
         self._within_s = float("inf")
         self._is_paused = False
         self._error: ProxyError | None = None
         self._one_shot: OneShot[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._counted = held
+        #: One of them runs: either side may keep the other waiting.
+        self._client_timer = PaceTimer(loop, limits.pace)
+        self._node_timer: asyncio.TimerHandle | None = None
         self.received = held
         self.is_begun = False
         self.is_done = False
@@ -86,7 +87,7 @@ class ClientUpload:
             await self._one_shot
 
     def stop(self) -> None:
-        self._stop_timer()
+        self._stop_timers()
         node, self._node = self._node, None
         if node is not None:
             node.upload = None
@@ -119,8 +120,8 @@ class ClientUpload:
         self.received += len(payload)
         if self._node is None or self._error is not None:
             return
-        if self.received > self._limits.size:
-            self._error = too_large(self._limits.size)
+        if self.received > self._size:
+            self._error = too_large(self._size)
             return
         try:
             self._reader.read(payload)
@@ -138,7 +139,7 @@ class ClientUpload:
         if self._is_chunked:
             self._node.send_more(LAST_CHUNK)
         self.is_done = True
-        self._stop_timer()
+        self._stop_timers()
         self._node.expect(self._within_s)
 
     def wake(self, fault: ProxyError | None) -> None:
@@ -158,30 +159,24 @@ class ClientUpload:
 
     # Timeouts.
 
+    def give_up(self) -> None:
+        """Called by the `PaceTimer`."""
+        self._fail(too_slow())
+
     def _watch_client(self) -> None:
-        self._stop_timer()
-        self._counted = self.received
-        self._timer = self._loop.call_later(self._limits.pause_s, self._doubt_client)
-
-    def _doubt_client(self) -> None:
-        # Bytes that it sent in time may still be unread.
-        self._timer = self._loop.call_later(TIMEOUT_GRACE_S, self._judge_client)
-
-    def _judge_client(self) -> None:
-        if self.received - self._counted >= self._limits.least:
-            self._watch_client()
-        else:
-            self._fail(too_slow())
+        self._stop_timers()
+        self._client_timer.start(self)
 
     def _watch_node(self) -> None:
-        self._stop_timer()
+        self._stop_timers()
         if self._within_s != float("inf"):
-            self._timer = self._loop.call_later(self._within_s, self._fail, TimeoutError())
+            self._node_timer = self._loop.call_later(self._within_s, self._fail, TimeoutError())
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_timers(self) -> None:
+        self._client_timer.stop()
+        if self._node_timer is not None:
+            self._node_timer.cancel()
+            self._node_timer = None
 
     def _fail(self, error: Exception) -> None:
         """Callers must do this last: see `OneShot.fail`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import Planners
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.pending import PendingRequest
 from casedesk_proxy.snapshot import Snapshot
@@ -16,13 +17,12 @@ async def read_body(
     request: ClientRequest, snapshot: Snapshot, planners: Planners
 ) -> bytes | HeldBody:
     """Read a body that is still arriving; a large one becomes a held body. Raises a ProxyError."""
-    large = snapshot.large_body
-    limits = snapshot.max_body, snapshot.body_timeout, snapshot.min_rate
+    large, limit, pace = snapshot.large_body, snapshot.max_body, Pace.of(snapshot)
     if not planners.are_used:
-        return await request.read(*limits)
-    if large <= request.head.length <= snapshot.max_body:
+        return await request.read(limit, pace)
+    if large <= request.head.length <= limit:
         planners.expect()
-    return await request.read_apart(large, *limits)
+    return await request.read_apart(large, limit, pace)
 
 
 def weigh_body(pending: PendingRequest, planners: Planners) -> None:

@@ -25,6 +25,7 @@ from casedesk_proxy.filing.resumable import (
     require_whole,
 )
 from casedesk_proxy.filing.stored_file import StoredFile
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.receiving import BodyReceiver, ContentParser, RawContent
@@ -145,11 +146,10 @@ class FileUploads:
     async def _receive(
         self, request: ClientRequest, exchange: Exchange, upload: OpenUpload, parser: ContentParser
     ) -> None:
-        snapshot, ident = self._snapshot(), upload.ident
-        pause_s = snapshot.body_timeout
+        ident = upload.ident
         receiver = BodyReceiver(
             self._loop, request, parser, lambda pieces: self._store.append(upload, pieces),
-            pause_s=pause_s, least=max(snapshot.min_rate * pause_s, 1),
+            Pace.of(self._snapshot()),
         )  # fmt: skip
         self._receiving[ident] = receiver
         try:

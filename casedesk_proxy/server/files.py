@@ -13,6 +13,7 @@ from casedesk_proxy.filing.draft import FileFault, Why
 from casedesk_proxy.filing.resumable import ACTIVE, CANCELLED, FINAL, SIZE_RECEIVED, STATUS
 from casedesk_proxy.filing.stored_file import StoredFile, read_id
 from casedesk_proxy.planning.admission import Admitted
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines, own_head
 from casedesk_proxy.replying.record import CallFacts, Delivered, ReplyFacts
@@ -161,7 +162,7 @@ class FileRoutes:
             body = request.take(_MAX_METADATA_BYTES)
         else:
             limits = self._serving.snapshot
-            body = await request.read(_MAX_METADATA_BYTES, limits.body_timeout, limits.min_rate)
+            body = await request.read(_MAX_METADATA_BYTES, Pace.of(limits))
         exchange.received = len(body)
         return body
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import Terminal
@@ -29,8 +30,8 @@ __all__ = ["PageTransport", "Pages", "is_page"]
 
 _PREFIXES = ("/console", "/swagger-ui", "/api-docs")
 _MAX_BODY_BYTES = 65536
-#: Seconds of silence inside a body; forms are short.
-_BODY_PAUSE_S = 10.0
+#: For forms, which are short.
+_BODY_PACE = Pace(10.0, 1)
 #: Headers about the connection between us and the client, which aiohttp must not see.
 _OWN_HEADERS = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"expect", b"upgrade",
@@ -89,7 +90,7 @@ class Pages:
 
     async def _answer(self, request: ClientRequest, handler: Handler) -> bool:
         try:
-            body = await request.read(_MAX_BODY_BYTES, _BODY_PAUSE_S)
+            body = await request.read(_MAX_BODY_BYTES, _BODY_PACE)
         except ProxyError as error:
             handler.reject(request.client, b"", error)
             return False

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
+from casedesk_proxy.relay.pace import TIMEOUT_GRACE_S
 from casedesk_proxy.server.client import ConnectedClient
 
 __all__ = ["Patience"]

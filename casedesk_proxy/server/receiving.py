@@ -15,7 +15,8 @@ from typing import Protocol
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.relay.body_faults import too_slow
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S, ClientRequest
+from casedesk_proxy.relay.pace import Pace, PaceTimer
+from casedesk_proxy.relay.request import ClientRequest
 
 __all__ = ["BodyReceiver", "ContentParser", "RawContent"]
 
@@ -50,13 +51,13 @@ class RawContent:
 
 
 class BodyReceiver:
-    """See `relay.parties.Sink`. ``write`` begins to write pieces and returns when that is done. The
-    client must send ``least`` bytes every ``pause_s``; bytes wait ``gather_s`` for more of them."""
+    """See `relay.parties.Sink`. ``write`` begins to write pieces, and its result is set when they
+    are written. The client must send at ``pace``; bytes wait ``gather_s`` for more of them."""
 
     __slots__ = (
-        "_counted", "_due", "_error", "_gather_s", "_held", "_is_due", "_is_writing", "_least",
-        "_loop", "_one_shot", "_parser", "_pause_s", "_request", "_timer", "_waiting", "_write",
-        "_written", "has_ended", "received",
+        "_due", "_error", "_gather_s", "_held", "_is_due", "_is_writing", "_loop", "_one_shot",
+        "_pace_timer", "_parser", "_request", "_waiting", "_write", "_written", "has_ended",
+        "received",
     )  # fmt: skip
 
     def __init__(
@@ -65,17 +66,15 @@ class BodyReceiver:
         request: ClientRequest,
         parser: ContentParser,
         write: Callable[[list[bytes]], asyncio.Future[None]],
+        pace: Pace,
         *,
-        pause_s: float,
-        least: float,
         gather_s: float = _GATHER_S,
     ) -> None:
         self._loop = loop
         self._request = request
         self._parser = parser
         self._write = write
-        self._pause_s = pause_s
-        self._least = least
+        self._pace_timer = PaceTimer(loop, pace)
         self._gather_s = gather_s
         self._waiting: list[bytes] = []
         #: Bytes that wait or are being written, and those of them that are being written.
@@ -84,8 +83,6 @@ class BodyReceiver:
         self._is_due = self._is_writing = False
         self._error: BaseException | None = None
         self._one_shot: OneShot[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._counted = 0
         self.received = 0
         self.has_ended = False
 
@@ -93,7 +90,7 @@ class BodyReceiver:
         """Receive until all of the body is on the disk. Raises ProxyError, and the errors of
         ``write``."""
         self._one_shot = one_shot = OneShot[None](self._loop)
-        self._watch()
+        self._pace_timer.start(self)
         try:
             self._request.pour(self, 0)
             self.wake(None)
@@ -181,23 +178,16 @@ class BodyReceiver:
 
     # Timeouts.
 
-    def _watch(self) -> None:
-        self._counted = self.received
-        self._timer = self._loop.call_later(self._pause_s, self._doubt)
-
-    def _doubt(self) -> None:
-        # Bytes that it sent in time may still be unread.
-        self._timer = self._loop.call_later(TIMEOUT_GRACE_S, self._judge)
-
-    def _judge(self) -> None:
-        # While the disk is slow, the client waits for us.
-        if self.received - self._counted >= self._least or self._held or self.has_ended:
-            self._watch()
+    def give_up(self) -> None:
+        """Called by the `PaceTimer`."""
+        if self._held or self.has_ended:
+            # The disk is slow, and the client waits for us.
+            self._pace_timer.start(self)
         else:
             self.give_way(too_slow())
 
     def _stop_timers(self) -> None:
-        for timer in (self._timer, self._due):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._due = None
+        self._pace_timer.stop()
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.upload import ClientUpload, UploadLimits, too_large
 from casedesk_proxy.server.forwarding import Forwarder
 from casedesk_proxy.server.pending import PendingRequest
@@ -58,10 +59,10 @@ async def forward_form(
     length = head.length if head.body is BodyFraming.LENGTH else None
     if length is not None and length > snapshot.max_upload:
         raise too_large(snapshot.max_upload)
-    pause_s, rate = snapshot.body_timeout, snapshot.min_rate
+    pace = Pace.of(snapshot)
     scan = _Scan(reader, length, snapshot.max_body)
     timing.pause()
-    pending.raw = raw = await request.read_beginning(scan.has_enough, pause_s, rate)
+    pending.raw = raw = await request.read_beginning(scan.has_enough, pace)
     timing.resume()
     scan.has_enough(raw)
     exchange.received = len(raw)
@@ -72,7 +73,7 @@ async def forward_form(
     pending.form = FormBeginning.of(boundary, reader, is_whole=request.complete, length=length)
     if pending.form.is_whole:
         return await forwarder.forward(pending)
-    limits = UploadLimits(snapshot.max_upload, pause_s, max(rate * pause_s, 1))
+    limits = UploadLimits(snapshot.max_upload, pace)
     pending.upload = upload = ClientUpload(
         asyncio.get_running_loop(), request, reader, len(raw), limits
     )

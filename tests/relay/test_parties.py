@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.relay.delivery import Delivery
-from casedesk_proxy.relay.parties import Client, Held, Sink
+from casedesk_proxy.relay.parties import Client, Discarded, Held, Sink
 from casedesk_proxy.relay.upload import ClientUpload
 from casedesk_proxy.server.client import ConnectedClient
 from tests.fixtures.table import table
@@ -12,7 +12,13 @@ from tests.server.clients import FakeClient
 
 @table(
     ("protocol", "party"),
-    [(Client, ConnectedClient), (Client, FakeClient), (Held, Delivery), (Sink, ClientUpload)],
+    [
+        (Client, ConnectedClient),
+        (Client, FakeClient),
+        (Held, Delivery),
+        (Sink, ClientUpload),
+        (Sink, Discarded),
+    ],
 )
 def test_the_real_ones_and_those_of_tests_fit(protocol: type, party: type) -> None:
     asked = [name for name in vars(protocol) if not name.startswith("_")]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.upload import ClientUpload, UploadLimits
 from casedesk_proxy.surfaces.form_changes import FormChange, FormEditor
@@ -50,7 +51,7 @@ class Scene:
         self.request: ClientRequest = request_of(FakeClient(), head + begin)
         reader = FormReader(b"XX", frozenset({b"model"}))
         reader.read(BEGIN)
-        limits = UploadLimits(most, pause, least)
+        limits = UploadLimits(most, Pace(pause, least))
         loop = asyncio.get_running_loop()
         self.upload = ClientUpload(loop, self.request, reader, len(BEGIN), limits)
         self.node = Node()

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, TooLarge
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.limits import ServerLimits
@@ -39,7 +40,7 @@ class Served:
         transport = request.client.flushed_transport()
         assert transport is not None
         try:
-            body = await request.read(LIMIT, 0.2, self.rate)
+            body = await request.read(LIMIT, Pace(0.2, max(self.rate * 0.2, 1)))
         except (BadRequest, TooLarge) as error:
             self.faults.append(error)
             transport.write(OK % (5, b"fault"))
@@ -57,7 +58,7 @@ class Served:
 
     async def soon(self, request: ClientRequest) -> bool:
         """Answer as short replies are sent; for the target /now, write at once."""
-        body = await request.read(LIMIT, 0.2)
+        body = await request.read(LIMIT, Pace(0.2, 1))
         transport = request.client.flushed_transport()
         assert transport is not None
         send = transport.write if request.head.target == "/now" else request.client.write_whole
@@ -69,7 +70,7 @@ class Served:
         transport = request.client.flushed_transport()
         assert transport is not None
         try:
-            body = await request.read(LIMIT, 0.2)
+            body = await request.read(LIMIT, Pace(0.2, 1))
         except Busy as error:
             transport.write(OK.replace(b"200", b"%d" % error.status) % (0, b""))
             return False
@@ -84,7 +85,7 @@ class Served:
 
     async def swallow(self, request: ClientRequest) -> bool:
         """Accept a body of any size."""
-        body = await request.read(2**30, 5.0)
+        body = await request.read(2**30, Pace(5.0, 1))
         transport = request.client.flushed_transport()
         assert transport is not None
         transport.write(OK % (0, b""))

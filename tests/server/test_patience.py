@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.relay.request import TIMEOUT_GRACE_S
+from casedesk_proxy.relay.pace import TIMEOUT_GRACE_S
 from casedesk_proxy.server.patience import Patience
 from tests.fixtures.clock import Clock
 

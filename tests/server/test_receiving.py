@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from casedesk_proxy.errors import BadRequest, ProxyError, TooLarge
+from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.parties import Sink
 from casedesk_proxy.server.receiving import BodyReceiver, RawContent
 
@@ -28,7 +29,7 @@ class Body:
         self.client = Ear()
         self.is_poured = False
 
-    def pour(self, sink: Sink, begun: int) -> None:
+    def pour(self, sink: Sink, skip: int) -> None:
         self.is_poured = True
 
     def stop_pouring(self) -> None:
@@ -53,7 +54,7 @@ class Stage:
         self.body, self.disk = Body(), SlowDisk()
         self.receiver = BodyReceiver(
             asyncio.get_running_loop(), self.body, RawContent(skip), self.disk,  # type: ignore[arg-type]
-            pause_s=pause, least=1, gather_s=gather,
+            Pace(pause, 1), gather_s=gather,
         )  # fmt: skip
         self.task = asyncio.ensure_future(self.receiver.run())
 
