@@ -58,11 +58,11 @@ class Delivery:
         watch: Watch,
         *,
         early: EarlyResponse | None = None,
-        begun: Callable[[bytes], None] | None = None,
+        on_first_bytes: Callable[[bytes], None] | None = None,
     ) -> None:
         """``early``: what the client received before, if it may have received anything.
-        ``begun``: see `NodeReply`. Raises UpstreamFault, after letting go of the node, if the reply
-        does not continue what the client received."""
+        ``on_first_bytes``: see `NodeReply`. Raises UpstreamFault, after letting go of the node, if
+        the reply does not continue what the client received."""
         self._client = request.client
         self._lease = reply.lease
         self.status = reply.head.status
@@ -73,7 +73,7 @@ class Delivery:
         opened = early is not None and early.opened
         recipient = _recipient(request, call, framing, request_id, is_kept_alive=opened)
         try:
-            chosen = choose_body(recipient, _node_reply(reply, begun))
+            chosen = choose_body(recipient, _node_reply(reply, on_first_bytes))
         except UpstreamFault as error:
             broken = isinstance(error, StreamBroken)
             reply.lease.end(clean=False, fault=NodeFault.BROKE if broken else None)
@@ -114,7 +114,7 @@ class Delivery:
             keepalive_after_s = wanted.heartbeat if keeps_alive else float("inf")
             self._watch.add(self.relay, idle, deployment.client_stall_timeout, keepalive_after_s)
 
-    async def begun(self) -> Beginning:
+    async def beginning(self) -> Beginning:
         """How the reply began: for a translated reply, known once something of it has been sent to
         the client, or it has ended. A reply that is not translated is sent, or has failed, as it
         arrives."""
@@ -205,8 +205,8 @@ class Delivery:
         """Whether the node has begun a regular reply in its own protocol: a part of the translated
         reply has been sent. A keepalive before it proves nothing."""
         machine = self.relay.machine
-        begun = machine.state in (State.BODY, State.ENDED) and machine.fault is None
-        return begun and machine.body.is_translated and machine.sent > self._early_sent
+        is_regular = machine.state in (State.BODY, State.ENDED) and machine.fault is None
+        return is_regular and machine.body.is_translated and machine.sent > self._early_sent
 
 
 def _recipient(
@@ -226,10 +226,10 @@ def _recipient(
     )  # fmt: skip
 
 
-def _node_reply(reply: LeasedReply, begun: Callable[[bytes], None] | None) -> NodeReply:
+def _node_reply(reply: LeasedReply, on_first_bytes: Callable[[bytes], None] | None) -> NodeReply:
     node, route = reply.lease.node, reply.route
     return NodeReply(
         reply.head, node.name, reply.asked, node.host_header, node.key,
-        route.translator, route.reply_headers, begun,
+        route.translator, route.reply_headers, on_first_bytes,
         route.has_more_counts,
     )  # fmt: skip

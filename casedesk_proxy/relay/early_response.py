@@ -89,7 +89,7 @@ class EarlyResponse:
         except Exception:
             log.exception("internal error in keepalives: the client gets no more of them")
             self.stop()
-        self._request.begun = self._request.begun or self.opened
+        self._request.reply_begun = self._request.reply_begun or self.opened
 
 
 @record

@@ -33,13 +33,13 @@ class ClientRequest:
 
     The connection calls ``feed`` and then ``wake``. ``complete``: the body has arrived whole;
     ``received``: the bytes of it that were kept. ``held``: what the exchange must let go of at its
-    end. ``begun``: the final reply's head is being sent, before any relay. ``notes``: more header
-    lines for its reply."""
+    end. ``reply_begun``: the final reply's head is being sent, before any relay. ``notes``: more
+    header lines for its reply."""
 
     __slots__ = (
         "_apart_from", "_body", "_enough", "_fault", "_held_body", "_is_suspended", "_limit",
-        "_reader", "_reserved", "_room", "_sink", "_waiter", "begun", "client", "head", "held",
-        "notes", "received",
+        "_reader", "_reserved", "_room", "_sink", "_waiter", "client", "head", "held", "notes",
+        "received", "reply_begun",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, client: Client, room: Room) -> None:
@@ -67,7 +67,7 @@ class ClientRequest:
         self._is_suspended = False
         #: The destination of all that arrives from now on; None: it is kept here.
         self._sink: Sink | None = None
-        self.begun = False
+        self.reply_begun = False
 
     @property
     def complete(self) -> bool:
@@ -86,7 +86,7 @@ class ClientRequest:
     def awaits_head(self) -> bool:
         """Whether the final reply's head has not begun, so that an interim reply may be sent."""
         relay = self.client.relay
-        return self.head.http11 and not self.begun and (relay is None or relay.is_unsent)
+        return self.head.http11 and not self.reply_begun and (relay is None or relay.is_unsent)
 
     def feed(self, data: bytes, start: int = 0) -> int:
         """Take ``data`` from ``start`` on; return how many of these bytes belong to the body. If

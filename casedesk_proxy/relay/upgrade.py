@@ -58,7 +58,7 @@ class Upgrade:
         except Exception:
             tunnel.fail()
 
-    async def begun(self) -> Beginning:
+    async def beginning(self) -> Beginning:
         """What has been upgraded belongs to its client."""
         return Beginning(
             node=self._lease.node,

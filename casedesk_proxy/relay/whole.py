@@ -42,14 +42,14 @@ def send_whole(
     reply: LeasedReply,
     surface: Dialect,
     request_id: str,
-    begun: Callable[[bytes], None] | None = None,
+    on_first_bytes: Callable[[bytes], None] | None = None,
 ) -> Delivered:
-    """Send it and let go of the node; returns the result. ``begun``: see `NodeReply`."""
+    """Send it and let go of the node; returns the result. ``on_first_bytes``: see `NodeReply`."""
     head, connection = reply.head, reply.lease.connection
     body = connection.take_body()
     tail = body[-MAX_PIECE_BYTES:]
-    if begun is not None and head.status == 200:
-        begun(body)
+    if on_first_bytes is not None and head.status == 200:
+        on_first_bytes(body)
     usage = find_usage(surface, b"", tail)
     keep_alive = request.head.keep_alive
     if not request.client.is_open:
@@ -65,7 +65,7 @@ def send_whole(
         if is_given_up(surface, tail):
             end, code, reason = Terminal.NODE_BROKE, GAVE_UP.code, GAVE_UP.reason
         facts = ReplyFacts(head.status, end, code, reason, loop.time(), len(body), 1, usage)
-        request.begun = True
+        request.reply_begun = True
         request.client.write_whole(mine + body)
     reply.lease.end(
         clean=True,

@@ -46,9 +46,9 @@ class Download:
         client, size = self._request.client, self._content.file.size
         first, left = await self._content.read(_READ_BYTES), size
         transport = client.flushed_transport()
-        begun = self._loop.time()
+        first_byte = self._loop.time()
         client.relay = self
-        self._request.begun, self.is_unsent = True, False
+        self._request.reply_begun, self.is_unsent = True, False
         try:
             if transport is not None:
                 transport.write(self._head)
@@ -69,7 +69,7 @@ class Download:
         end = self.terminal or (Terminal.FAILED if left else Terminal.COMPLETED)
         if end is not Terminal.COMPLETED:
             client.reset()
-        facts = ReplyFacts(200, end, first_byte=begun, sent=self.sent, events=self.events)
+        facts = ReplyFacts(200, end, first_byte=first_byte, sent=self.sent, events=self.events)
         return Delivered(facts, keep_alive and end is Terminal.COMPLETED)
 
     async def _wait(self) -> bool:

@@ -201,7 +201,7 @@ class FileRoutes:
                 200, headers, file.size, keep_alive=keep_alive, http11=request.head.http11
             )
             if request.head.method == "HEAD":
-                request.begun = True
+                request.reply_begun = True
                 request.client.write(head)
                 return Delivered(ReplyFacts(200, first_byte=self._loop.time()), keep_alive)
             stall_s = self._serving.current.config.server.send_timeout

@@ -1,6 +1,6 @@
 """A request's way to a node, up to the beginning of the reply; repeated if that fails.
 
-plan → dispatch → begun? → deliver, or plan again: without what was refused, or for another node
+plan → dispatch → beginning → deliver, or plan again: without what was refused, or for another node
 """
 
 from __future__ import annotations
@@ -194,18 +194,18 @@ class Forwarder:
         if reply.head.status == _SWITCHING_PROTOCOLS:
             # The connection no longer speaks HTTP.
             request.held = upgrade = Upgrade(self._loop, request, reply, ident, self.watch)
-            request.begun = True
+            request.reply_begun = True
             return upgrade
-        begun = self._keeping.learner(admitted, plan, reply)
-        if begun is None and plan.framing is Framing.SSE:
-            begun = self._steering.learner(admitted, plan, reply, exchange)
+        learn = self._keeping.learner(admitted, plan, reply)
+        if learn is None and plan.framing is Framing.SSE:
+            learn = self._steering.learner(admitted, plan, reply, exchange)
         if early is None and came_whole(reply, plan.framing):
-            sent = send_whole(self._loop, request, reply, surface, ident, begun)
+            sent = send_whole(self._loop, request, reply, surface, ident, learn)
             request.held = None
             return sent
         request.held = delivery = Delivery(
             self._loop, request, reply, admitted.call, plan.framing, ident,
-            self.watch, early=early, begun=begun,
+            self.watch, early=early, on_first_bytes=learn,
         )  # fmt: skip
         return delivery
 
@@ -216,7 +216,7 @@ class Forwarder:
         any of the reply and another node may serve it, or if its node refused a control of thinking
         that can be left out. The delivery is then closed."""
         try:
-            verdict = self._dispatcher.decide(attempts, await delivery.begun())
+            verdict = self._dispatcher.decide(attempts, await delivery.beginning())
         except BaseException:
             exchange.cut_short = delivery.close().facts
             raise

@@ -186,7 +186,7 @@ class Handler:
         if delivered.fault is not None:
             return self._own.refuse(request, exchange, delivered.fault, facts)
         if delivery.controls and facts.terminal is not Terminal.COMPLETED:
-            exchange.attempts.learn_late(await delivery.begun())
+            exchange.attempts.learn_late(await delivery.beginning())
         return delivered
 
     async def close(self) -> None:

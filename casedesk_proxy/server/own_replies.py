@@ -65,7 +65,7 @@ class OwnReplies:
             reply, exchange.request_id, exchange.call.surface, request.notes,
             bodiless=exchange.method == "HEAD", keep_alive=keep_alive, http11=head.http11,
         )  # fmt: skip
-        request.begun = True
+        request.reply_begun = True
         request.client.write(message)
         first_byte, sent = self._loop.time(), len(reply.body)
         facts = replace(facts, status=reply.status, sent=sent, first_byte=first_byte)
@@ -129,7 +129,7 @@ class OwnReplies:
         exchange.let_go()
         error = InternalFault()
         facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
-        if not exchange.status and not request.begun:
+        if not exchange.status and not request.reply_begun:
             return self.refuse(request, exchange, error, facts)
         request.client.reset()
         status = facts.status or exchange.status

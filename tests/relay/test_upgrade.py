@@ -66,7 +66,7 @@ async def test_the_handshake_goes_on_and_nothing_else_of_the_head() -> None:
         b"x-request-id: req-1\r\n\r\n"
     )
     assert watch.relays == [upgrade.tunnel]
-    begun = await upgrade.begun()
+    begun = await upgrade.beginning()
     assert (begun.is_granted, begun.is_refused, begun.is_lost) == (False, False, False)
     upgrade.tunnel.connection_lost(None)
     await upgrade.wait()

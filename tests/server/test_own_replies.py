@@ -52,7 +52,7 @@ async def test_a_whole_reply_is_sent_and_told_of() -> None:
     assert b"x-request-id: id-1" in head
     assert b"content-length: 11" in head
     assert body == REPLY.body
-    assert case.request.begun
+    assert case.request.reply_begun
     facts = delivered.facts
     assert (facts.status, facts.sent, facts.terminal) == (200, 11, Terminal.COMPLETED)
     assert delivered.keep_alive
@@ -78,7 +78,7 @@ async def test_to_one_that_has_left_nothing_is_sent() -> None:
     delivered = case.own.send(case.request, case.exchange, REPLY, COMPLETED)
     assert delivered.facts == COMPLETED
     assert case.client.transport.written == b""
-    assert not case.request.begun
+    assert not case.request.reply_begun
 
 
 @pytest.mark.parametrize(("surface", "named"), [("anthropic", True), ("openai", False)])

@@ -72,8 +72,8 @@ class Recipient:
 class NodeReply:
     """The reply of the node ``name``. ``model`` is the client's name of the model; ``authority`` is
     the node's address and ``key`` its key, which no client may learn; ``headers`` are for the
-    client's head of a translated reply. ``begun`` gets the first bytes of a body of status 200.
-    ``has_more_counts``: the stream contains counts for which its client did not ask."""
+    client's head of a translated reply. ``on_first_bytes`` gets the first bytes of a body of status
+    200. ``has_more_counts``: the stream contains counts for which its client did not ask."""
 
     head: ResponseHead
     name: str
@@ -82,7 +82,7 @@ class NodeReply:
     key: str | None = dataclasses.field(repr=False)
     translator: Translator | None = None
     headers: tuple[tuple[str, str], ...] = dataclasses.field(default=(), repr=False)
-    begun: Callable[[bytes], None] | None = None
+    on_first_bytes: Callable[[bytes], None] | None = None
     has_more_counts: bool = False
 
 
@@ -100,7 +100,8 @@ def choose_body(client: Recipient, node: NodeReply) -> Chosen:
     _check_readable(node)
     may_be_text = client.framing is Framing.UNARY and node.translator is None
     if is_page(node.head) and not may_be_text:
-        node = dataclasses.replace(node, begun=functools.partial(_refuse_page, node.begun))
+        look = functools.partial(_refuse_page, node.on_first_bytes)
+        node = dataclasses.replace(node, on_first_bytes=look)
     if node.translator is not None:
         return _translated(client, node, node.translator)
     if node.head.status == 200 and client.action is not None:
@@ -126,15 +127,15 @@ def _check_readable(node: NodeReply) -> None:
     ).with_node(node.name)
 
 
-def _refuse_page(begun: Callable[[bytes], None] | None, first: bytes) -> None:
+def _refuse_page(on_first_bytes: Callable[[bytes], None] | None, first: bytes) -> None:
     """For a reply whose node says that it is a web page, for example a user interface or a sign-in
     page, to which a wrong URL leads. But some servers send events and answers under that type,
     which is the default of their framework: the ``first`` bytes decide. A text for people may begin
     in any way but that of a page, see `read_within`."""
     if first.lstrip().startswith(b"<"):
         raise StreamBroken(IS_PAGE)
-    if begun is not None:
-        begun(first)
+    if on_first_bytes is not None:
+        on_first_bytes(first)
 
 
 def _check_is_whole(client: Recipient, node: NodeReply) -> None:
@@ -177,8 +178,8 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     given = BodyFraming.CHUNKED if coded else head.body
     trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head)
     # A client that has received keepalives gets chunks.
-    begun = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
-    taken = client_framing(begun, http11=client.http11)
+    wanted = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
+    taken = client_framing(wanted, http11=client.http11)
     keep_alive = client.keep_alive and taken is not BodyFraming.CLOSE
 
     def make_head(length: int | None) -> bytes:
@@ -214,7 +215,7 @@ def _content(client: Recipient, node: NodeReply) -> Content:
     ends = streams and framing is not Framing.JSON_ARRAY and head.status == 200
     return Content(
         surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None,
-        within=within, begun=node.begun if head.status == 200 else None,
+        within=within, on_first_bytes=node.on_first_bytes if head.status == 200 else None,
         may_be_empty=not _owes_content(framing, head),
     )  # fmt: skip
 
@@ -267,7 +268,7 @@ def _translated(
     if 200 <= node.head.status < 300:
         body = kind(
             reader, translator, client.surface, form, whole=whole, bare=bare, key=node.key,
-            begun=node.begun if node.head.status == 200 else None,
+            on_first_bytes=node.on_first_bytes if node.head.status == 200 else None,
         )  # fmt: skip
     else:
         body = TranslatedErrorBody(

@@ -21,12 +21,12 @@ __all__ = ["ArrayRest", "Content"]
 class Content:
     """``keepalive``: its bytes, b"" if keepalives are off. ``answers``: the dialect of a stream
     that must end as its answers do; None: any end is accepted. ``within`` judges an error at the
-    beginning of a reply of status 200; None: the error is sent unchanged. ``begun`` gets the first
-    bytes of an answer. ``may_be_empty``: an empty body is accepted."""
+    beginning of a reply of status 200; None: the error is sent unchanged. ``on_first_bytes`` gets
+    the first bytes of an answer. ``may_be_empty``: an empty body is accepted."""
 
     __slots__ = (
-        "_answers", "_form", "_keepalive", "_may_be_empty", "_surface", "_when_begun", "_within",
-        "tap",
+        "_answers", "_form", "_keepalive", "_may_be_empty", "_on_first_bytes", "_surface",
+        "_within", "tap",
     )  # fmt: skip
 
     def __init__(
@@ -37,7 +37,7 @@ class Content:
         keepalive: bytes = b"",
         answers: Dialect | None = None,
         within: Callable[[NodeError], ProxyError] | None = None,
-        begun: Callable[[bytes], None] | None = None,
+        on_first_bytes: Callable[[bytes], None] | None = None,
         may_be_empty: bool = True,
     ) -> None:
         self.tap = ArrayTap() if form is Form.ARRAY else Tap()
@@ -46,7 +46,7 @@ class Content:
         self._keepalive = keepalive
         self._answers = answers
         self._within = within
-        self._when_begun = begun
+        self._on_first_bytes = on_first_bytes
         self._may_be_empty = may_be_empty
 
     @property
@@ -69,9 +69,9 @@ class Content:
             raise error
         if payload:
             self.tap.take(payload)
-            if self._when_begun is not None:
-                begun, self._when_begun = self._when_begun, None
-                begun(payload)
+            if self._on_first_bytes is not None:
+                report, self._on_first_bytes = self._on_first_bytes, None
+                report(payload)
             if unsent and self.is_watchful and payload.lstrip()[:1] not in (b"", b"["):
                 raise StreamBroken("did not answer with a JSON array")
         return payload

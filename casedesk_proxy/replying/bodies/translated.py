@@ -28,7 +28,7 @@ class TranslatedBody(ReplyBody):
     still be a plain error reply. ``key`` is the node's, which no client may learn."""
 
     __slots__ = (
-        "_begun", "_early", "_form", "_key", "_surface", "_translator", "_whole", "feed",
+        "_early", "_form", "_key", "_on_first_bytes", "_surface", "_translator", "_whole", "feed",
         "is_whole",
     )  # fmt: skip
 
@@ -44,9 +44,10 @@ class TranslatedBody(ReplyBody):
         whole: bool,
         bare: bool,
         key: str | None,
-        begun: Callable[[bytes], None] | None = None,
+        on_first_bytes: Callable[[bytes], None] | None = None,
     ) -> None:
-        """``bare`` only concerns streams. ``begun`` gets the first bytes of the node's body."""
+        """``bare`` only concerns streams. ``on_first_bytes`` gets the first bytes of the node's
+        body."""
         super().__init__(reader, bare=bare and not whole)
         self.is_whole = whole
         self.feed = translator.feed
@@ -58,7 +59,7 @@ class TranslatedBody(ReplyBody):
         self._early = b""
         #: For a reply that is sent in one piece: what has been translated so far.
         self._whole = b""
-        self._begun = begun
+        self._on_first_bytes = on_first_bytes
 
     @property
     def room(self) -> int:
@@ -67,8 +68,8 @@ class TranslatedBody(ReplyBody):
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:
         payload = b"".join(self.reader.payload)
-        if self._begun is not None and payload and not self._early:
-            self._begun(payload)
+        if self._on_first_bytes is not None and payload and not self._early:
+            self._on_first_bytes(payload)
         if len(self._early) < MAX_ERROR_BYTES and (unsent or not self._early):
             self._early += payload[:MAX_ERROR_BYTES]
         translated = self._translator.feed(payload) if payload else b""

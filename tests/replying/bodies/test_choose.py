@@ -149,7 +149,7 @@ def test_what_waits_for_the_first_bytes_still_tells_them() -> None:
     head = parse_response_head(f"HTTP/1.1 200 X\r\n{PAGE}\r\n{CHUNKED}".encode())
     client = Recipient(Dialect.OPENAI, Framing.SSE, "r1", http11=True, keep_alive=True)
     told: list[bytes] = []
-    node = NodeReply(head, "n1", "m", b"host:1", None, begun=told.append)
+    node = NodeReply(head, "n1", "m", b"host:1", None, on_first_bytes=told.append)
     body = choose_body(client, node).body
     wire = frame_chunk(b"data: x")
     assert body.take(wire, body.reader.read(wire), unsent=True) == wire

@@ -33,7 +33,7 @@ def test_an_error_that_comes_first_is_judged() -> None:
 
 def test_how_an_answer_begins_is_told_once() -> None:
     seen: list[bytes] = []
-    reply = content(NoNode("x"), begun=seen.append)
+    reply = content(NoNode("x"), on_first_bytes=seen.append)
     with pytest.raises(NodeError):
         reply.take(ERROR, unsent=True)
     for piece in (b"", WORDS, COUNTS):

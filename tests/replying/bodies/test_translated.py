@@ -58,7 +58,7 @@ def test_a_stream_goes_out_as_it_is_translated() -> None:
 
 def test_how_the_node_s_answer_begins_is_told_once() -> None:
     seen: list[bytes] = []
-    body = translated(begun=seen.append)
+    body = translated(on_first_bytes=seen.append)
     for piece in (b"one ", b"two."):
         feed(body, piece)
     assert seen == [b"one "]
