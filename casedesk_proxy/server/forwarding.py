@@ -87,7 +87,7 @@ class Forwarder:
     async def forward(self, pending: PendingRequest) -> Result:
         """Raises a ProxyError only while nothing has been sent to the client."""
         exchange, admitted = pending.exchange, pending.admitted
-        attempts = exchange.attempts = self._dispatcher.attempts(admitted.facts.key)
+        attempts = exchange.attempts = self._dispatcher.new_attempts(admitted.facts.key)
         attempts.upload = pending.upload
         if (meter := exchange.meter) is not None:
             attempts.caps, attempts.recheck = meter.caps, meter.recheck

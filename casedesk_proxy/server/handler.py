@@ -110,14 +110,14 @@ class Handler:
             # Frames of its traceback may hold it: then the request, with its body, would wait for
             # the garbage collector.
             error.__traceback__ = None
-            delivered = self._own.turn_down(request, exchange, error)
+            delivered = self._own.refuse(request, exchange, error)
         except asyncio.CancelledError:
-            facts, cancel = self._own.break_off(request, exchange)
+            facts, cancel = self._own.end_cancelled(request, exchange)
             delivered = Delivered(facts, keep_alive=False)
             raise
         except Exception:
             log.exception("internal error in request %s", exchange.request_id)
-            delivered = self._own.own_up(request, exchange)
+            delivered = self._own.end_failed(request, exchange)
         finally:
             record = self.exchanges.end(exchange, delivered.facts, cancel)
             if exchange.meter is not None:
@@ -184,7 +184,7 @@ class Handler:
             request.held = None
         facts = delivered.facts
         if delivered.fault is not None:
-            return self._own.refuse(request, exchange, delivered.fault, facts)
+            return self._own.send_error(request, exchange, delivered.fault, facts)
         if delivery.controls and facts.terminal is not Terminal.COMPLETED:
             exchange.attempts.learn_late(await delivery.beginning())
         return delivered

@@ -1,6 +1,6 @@
 """Replies of our own, and how an exchange ends after an error.
 
-If nothing of a reply has been sent the error is the reply; otherwise the begun reply is cut.
+If nothing of a reply has been sent, the error is the reply; otherwise the reply is cut.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class OwnReplies:
     def send(
         self, request: ClientRequest, exchange: Exchange, reply: OwnReply, facts: ReplyFacts
     ) -> Delivered:
-        """``facts``: what is known of it before it is sent."""
+        """Send a reply of the proxy itself. ``facts``: what is known of it before."""
         head = request.head
         # The unread rest of a body must not be read as the next request.
         keep_alive = head.keep_alive and request.complete
@@ -71,14 +71,14 @@ class OwnReplies:
         facts = replace(facts, status=reply.status, sent=sent, first_byte=first_byte)
         return Delivered(facts, keep_alive)
 
-    def refuse(
+    def send_error(
         self,
         request: ClientRequest,
         exchange: Exchange,
         error: ProxyError,
         facts: ReplyFacts = _NOTHING,
     ) -> Delivered:
-        """The error is the reply."""
+        """Send an error as the reply."""
         surface = Dialect(exchange.call.surface or Dialect.GEMINI)
         if isinstance(error, LimitReached):
             # The error has the current values, the notes those at the request's arrival.
@@ -87,8 +87,9 @@ class OwnReplies:
         facts = replace(facts, code=error.code, reason=error.reason)
         return self.send(request, exchange, reply, facts)
 
-    def turn_down(self, request: ClientRequest, exchange: Exchange, error: ProxyError) -> Delivered:
-        """The request cannot be served, and nothing has been sent."""
+    def refuse(self, request: ClientRequest, exchange: Exchange, error: ProxyError) -> Delivered:
+        """Send the error for a request that cannot be served, and count it where refusals count.
+        Only while nothing has been sent."""
         if isinstance(error, LimitReached):
             self._count_reached(error.standing)
         facts = ReplyFacts(terminal=terminal_of(error))
@@ -102,13 +103,13 @@ class OwnReplies:
             if judged.error is not error:
                 request.head = replace(request.head, keep_alive=False)
             error = judged.error
-        return self.refuse(request, exchange, error, facts)
+        return self.send_error(request, exchange, error, facts)
 
-    def break_off(
+    def end_cancelled(
         self, request: ClientRequest, exchange: Exchange
     ) -> tuple[ReplyFacts, float | None]:
-        """The client has left, or the service stops: the result, and the seconds since the client
-        left."""
+        """The result of an exchange whose task was cancelled, and the seconds since its client
+        left. A client that is still there gets an error if nothing has been sent to it."""
         facts, client = exchange.cut_short or _NOTHING, request.client
         if facts.terminal is Terminal.FAILED:
             gone = client.has_left
@@ -121,16 +122,16 @@ class OwnReplies:
             cancel = time.perf_counter() - client.gone_at
         elif not facts.status:
             error = exchange.stopped or NoNode("the service is shutting down; retry shortly")
-            facts = self.refuse(request, exchange, error, facts).facts
+            facts = self.send_error(request, exchange, error, facts).facts
         return replace(facts, status=facts.status or 499), cancel
 
-    def own_up(self, request: ClientRequest, exchange: Exchange) -> Delivered:
-        """Report an internal error to the client, or cut the reply if it has got some of it."""
+    def end_failed(self, request: ClientRequest, exchange: Exchange) -> Delivered:
+        """Report an internal error to the client, or cut the reply if the client has some of it."""
         exchange.let_go()
         error = InternalFault()
         facts = replace(exchange.cut_short or _NOTHING, terminal=Terminal.FAILED)
         if not exchange.status and not request.reply_begun:
-            return self.refuse(request, exchange, error, facts)
+            return self.send_error(request, exchange, error, facts)
         request.client.reset()
         status = facts.status or exchange.status
         facts = replace(facts, status=status, code=error.code, reason=error.reason)

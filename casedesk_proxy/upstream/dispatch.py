@@ -29,7 +29,7 @@ from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.file_upload import FileUpload
 from casedesk_proxy.upstream.held_upload import HeldUpload
-from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, judge_refusal, own_up
+from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, pass_on_refusal, read_verdict
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
 from casedesk_proxy.upstream.pool import ConnectionPool
@@ -64,7 +64,7 @@ class Failover:
 class Dispatcher:
     """Connections are kept by node address, also after a change of snapshot, as is the memory of
     which node keeps which response. ``control_memory``, the controls that nodes have refused and
-    accepted, is not kept then. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
+    accepted, is not kept then. ``error_wait_s``: see `upstream.judging.read_verdict`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S,
@@ -107,34 +107,36 @@ class Dispatcher:
         state = self.slots.states.get(node)
         return state is not None and state.is_available(self._loop.time(), model)
 
-    def attempts(self, key: str) -> Attempts:
+    def new_attempts(self, key: str) -> Attempts:
         """A new record of attempts, for a request of the client with ``key``."""
         return Attempts(key, self.control_memory)
 
-    async def open(self, plan: Plan, search: Attempts) -> LeasedReply:
+    async def open(self, plan: Plan, attempts: Attempts) -> LeasedReply:
         """The reply of the first node that gives one. Nodes that were lost with this request before
         are not asked again. Raises an UpstreamFault or Busy."""
-        search.begin(plan, self._loop.time())
+        attempts.begin(plan, self._loop.time())
         while True:
-            ticket, reply = self._ticket(search), None
+            ticket, reply = self._ticket(attempts), None
             try:
-                slot = ticket.slot or await self._wait(search, ticket)
-                node = self._begin(search, slot.state.name)
-                reply = await self._ask(plan, node, slot, search)
+                slot = ticket.slot or await self._wait(attempts, ticket)
+                node = self._note_attempt(attempts, slot.state.name)
+                reply = await self._attempt(plan, node, slot, attempts)
                 if is_fine(self.slots, slot.state, reply, plan):
                     return reply
-                verdict = await judge_refusal(
+                verdict = await read_verdict(
                     self._loop, self.slots, slot.state, reply, plan, self._error_wait_s
                 )
                 if verdict not in TRY_ANOTHER:
                     return reply
-                if not self._leaves(search, reply):
-                    return own_up(reply, verdict, plan)
+                attempts.leave(node.name, str(reply.head.status), self._loop.time())
+                if not self._may_retry(attempts, Failure.REFUSED):
+                    return pass_on_refusal(reply, verdict, plan)
+                reply.lease.end(clean=False)
             except AttemptFailed as failed:
-                search.leave(slot.state.name, failed.failure, self._loop.time())
-                if not self._goes_on(search, failed.failure):
+                attempts.leave(slot.state.name, failed.failure, self._loop.time())
+                if not self._may_retry(attempts, failed.failure):
                     raise failed.last_word() from None
-                search.replays += failed.failure is Failure.LOST
+                attempts.replays += failed.failure is Failure.LOST
             except BaseException:
                 # On any exception, also after an internal error, slot and connection are returned.
                 if reply is not None:
@@ -142,41 +144,33 @@ class Dispatcher:
                 self.slots.cancel(ticket)
                 raise
 
-    def decide(self, search: Attempts, beginning: Beginning) -> Next:
+    def decide(self, attempts: Attempts, beginning: Beginning) -> Next:
         """What happens to a request whose reply has begun."""
-        may_move_on = beginning.is_lost and not search.is_spent and self._may_move_on(search)
-        return search.decide(beginning, may_move_on=may_move_on)
+        may_move_on = beginning.is_lost and not attempts.is_spent and self._may_move_on(attempts)
+        return attempts.decide(beginning, may_move_on=may_move_on)
 
-    def _may_move_on(self, search: Attempts) -> bool:
+    def _may_move_on(self, attempts: Attempts) -> bool:
         """Whether a request may go to another node after its node was lost, when the reply had
         begun but nothing of it was sent to the client. Counts like a loss before the head."""
-        plan, lost = search.plan, search.lost
-        others = (name for name in plan.demand.nodes if name not in {*lost, search.node})
+        plan, lost = attempts.plan, attempts.lost
+        others = (name for name in plan.demand.nodes if name not in {*lost, attempts.node})
         states = [self.slots.states.get(name) for name in others]
         usable = any(state is not None and not state.draining for state in states)
         overdue = not plan.deployment.config.failover_timeout
         return usable and may_try_another(Failure.LOST, len(lost), overdue)
 
-    def _begin(self, search: Attempts, name: str) -> NodeSpec:
+    def _note_attempt(self, attempts: Attempts, name: str) -> NodeSpec:
         """Note that the node is asked now and, after a failover, which node it replaces."""
-        if search.left is not None:
-            self._remember(search, name)
-        return search.ask(name)
-
-    def _leaves(self, search: Attempts, reply: LeasedReply) -> bool:
-        """Whether another node is tried after a node's refusal. If so, ends the refusal's lease."""
-        search.leave(reply.lease.node.name, str(reply.head.status), self._loop.time())
-        if not self._goes_on(search, Failure.REFUSED):
-            return False
-        reply.lease.end(clean=False)
-        return True
+        if attempts.left is not None:
+            self._remember(attempts, name)
+        return attempts.ask(name)
 
     # Getting a slot.
 
-    def _ticket(self, search: Attempts) -> Ticket:
+    def _ticket(self, attempts: Attempts) -> Ticket:
         """A ticket for the nodes that are left. It usually has a slot at one of them already."""
-        deployment = search.plan.deployment
-        ticket = Ticket(deployment.name, search.key, search.demand(), search.caps)
+        deployment = attempts.plan.deployment
+        ticket = Ticket(deployment.name, attempts.key, attempts.demand(), attempts.caps)
         try:
             self.slots.enqueue(ticket, deployment.config.max_waiting)
         except BaseException:
@@ -184,36 +178,38 @@ class Dispatcher:
             raise
         return ticket
 
-    async def _wait(self, search: Attempts, ticket: Ticket) -> Slot:
+    async def _wait(self, attempts: Attempts, ticket: Ticket) -> Slot:
         """Wait for the ticket's slot. Raises Busy, LimitReached or NoNode."""
         now = self._loop.time()
         if ticket.is_decided:
             return await self.slots.wait(ticket, 0.0)
-        search.phase, search.ticket = Phase.QUEUED, ticket
-        limit = min(search.plan.deployment.config.queue_timeout, search.give_up_at - now)
+        attempts.phase, attempts.ticket = Phase.QUEUED, ticket
+        limit = min(attempts.plan.deployment.config.queue_timeout, attempts.give_up_at - now)
         try:
             slot = await self.slots.wait(ticket, limit)
         finally:
-            search.queued += self._loop.time() - now
-        if search.recheck is not None:
-            search.recheck()
+            attempts.queued += self._loop.time() - now
+        if attempts.recheck is not None:
+            attempts.recheck()
         return slot
 
-    # Asking a node.
+    # Asking the node.
 
-    async def _ask(self, plan: Plan, node: NodeSpec, slot: Slot, search: Attempts) -> LeasedReply:
+    async def _attempt(
+        self, plan: Plan, node: NodeSpec, slot: Slot, attempts: Attempts
+    ) -> LeasedReply:
         """One attempt. Raises AttemptFailed after returning the slot. On any other exception the
         caller must return it."""
         pool, route, deployment = self._pool(node), plan.routes[node.name], plan.deployment
-        if isinstance(route, FilledRoute) and search.contents is not None:
-            route = await self._node_files.fit(route, node, pool, search.contents)
-        asked = (
+        if isinstance(route, FilledRoute) and attempts.contents is not None:
+            route = await self._node_files.fit(route, node, pool, attempts.contents)
+        parameters = (
             node.name, pool, route.request_for(node),
             deployment.connect_timeout(node), deployment.first_byte_timeout(node),
             plan.upgrades, plan.framing is not Framing.UNARY,
         )  # fmt: skip
-        upload = self._upload(route, search)
-        attempt = Attempt(*asked) if upload is None else UploadAttempt(*asked, upload)
+        upload = self._upload(route, attempts)
+        attempt = Attempt(*parameters) if upload is None else UploadAttempt(*parameters, upload)
         try:
             if route.question is None:
                 connection, head = await attempt.run()
@@ -232,34 +228,34 @@ class Dispatcher:
             connection.abort()
             raise
 
-    def _upload(self, route: Route, search: Attempts) -> Upload | None:
+    def _upload(self, route: Route, attempts: Attempts) -> Upload | None:
         """What sends the part of the request that is not in memory; None if all of it is in
         memory."""
-        if isinstance(route, FilledRoute) and search.contents is not None:
-            return FileUpload(self._loop, route.parts[1:], search.contents)
+        if isinstance(route, FilledRoute) and attempts.contents is not None:
+            return FileUpload(self._loop, route.parts[1:], attempts.contents)
         if isinstance(route, HeldRoute) and route.content is not None:
             return HeldUpload(self._loop, route.content)
-        return search.upload
+        return attempts.upload
 
-    def _goes_on(self, search: Attempts, failure: Failure) -> bool:
+    def _may_retry(self, attempts: Attempts, failure: Failure) -> bool:
         """Whether another node is asked. After a refusal only healthy nodes count: passing the
         refusal on, even a 503, is better than asking a node that is surely down."""
-        if search.is_spent:
+        if attempts.is_spent:
             return False
         now = self._loop.time()
-        names = [node.name for node in search.untried]
+        names = [node.name for node in attempts.untried]
         states = [self.slots.states[name] for name in names if name in self.slots.states]
         if failure is Failure.REFUSED:
-            service = search.plan.demand.service
+            service = attempts.plan.demand.service
             states = [state for state in states if state.is_healthy(now, service)]
         usable = any(not state.draining for state in states)
-        overdue = now >= search.give_up_at
-        return usable and may_try_another(failure, search.replays, overdue)
+        overdue = now >= attempts.give_up_at
+        return usable and may_try_another(failure, attempts.replays, overdue)
 
-    def _remember(self, search: Attempts, taken: str) -> None:
-        assert search.left is not None
-        plan, now = search.plan, self._loop.time()
-        left, why = search.left
+    def _remember(self, attempts: Attempts, taken: str) -> None:
+        assert attempts.left is not None
+        plan, now = attempts.plan, self._loop.time()
+        left, why = attempts.left
         self.failovers.append(Failover(now, plan.deployment.name, plan.model, left, why, taken))
 
     def _pool(self, node: NodeSpec) -> ConnectionPool:

@@ -14,7 +14,7 @@ from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import retry_after_s
 
-__all__ = ["TRY_ANOTHER", "is_fine", "judge_refusal", "own_up"]
+__all__ = ["TRY_ANOTHER", "is_fine", "pass_on_refusal", "read_verdict"]
 
 #: Refusals that may not apply to another node: the node that sent them has not begun the request.
 TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILED}
@@ -29,7 +29,7 @@ def is_fine(slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan) -> b
     return True
 
 
-async def judge_refusal(
+async def read_verdict(
     loop: asyncio.AbstractEventLoop,
     slots: Slots,
     state: NodeState,
@@ -57,9 +57,9 @@ async def judge_refusal(
     return verdict
 
 
-def own_up(reply: LeasedReply, verdict: Verdict, plan: Plan) -> LeasedReply:
-    """The last node's refusal, if it goes to the client. Otherwise ends the lease and raises an
-    UpstreamFault."""
+def pass_on_refusal(reply: LeasedReply, verdict: Verdict, plan: Plan) -> LeasedReply:
+    """The refusal, if it may be the reply to the client. Otherwise ends the lease and raises an
+    UpstreamFault that says the same."""
     status, node = reply.head.status, reply.lease.node.name
     error = nodes_affair(verdict, status, node, plan.asked, plan.model, plan.demand.action)
     if error is None:

@@ -89,7 +89,7 @@ def test_anthropics_clients_look_for_an_id_of_another_name(surface: str, named: 
 
 async def test_an_error_is_in_its_surfaces_envelope() -> None:
     case = Case()
-    facts = case.own.refuse(case.request, case.exchange, BadRequest("no 'secret' here")).facts
+    facts = case.own.send_error(case.request, case.exchange, BadRequest("no 'secret' here")).facts
     said = json.loads(case.parts[1])
     assert said["type"] == "error"
     assert (facts.status, facts.code) == (400, "invalid_request")
@@ -100,7 +100,7 @@ async def test_a_model_that_is_not_there_is_named_in_the_record() -> None:
     case = Case()
     error = NotFound("no such model")
     error.model = "mm"
-    case.own.turn_down(case.request, case.exchange, error)
+    case.own.refuse(case.request, case.exchange, error)
     assert case.exchange.planned.asked == "mm"
     assert not case.exchange.summed_up
 
@@ -110,7 +110,7 @@ async def test_who_has_no_key_has_few_refusals() -> None:
     case.exchange.call = CallFacts("")
     statuses, error = [], Unauthenticated("who?")
     for _ in range(3):
-        delivered = case.own.turn_down(case.request, case.exchange, error)
+        delivered = case.own.refuse(case.request, case.exchange, error)
         statuses.append(delivered.facts.status)
     case.own.refusals.stop()
     assert statuses[0] == 401
@@ -123,7 +123,7 @@ async def test_who_has_no_key_has_few_refusals() -> None:
 async def test_a_client_that_left_has_no_reply() -> None:
     case = Case()
     case.client.gone_at = 0.0
-    facts, cancel = case.own.break_off(case.request, case.exchange)
+    facts, cancel = case.own.end_cancelled(case.request, case.exchange)
     assert (facts.status, facts.terminal) == (499, Terminal.CLIENT_GONE)
     assert cancel is not None
     assert cancel > 0
@@ -131,7 +131,7 @@ async def test_a_client_that_left_has_no_reply() -> None:
 
 async def test_where_the_service_stops_the_client_hears_of_it() -> None:
     case = Case()
-    facts, cancel = case.own.break_off(case.request, case.exchange)
+    facts, cancel = case.own.end_cancelled(case.request, case.exchange)
     assert (facts.status, facts.terminal, cancel) == (529, Terminal.SHUT_DOWN, None)
     assert b"shutting down" in case.parts[1]
 
@@ -139,14 +139,14 @@ async def test_where_the_service_stops_the_client_hears_of_it() -> None:
 async def test_a_stream_that_was_cut_has_no_second_head() -> None:
     case = Case()
     case.exchange.cut_short = ReplyFacts(200, sent=100)
-    facts, _ = case.own.break_off(case.request, case.exchange)
+    facts, _ = case.own.end_cancelled(case.request, case.exchange)
     assert (facts.status, facts.sent, facts.terminal) == (200, 100, Terminal.SHUT_DOWN)
     assert case.client.transport.written == b""
 
 
 async def test_a_bug_before_the_reply_is_an_error() -> None:
     case = Case()
-    facts = case.own.own_up(case.request, case.exchange).facts
+    facts = case.own.end_failed(case.request, case.exchange).facts
     assert (facts.status, facts.terminal, facts.code) == (500, Terminal.FAILED, "internal")
     assert not case.client.was_reset
 
@@ -154,7 +154,7 @@ async def test_a_bug_before_the_reply_is_an_error() -> None:
 async def test_a_bug_within_the_reply_is_a_reset() -> None:
     case = Case()
     case.exchange.status = 200
-    delivered = case.own.own_up(case.request, case.exchange)
+    delivered = case.own.end_failed(case.request, case.exchange)
     assert case.client.was_reset
     assert case.client.transport.written == b""
     assert (delivered.facts.status, delivered.keep_alive) == (200, False)
