@@ -97,7 +97,7 @@ class _Early:
     """What is sent before any node's reply: keepalives, an error's end, and the head that they
     need."""
 
-    signs: Callable[[], bytes]
+    keepalive: Callable[[], bytes]
     ending: Callable[[ProxyError], bytes]
     content_type: str
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -132,7 +132,7 @@ def begin_early_response(
             http11=http11, keep_alive=request.head.keep_alive and http11,
         )  # fmt: skip
 
-    body = EarlyBody(early.signs, early.ending, bare=not http11)
+    body = EarlyBody(early.keepalive, early.ending, bare=not http11)
     behind = end_behind(surface, request.head.headers)
     machine = ReplyMachine(annotated(make_head, request.notes), body, end_behind=behind)
     return EarlyResponse(loop, request, transport, machine, wanted.heartbeat, turns)
@@ -142,8 +142,8 @@ def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> 
     headers = next(iter(plan.routes.values())).reply_headers
     form = Form.OWN_ARRAY if plan.framing is Framing.JSON_ARRAY else Form.EVENTS
     ending = functools.partial(end_translated, translators[0], surface, form)
-    signs = functools.partial(_keepalive_all, translators)
-    return _Early(signs, ending, translators[0].content_type, headers)
+    keepalive = functools.partial(_keepalive_all, translators)
+    return _Early(keepalive, ending, translators[0].content_type, headers)
 
 
 def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
@@ -155,9 +155,9 @@ def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
     if plan.framing is Framing.LINES:
         content_type, form = "application/x-ndjson", Form.LINES
     client = header(request.head.headers, b"x-goog-api-client") or b""
-    signs = functools.partial(bytes, keepalive_bytes(surface, plan.framing, client))
+    keepalive = functools.partial(bytes, keepalive_bytes(surface, plan.framing, client))
     ending = functools.partial(place_error, surface, form, Position.BETWEEN)
-    return _Early(signs, ending, content_type)
+    return _Early(keepalive, ending, content_type)
 
 
 def _translators(plan: Plan) -> list[Translator]:
@@ -172,5 +172,5 @@ def _translators(plan: Plan) -> list[Translator]:
 def _keepalive_all(translators: list[Translator]) -> bytes:
     """Whichever node replies, its translator must know what the client has received: before the
     first ``feed``, all return the same bytes."""
-    signs = [one.keepalive() for one in translators]
-    return signs[0]
+    same = [one.keepalive() for one in translators]
+    return same[0]

@@ -47,9 +47,9 @@ class Relay(Passing):
     the node's connection is at a message's end."""
 
     __slots__ = (
-        "_behind", "_choices", "_client", "_concluding", "_feed", "_is_changed", "_last", "_loop",
-        "_node", "_place", "_rest", "_room", "_tail", "_takes_short_way", "_turns", "_write",
-        "clean", "first_byte", "paused_at", "progress",
+        "_behind", "_choices", "_client", "_concluding", "_fast_path_limit", "_feed",
+        "_has_fast_path", "_is_changed", "_last", "_loop", "_node", "_place", "_rest", "_tail",
+        "_turns", "_write", "clean", "first_byte", "paused_at", "progress",
     )  # fmt: skip
 
     def __init__(
@@ -62,8 +62,8 @@ class Relay(Passing):
         super().__init__(machine)
         self._loop, self._client, self._write = loop, client, client.write
         self._node = NodeSide()
-        self._room = 0  # Only shorter reads may take the fast path: see `ReplyMachine.room`.
-        self._takes_short_way = is_on(Trick.ONE_CHUNK)
+        self._fast_path_limit = 0  # The machine's, while it has one.
+        self._has_fast_path = is_on(Trick.ONE_CHUNK)
         self._feed: Callable[[bytes], bytes] | None = None  # Translates a chunk's payload.
         self._is_changed = False  # Whether chunks must be translated or examined.
         #: The end of a chunk that may take the fast path. For examined chunks see `find_choices`.
@@ -142,7 +142,7 @@ class Relay(Passing):
         # The hot path: nearly every read is exactly one chunk (bench/NOTES.md).
         size = len(data)
         if (
-            size < self._room
+            size < self._fast_path_limit
             and data[HEAD_PARTS[size]] == HEADS[size]
             and data[self._last] == self._tail
         ):
@@ -170,7 +170,7 @@ class Relay(Passing):
         self._consider(data)
 
     def _consider(self, data: bytes) -> None:
-        self._room = 0
+        self._fast_path_limit = 0
         if self.terminal is not None:
             self.clean = False
         elif self._client.is_closing():
@@ -235,8 +235,8 @@ class Relay(Passing):
             if self.first_byte is None and machine.reads:
                 self.first_byte = self._loop.time()
             self._carry_out(commands)
-            if self._takes_short_way:
-                self._room = machine.room
+            if self._has_fast_path:
+                self._fast_path_limit = machine.fast_path_limit
         except Exception:
             self.fail()
 
@@ -288,7 +288,7 @@ class Relay(Passing):
 
     def _end(self, end: End) -> None:
         self.terminal, self.clean = end.terminal, end.clean and not self._node.is_lost
-        self._room = 0
+        self._fast_path_limit = 0
         if self._concluding is not None:
             self._concluding.cancel()
         try:

@@ -10,9 +10,9 @@ from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import OneShot
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.relay.body_faults import too_large, too_slow
+from casedesk_proxy.relay.body_memory import BodyMemory
 from casedesk_proxy.relay.pace import Pace, PaceTimer
 from casedesk_proxy.relay.parties import Client, Discarded, Held, Sink
-from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
@@ -38,11 +38,11 @@ class ClientRequest:
 
     __slots__ = (
         "_apart_from", "_body", "_enough", "_fault", "_held_body", "_is_suspended", "_limit",
-        "_reader", "_reserved", "_room", "_sink", "_waiter", "client", "head", "held", "notes",
+        "_memory", "_reader", "_reserved", "_sink", "_waiter", "client", "head", "held", "notes",
         "received", "reply_begun",
     )  # fmt: skip
 
-    def __init__(self, head: RequestHead, client: Client, room: Room) -> None:
+    def __init__(self, head: RequestHead, client: Client, memory: BodyMemory) -> None:
         self.head = head
         self.client = client
         self.held: Held | None = None
@@ -55,9 +55,9 @@ class ClientRequest:
         self._held_body: HeldBody | None = None
         self._apart_from = sys.maxsize
         self.received = 0
-        #: Bytes of ``_room`` that this request has taken.
+        #: Bytes of ``_memory`` that this request has taken.
         self._reserved = 0
-        self._room = room
+        self._memory = memory
         #: The largest size that the handler accepts; None until it has asked for the body.
         self._limit: int | None = None
         self._fault: ProxyError | None = None
@@ -99,10 +99,10 @@ class ClientRequest:
         if length and self._sink is None and not self.received and came >= length:
             # Most bodies arrive in one piece.
             self._reader = _ENDED
-            if not self._room.has(length):
+            if not self._memory.has(length):
                 self._keep(data[start : start + length])
                 return length
-            self._room.held += length
+            self._memory.used += length
             self._body = data[start : start + length]
             self.received = self._reserved = length
             return length
@@ -146,7 +146,7 @@ class ClientRequest:
             raise too_large(limit)
         self._limit = limit
         if not self._reader.ended:
-            self._room.check(max(self.head.length - self.received, 0))
+            self._memory.check(max(self.head.length - self.received, 0))
             self._invite()
             await self._wait(pace)
         return self.take(limit)
@@ -190,14 +190,14 @@ class ClientRequest:
         """Read no more of the body, unless it is discarded."""
         self._sink, self._is_suspended = None, True
 
-    def take_more(self, size: int) -> None:
+    def reserve(self, size: int) -> None:
         """Reserve memory for so many more bytes until `release`. Raises Busy if there is none."""
-        self._room.take(size)
+        self._memory.reserve(size)
         self._reserved += size
 
-    def hold_more(self, size: int) -> None:
+    def count(self, size: int) -> None:
         """Count so many more bytes until `release`, whether there is memory for them or not."""
-        self._room.held += size
+        self._memory.used += size
         self._reserved += size
 
     def forget(self) -> None:
@@ -211,7 +211,7 @@ class ClientRequest:
         """The body is no longer held."""
         if self._reserved:
             self._body, self._held_body = b"", None
-            self._room.give(self._reserved)
+            self._memory.release(self._reserved)
             self._reserved = 0
 
     def discard(self, ended: Callable[[], None]) -> None:
@@ -239,7 +239,7 @@ class ClientRequest:
     def _keep(self, payload: bytes) -> None:
         size = len(payload)
         try:
-            self._room.take(size)
+            self._memory.reserve(size)
             self._reserved += size
             if self.received + size >= self._apart_from:
                 if self._held_body is None:

@@ -14,7 +14,7 @@ from casedesk_proxy.terms import Dialect, Framing
 
 __all__ = ["keepalive_bytes"]
 
-_PULSES = {
+_KEEPALIVES = {
     Dialect.GEMINI: b"\n\n",
     Dialect.ANTHROPIC: b'event: ping\ndata: {"type": "ping"}\n\n',
     Dialect.OPENAI: b": \n\n",
@@ -39,4 +39,4 @@ def keepalive_bytes(surface: Dialect, framing: Framing, client: bytes) -> bytes:
         return b"\n"
     if surface is Dialect.GEMINI and b"genai-js/" in client:
         return _SAYS_NOTHING
-    return _PULSES[surface]
+    return _KEEPALIVES[surface]

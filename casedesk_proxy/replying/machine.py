@@ -89,11 +89,11 @@ class ReplyMachine:
         return self.state is _NOTHING_SENT
 
     @property
-    def room(self) -> int:
+    def fast_path_limit(self) -> int:
         """A read that is shorter than this and exactly one chunk may take the fast path: the relay
         sends its bytes (or the result of the body's ``feed``) and reports it by ``passed``."""
         sent = self.terminal is None and self.state is not _NOTHING_SENT
-        return self.body.room if sent else 0
+        return self.body.fast_path_limit if sent else 0
 
     @property
     def drop(self) -> Parting:
@@ -103,8 +103,8 @@ class ReplyMachine:
     # Events.
 
     def tick(self) -> Sequence[Command]:
-        if self.terminal is None and self._reachable and (sign := self.body.keep_alive()):
-            self._send(sign, State.BODY if self.state is State.BODY else State.KEPT_ALIVE)
+        if self.terminal is None and self._reachable and (wire := self.body.keep_alive()):
+            self._send(wire, State.BODY if self.state is State.BODY else State.KEPT_ALIVE)
         return self._take_due()
 
     def reply(self, make_head: MakeHead, body: ReplyBody) -> None:
@@ -215,7 +215,7 @@ class ReplyMachine:
 
     def _take(self, data: bytes) -> None:
         body, reader, pieces = self.body, self.body.reader, 1
-        if is_long_chunk(data) and self.room and body.lets_by(data):
+        if is_long_chunk(data) and self.fast_path_limit and body.lets_by(data):
             used, wire = len(data), data
         else:
             used = reader.read(data)

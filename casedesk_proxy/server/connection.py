@@ -210,7 +210,7 @@ class ClientConnection(asyncio.Protocol):
             server.surplus = max(server.surplus - head.keep_alive, 0)
             head = replace(head, keep_alive=False)
         self.client.flush()
-        self._request = request = ClientRequest(head, self.client, server.room)
+        self._request = request = ClientRequest(head, self.client, server.body_memory)
         self._incoming.feed(request)
         self.fiber = make_run(server.loop, server.answer(request), self._answered)
         self.fiber.start()

@@ -126,7 +126,7 @@ class Forwarder:
         """Put the text of its PDFs and the stored files that it names into the body: as they are,
         or as marks, with the files for ``fill_plan``."""
         snapshot, request = pending.snapshot, pending.request
-        files = await self.files.fill(named, pending.admitted, snapshot, raw, request.take_more)
+        files = await self.files.fill(named, pending.admitted, snapshot, raw, request.reserve)
         pending.exchange.attempts.contents = files.contents
         are_used = self._planners is not None and self._planners.are_used
         if files.is_plain and are_used and snapshot.is_large(files.raw):

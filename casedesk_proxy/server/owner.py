@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
+from casedesk_proxy.relay.body_memory import BodyMemory
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.relay.room import Room
 from casedesk_proxy.server.hangups import HangUps
 from casedesk_proxy.server.quiet import QuietClients
 from casedesk_proxy.server.stalls import Stalls
@@ -45,7 +45,7 @@ class Owner(Protocol[C]):
     hangups: HangUps
     quiet: QuietClients
     stalls: Stalls
-    room: Room
+    body_memory: BodyMemory
     closing: bool
     surplus: int
 

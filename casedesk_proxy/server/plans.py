@@ -105,7 +105,7 @@ class PlanMaker:
         given = self._given(pending, b"", crowded)
         plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
         pending.exchange.text_size = size
-        pending.request.hold_more(_count_bytes(plan, raw))
+        pending.request.count(_count_bytes(plan, raw))
         return plan
 
     def _given(self, pending: PendingRequest, raw: bytes, crowded: Plan | None) -> PlanInput:

@@ -12,7 +12,7 @@ from functools import partial
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
-from casedesk_proxy.relay.room import Room
+from casedesk_proxy.relay.body_memory import BodyMemory
 from casedesk_proxy.server.connection import ClientConnection
 from casedesk_proxy.server.hangups import HangUps
 from casedesk_proxy.server.limits import ServerLimits
@@ -60,7 +60,7 @@ class PublicServer:
         self.hangups = HangUps(self.loop)
         self.quiet = QuietClients(self.loop, self.connections, self.turns)
         self.stalls = Stalls(self.loop, limits)
-        self.room = Room(lambda: limits().max_bodies)
+        self.body_memory = BodyMemory(lambda: limits().max_bodies)
         #: Accepted, not yet open. One that fails is not reported, but releases what it would have
         #: opened; under TLS a timer ends what is held nevertheless.
         self._opening: dict[weakref.ref[ClientConnection], asyncio.TimerHandle | None] = {}

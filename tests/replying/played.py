@@ -27,7 +27,7 @@ def head_of(status: str, framing: str, content_type: str) -> bytes:
 def early_machine(framing: Framing, *, modern: bool) -> ReplyMachine:
     """A machine for a reply whose node has sent nothing yet."""
     ending = _ending(_surface(framing), framing)
-    early = EarlyBody(_signs(framing), ending, bare=not modern)
+    early = EarlyBody(_keepalives(framing), ending, bare=not modern)
     return ReplyMachine(lambda length: b"EARLY\r\n\r\n", early)
 
 
@@ -102,11 +102,11 @@ def _surface(framing: Framing) -> Dialect:
     return Dialect.GEMINI if framing is Framing.JSON_ARRAY else Dialect.OPENAI
 
 
-def _signs(framing: Framing) -> Callable[[], bytes]:
-    signs = (
+def _keepalives(framing: Framing) -> Callable[[], bytes]:
+    keepalives = (
         iter([b"[", *[b"\n"] * 1000]) if framing is Framing.JSON_ARRAY else iter([b": \n\n"] * 1000)
     )
-    return lambda: next(signs)
+    return lambda: next(keepalives)
 
 
 def _ending(surface: Dialect, framing: Framing) -> Callable[[ProxyError], bytes]:

@@ -328,14 +328,14 @@ def error(told: ProxyError) -> bytes:
 
 def test_the_short_way_is_open_between_chunks_alone() -> None:
     played = Played(SSE)
-    assert played.machine.room > 0
+    assert played.machine.fast_path_limit > 0
     played.feed(frame_chunk(EVENTS[0])[:-1])
-    assert played.machine.room == 0
+    assert played.machine.fast_path_limit == 0
     played.feed(b"\n")
-    assert played.machine.room > 0
+    assert played.machine.fast_path_limit > 0
     played.feed(frame_chunk(DONE) + LAST_CHUNK)
-    assert played.machine.room == 0, "it has ended"
-    assert Played(SSE, translated=True).machine.room == 0, "nothing was sent yet"
+    assert played.machine.fast_path_limit == 0, "it has ended"
+    assert Played(SSE, translated=True).machine.fast_path_limit == 0, "nothing was sent yet"
 
 
 def is_complete(wire: bytes) -> bool:

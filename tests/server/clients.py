@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from casedesk_proxy.relay.body_memory import BodyMemory
 from casedesk_proxy.relay.flow import Flow
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.relay.room import Room
 from casedesk_proxy.wire.http1 import parse_request_head
 from tests.server.transports import RecordingTransport
 
@@ -65,7 +65,7 @@ class FakeClient:
 def request_of(client: Client, wire: bytes) -> ClientRequest:
     """The part of ``client``'s request that has arrived."""
     head, _, body = wire.partition(b"\r\n\r\n")
-    request = ClientRequest(parse_request_head(head), client, Room(lambda: 2**20))
+    request = ClientRequest(parse_request_head(head), client, BodyMemory(lambda: 2**20))
     if body:
         request.feed(body)
     return request

@@ -50,7 +50,7 @@ class ReplyBody:
         self.bare = bare
 
     @property
-    def room(self) -> int:
+    def fast_path_limit(self) -> int:
         """Reads shorter than this may take the fast path now, if they are exactly one chunk."""
         return 0
 
@@ -108,24 +108,24 @@ class ReplyBody:
 
 
 class EarlyBody(ReplyBody):
-    """What is sent before a node's head has arrived: ``signs`` returns keepalives, ``ending`` the
+    """What is sent before a node's head has arrived: ``keepalive`` returns one, ``ending`` the
     bytes that report an error after them."""
 
-    __slots__ = ("_ending", "_signs")
+    __slots__ = ("_ending", "_keepalive")
 
     def __init__(
         self,
-        signs: Callable[[], bytes],
+        keepalive: Callable[[], bytes],
         ending: Callable[[ProxyError], bytes],
         *,
         bare: bool,
     ) -> None:
         super().__init__(LengthReader(0), bare=bare)
-        self._signs = signs
+        self._keepalive = keepalive
         self._ending = ending
 
     def keep_alive(self) -> bytes:
-        return frame(self._signs(), bare=self.bare)
+        return frame(self._keepalive(), bare=self.bare)
 
     def error_bytes(self, error: ProxyError) -> bytes:
         return frame(self._ending(error), bare=self.bare)

@@ -206,15 +206,15 @@ def _content(client: Recipient, node: NodeReply) -> Content:
     if framing is Framing.JSON_ARRAY and is_event_stream(head) and not client.is_kept_alive:
         framing = Framing.SSE  # LiteLLM sends events whatever the query asks for.
     streams = _streams_as(framing, head)
-    sign = keepalive_bytes(surface, framing, client.library) if streams else b""
+    keepalive = keepalive_bytes(surface, framing, client.library) if streams else b""
     if client.is_kept_alive and framing is Framing.JSON_ARRAY:
-        return ArrayRest(surface, keepalive=sign)
+        return ArrayRest(surface, keepalive=keepalive)
     within = None
     if head.status == 200:
         within = functools.partial(judge_within, surface, model=node.model, key=node.key)
     ends = streams and framing is not Framing.JSON_ARRAY and head.status == 200
     return Content(
-        surface, _FORMS[framing], keepalive=sign, answers=surface if ends else None,
+        surface, _FORMS[framing], keepalive=keepalive, answers=surface if ends else None,
         within=within, on_first_bytes=node.on_first_bytes if head.status == 200 else None,
         may_be_empty=not _owes_content(framing, head),
     )  # fmt: skip
@@ -229,8 +229,8 @@ def _owes_content(framing: Framing, head: ResponseHead) -> bool:
 
 def _unfolded(client: Recipient, node: NodeReply, unfold: Unfold) -> Chosen:
     """A reply that is not what its client asked for, or is not labelled so."""
-    sign = keepalive_bytes(client.surface, client.framing, client.library)
-    translator = UnfoldingTranslator(client.surface, node.model, unfold, sign)
+    keepalive = keepalive_bytes(client.surface, client.framing, client.library)
+    translator = UnfoldingTranslator(client.surface, node.model, unfold, keepalive)
     return _translated(client, node, translator, UnfoldedBody)
 
 

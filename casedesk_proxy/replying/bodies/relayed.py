@@ -93,7 +93,7 @@ class VerbatimBody(_RelayedBody):
         return isinstance(self.reader, ChunkReader) and self.reader.at_boundary
 
     @property
-    def room(self) -> int:
+    def fast_path_limit(self) -> int:
         return self._most if self._is_between_chunks else 0
 
     def take(self, data: bytes, used: int, *, unsent: bool) -> bytes:

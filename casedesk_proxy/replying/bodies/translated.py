@@ -62,7 +62,7 @@ class TranslatedBody(ReplyBody):
         self._on_first_bytes = on_first_bytes
 
     @property
-    def room(self) -> int:
+    def fast_path_limit(self) -> int:
         short = isinstance(self.reader, ChunkReader) and self.reader.at_boundary
         return len(HEADS) if short and not self.is_whole and not self.bare else 0
 

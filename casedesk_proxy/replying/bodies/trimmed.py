@@ -85,7 +85,7 @@ class TrimmedBody(ReframedBody):
         self._is_inside = False
 
     @property
-    def room(self) -> int:
+    def fast_path_limit(self) -> int:
         short = isinstance(self.reader, ChunkReader) and self.reader.at_boundary
         whole = not self._held and not self._is_inside
         return len(HEADS) if short and whole and not self.bare else 0

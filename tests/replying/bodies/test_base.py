@@ -15,7 +15,7 @@ def test_a_body_of_which_nothing_goes_out_says_so() -> None:
     body = ReplyBody(ChunkReader())
     assert body.take(b"x", 1, unsent=True) == b""
     assert body.finish(unsent=True) == b""
-    assert (body.keep_alive(), body.error_bytes(NoNode("x")), body.room) == (b"", b"", 0)
+    assert (body.keep_alive(), body.error_bytes(NoNode("x")), body.fast_path_limit) == (b"", b"", 0)
     assert (body.is_answered(), body.refusal) == (False, (0, b""))
     assert body.usage(Dialect.OPENAI) == Usage()
     assert not body.is_given_up(Dialect.OPENAI)

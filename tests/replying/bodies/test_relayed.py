@@ -85,7 +85,7 @@ def test_the_node_s_message_is_ended_in_its_place() -> None:
 
 def test_reads_that_went_the_short_way_are_recalled() -> None:
     body = verbatim()
-    assert body.room > 0
+    assert body.fast_path_limit > 0
     body.recall(3, (frame_chunk(WORDS), b"", frame_chunk(COUNTS)))
     assert body.usage(Dialect.OPENAI) == Usage(3, 4)
     assert not body.is_given_up(Dialect.OPENAI)
@@ -105,7 +105,7 @@ def test_a_long_chunk_goes_by() -> None:
 @table("bare", [True, False])
 def test_in_another_framing(bare: bool) -> None:
     body = reframed(bare=bare)
-    assert body.room == 0
+    assert body.fast_path_limit == 0
     assert feed(body, WORDS, DONE) == (
         WORDS + DONE if bare else frame_chunk(WORDS) + frame_chunk(DONE)
     )

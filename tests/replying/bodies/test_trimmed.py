@@ -59,12 +59,12 @@ def play(body: TrimmedBody, wire: bytes, cuts: list[int]) -> bytes:
     last = 0
     for cut in [*sorted({one for one in cuts if one < len(wire)}), len(wire)]:
         data, last = wire[last:cut], cut
-        short = len(data) < body.room and data.startswith(HEADS[len(data)])
+        short = len(data) < body.fast_path_limit and data.startswith(HEADS[len(data)])
         if short and data.endswith(b"\r\n") and not may_hold_counts(data):
             out += data
             body.recall(1, (b"", b"", data))
             continue
-        if body.room and is_long_chunk(data) and body.lets_by(data):
+        if body.fast_path_limit and is_long_chunk(data) and body.lets_by(data):
             out += data
             continue
         used = body.reader.read(data)
@@ -143,7 +143,9 @@ def test_nothing_is_held_back_for_good() -> None:
     wire = frame_chunk(WORD + COUNTS[0][:20])
     trimmed.reader.read(wire)
     assert trimmed.take(wire, len(wire), unsent=False) == frame_chunk(WORD)
-    assert trimmed.room == 0, "the rest of the event is to be looked at with its beginning"
+    assert trimmed.fast_path_limit == 0, (
+        "the rest of the event is to be looked at with its beginning"
+    )
     with pytest.raises(StreamBroken):
         trimmed.finish(unsent=False)
     unended = ROLE + FINISH + DONE.rstrip() + b"\n"
@@ -160,11 +162,11 @@ def test_what_is_another_event_goes_by_as_it_comes() -> None:
         wire = frame_chunk(beginning)
         trimmed.reader.read(wire)
         assert trimmed.take(wire, len(wire), unsent=False) == wire
-        assert trimmed.room == 0
+        assert trimmed.fast_path_limit == 0
         wire = frame_chunk(b"y\n") + frame_chunk(b"\n")
         trimmed.reader.read(wire)
         assert trimmed.take(wire, len(wire), unsent=False) == frame_chunk(b"y\n\n")
-        assert trimmed.room > 0
+        assert trimmed.fast_path_limit > 0
 
 
 def test_a_chunk_that_need_not_be_looked_at() -> None:

@@ -42,15 +42,15 @@ async def test_a_body_in_crumbs_is_read_in_turns() -> None:
         other.write(post(b"y"))
         assert (await read_reply(other))[1] == b"refused"
         assert await client.rest() == b""
-        assert served.server.room.held == 0
+        assert served.server.body_memory.used == 0
 
 
 async def test_a_large_body_is_read_in_turns() -> None:
     async with serving("swallow") as (served, connect):
         client = await connect()
         client.write(post(bytes(SO_MUCH)))
-        room = served.server.room
-        most = await most_per_turn(lambda: room.held, lambda: bool(served.seen))
+        memory = served.server.body_memory
+        most = await most_per_turn(lambda: memory.used, lambda: bool(served.seen))
         assert most <= 2 * 256_000, "a read of the loop's, and what it left"
         assert (await read_reply(client))[0] == 200
         assert served.seen == [("/x", bytes(SO_MUCH))]
@@ -169,19 +169,19 @@ async def test_bodies_have_room_for_so_many_bytes_together() -> None:
         first = await connect()
         first.write(post(b"a" * 700))
         await served.began.wait()
-        assert served.server.room.held == 700
+        assert served.server.body_memory.used == 700
         for wire in (post(b"b" * 301), chunked(b"b" * 200, b"b" * 200)):
             client = await connect()
             client.write(wire)
             assert (await read_reply(client))[0] == 503
         fitting = await connect()
         fitting.write(post(b"c" * 300))
-        while served.server.room.held < 1000:
+        while served.server.body_memory.used < 1000:
             await asyncio.sleep(0.001)
         served.go_on.set()
         assert await read_reply(first) == (200, b"a" * 700)
         assert await read_reply(fitting) == (200, b"c" * 300)
-        assert served.server.room.held == 0
+        assert served.server.body_memory.used == 0
 
 
 @pytest.mark.parametrize("how", ["close", "reset", "too slow", "malformed", "too large"])
@@ -190,7 +190,7 @@ async def test_room_is_given_back_whatever_becomes_of_a_body(how: str) -> None:
         client = await connect()
         whole = chunked(b"x" * 500, b"y" * 5000 if how == "too large" else b"y")
         client.write(whole[: whole.index(b"y")] if how != "too large" else whole)
-        while not served.server.room.held and not served.faults:
+        while not served.server.body_memory.used and not served.faults:
             await asyncio.sleep(0.001)
         if how == "close":
             client.close()
@@ -198,7 +198,7 @@ async def test_room_is_given_back_whatever_becomes_of_a_body(how: str) -> None:
             client.abort()
         elif how == "malformed":
             client.write(b"yyzz\r\n")
-        while served.server.room.held:
+        while served.server.body_memory.used:
             await asyncio.sleep(0.001)
         assert served.seen == []
 
