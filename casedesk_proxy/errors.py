@@ -118,8 +118,8 @@ class ProxyError(Exception):
         self.retry_after = retry_after
 
     def with_node(self, node: str) -> Self:
-        """The same, with the node's name where its message is about the node. Another object then,
-        since many replies share some errors. "": no name is known."""
+        """The same error with the node's name, if its message is about the node: another object
+        then, since many replies share some errors. "": no name is known."""
         if not node or isinstance(self.wording, str):
             return self
         message = text_of(self.wording, node)

@@ -43,12 +43,12 @@ class Turns:
         self._is_asked = False
 
     def add(self, work: Callable[[], None]) -> None:
-        """Do it in one of the next rounds, after what was added before."""
+        """Do ``work`` in one of the next rounds, after what was added before."""
         self._added.append(work)
         self._ask()
 
     def defer(self, work: Callable[[], None]) -> bool:
-        """Do it now, or in one of the next rounds if this one has used its time or other work
+        """Do ``work`` now, or in one of the next rounds if this one has used its time or other work
         waits. Returns whether it has been done."""
         self._ask()
         if self._deferred or self._spent >= self._budget_s:
@@ -67,7 +67,7 @@ class Turns:
             self._loop.call_soon(self._run)
 
     def _run(self) -> None:
-        """Another round has begun."""
+        """Do the work of a round that has begun."""
         self._is_asked = False
         began = time.perf_counter()
         try:
@@ -80,7 +80,7 @@ class Turns:
                 self._ask()
 
     def _work_off(self, waiting: deque[Callable[[], None]], number: int, until: float) -> None:
-        """At least one of them, so that each queue moves."""
+        """Do at least one piece of work, so that each queue moves, and no more after ``until``."""
         for _ in range(number):
             work = waiting[0]
             try:

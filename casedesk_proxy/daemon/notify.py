@@ -60,22 +60,15 @@ class Notifier:
                 log.warning("cannot notify the service manager: %s", error.strerror)
             self._unsent.popleft()
 
-    def ready(self, status: str) -> None:
-        """Start or reload is complete. ``status``: one line for people."""
-        self.send("READY=1", f"STATUS={status}")
-
     def reloading(self) -> None:
         # The time lets the manager distinguish this reload from a later one that it requests.
         self.send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def name_successor(self, pid: int) -> None:
-        """Another process of the service is now its main one, and what was running is complete. We
-        send nothing more."""
+        """Report that another process of the service is its main one now, and that the reload is
+        complete. Nothing more is sent."""
         self.send(f"MAINPID={pid}", "READY=1")
         self.close()
-
-    def stopping(self, status: str) -> None:
-        self.send("STOPPING=1", f"STATUS={status}")
 
     def close(self) -> None:
         if self._socket is not None:

@@ -99,7 +99,7 @@ class OneShot(Generic[T]):
         self._waiter = fiber
 
     def forget(self) -> None:
-        """The waiter has been cancelled."""
+        """Resume no fiber: the one that waited has been cancelled."""
         self._waiter = None
 
     # Called by asyncio's tasks.
@@ -185,7 +185,7 @@ class Fiber(Generic[T]):
         self._step(None)
 
     def resume(self) -> None:
-        """What it waited for has arrived."""
+        """Continue: what it waited for has arrived."""
         self._awaited = None
         self._step(None)
 

@@ -89,7 +89,7 @@ class Planners:
         return self._most() > 0 and not self._is_closed
 
     def prepare(self) -> None:
-        """A large body may come: start the parent process from which all planners are made."""
+        """Start the parent process from which all planners are made: a large body may come."""
         if self.are_used:
             self._spawn(self._prepare(), self._moves)
 
@@ -100,7 +100,7 @@ class Planners:
             log.error("planners cannot be started: %s", error.strerror)
 
     def expect(self) -> None:
-        """A large body begins to arrive: start a planner."""
+        """Start a planner, if there is none: a large body begins to arrive."""
         if self.are_used and not self._all and not self._starting:
             self._start()
 

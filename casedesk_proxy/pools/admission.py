@@ -138,7 +138,7 @@ class Admission:
         return decided
 
     def release(self, slot: Slot, now: float) -> list[Ticket]:
-        """An exchange has ended."""
+        """Take back the slot of an exchange that has ended."""
         state = slot.state
         self._give_back(slot)
         if state.gone and not state.in_flight and self.states.get(state.name) is state:
@@ -146,8 +146,8 @@ class Admission:
         return self.serve_waiting(now) if self._waiting else []
 
     def retract(self, ticket: Ticket, now: float) -> None:
-        """Another instance has taken the slot that the ticket just got: the ticket waits again, at
-        the front."""
+        """Let a ticket wait again, at the front: another instance has taken the slot that it just
+        got."""
         assert ticket.slot is not None
         slot, ticket.slot = ticket.slot, None
         self._give_back(slot)
@@ -157,7 +157,7 @@ class Admission:
         self._wanted[ticket.demand.nodes] += 1
 
     def cancel(self, ticket: Ticket, now: float) -> list[Ticket]:
-        """The request of this ticket has ended, whether it waited or had a slot."""
+        """Drop a ticket whose request has ended, whether it waited or had a slot."""
         if ticket.slot is not None:
             return self.release(ticket.slot, now) if ticket.slot.taken else []
         waiting = self._waiting.get(ticket.deployment)
@@ -264,7 +264,7 @@ class Admission:
             cap.seats.taken -= 1
 
     def _forget_demand(self, ticket: Ticket) -> None:
-        """The ticket no longer waits."""
+        """Stop counting a ticket that no longer waits."""
         nodes = ticket.demand.nodes
         self._wanted[nodes] -= 1
         if not self._wanted[nodes]:

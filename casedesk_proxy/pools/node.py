@@ -206,7 +206,7 @@ class NodeState:
             self.breaker.record_failure(now, fault, error)
 
     def record_head(self, service: Service | None = None) -> None:
-        """A request got its reply's head."""
+        """Count a reply's head in favour of the node."""
         self.breaker.record_head()
         if self._service_breakers and service is not None:
             self._service_breakers.pop(service, None)
@@ -241,7 +241,7 @@ class NodeState:
         self._service_breakers = {}
 
     def record_overload(self, now: float, retry_after: float | None, model: str) -> None:
-        """It answered 429: it is full for that model, whatever our count is."""
+        """Count the node as full for that model, since it answered 429, whatever our count is."""
         current = {name: when for name, when in self.full_until.items() if when > now}
         current[model] = now + min(max(retry_after or 0.0, MIN_FULL_S), MAX_FULL_S)
         self.full_until = current

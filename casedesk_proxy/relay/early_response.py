@@ -161,7 +161,7 @@ def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:
 
 
 def _translators(plan: Plan) -> list[Translator]:
-    """Each once: engines that get different requests have separate translators."""
+    """The plan's translators, each once: engines that get different requests have separate ones."""
     found: dict[int, Translator] = {}
     for route in plan.routes.values():
         if route.translator is not None:
@@ -170,7 +170,7 @@ def _translators(plan: Plan) -> list[Translator]:
 
 
 def _keepalive_all(translators: list[Translator]) -> bytes:
-    """Whichever node replies, its translator must know what the client has received: before the
-    first ``feed``, all return the same bytes."""
+    """A keepalive, made by all translators: whichever node replies, its own must know what the
+    client has received. Before the first ``feed``, all return the same bytes."""
     same = [one.keepalive() for one in translators]
     return same[0]

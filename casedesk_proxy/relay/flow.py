@@ -31,12 +31,12 @@ class Flow(Protocol):
         """How many bytes have been sent to the client."""
 
     def pause(self) -> None:
-        """The client's buffer is full."""
+        """Pause it: the client's buffer is full."""
 
     def resume(self) -> None: ...
 
     def leave(self, terminal: Terminal) -> None:
-        """The client has left, or reads no more."""
+        """End it: the client has left, or reads no more."""
 
     def cut(self, terminal: Terminal, error: ProxyError) -> None:
         """Stop it while the client still listens."""
@@ -47,4 +47,4 @@ class Flow(Protocol):
     def keep_alive(self) -> None: ...
 
     def fail(self) -> None:
-        """An internal error was raised and is being handled now."""
+        """End it after an internal error, which is being handled now."""

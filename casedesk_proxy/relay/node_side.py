@@ -52,8 +52,9 @@ class NodeSide:
             self._transport.resume_reading()
 
     def let_go(self, *, clean: bool) -> None:
-        """From here on another exchange may use the transport, so nothing that the client does may
-        affect it. ``clean``: it is at the end of the message."""
+        """Return the connection, or close it unless it is ``clean``: at the end of the message.
+        From here on another exchange may use the transport, so nothing that the client does may
+        affect it."""
         self._transport = None
         if self._connection is not None:
             if clean:

@@ -55,12 +55,12 @@ class Client(Protocol):
     def hold(self, hold: bool) -> None:
         """Pause or resume reading from it."""
 
-    def stop(self) -> None:
-        """End the current exchange as if the client had left; the exchange's own side reports the
+    def cancel_answer(self) -> None:
+        """Cancel the task that answers, as if the client had left; the exchange reports the
         reason."""
 
     def watch_stall(self) -> None:
-        """The client must continue to read what was written; otherwise its connection is closed."""
+        """Close the connection if the client stops reading what was written."""
 
 
 class Held(Protocol):
@@ -83,7 +83,7 @@ class Sink(Protocol):
         """The body has ended."""
 
     def wake(self, fault: ProxyError | None) -> None:
-        """All that arrived has been passed on; ``fault``: no more can arrive."""
+        """Called when all that arrived has been passed on. ``fault``: why no more can arrive."""
 
 
 class Discarded:

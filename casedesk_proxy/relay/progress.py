@@ -31,7 +31,7 @@ class Progress:
         await self._ended
 
     def begin(self) -> None:
-        """Something has been sent."""
+        """Note that something has been sent."""
         if self._begun is not None and not self._begun.done():
             self._begun.set_result(None)
 

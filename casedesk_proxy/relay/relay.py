@@ -241,7 +241,7 @@ class Relay(Passing):
             self.fail()
 
     def pause(self) -> None:
-        """The client's buffer is full."""
+        """Pause the node: the client's buffer is full."""
         self.paused_at = self._loop.time()
         self._node.pause()
 
@@ -260,7 +260,7 @@ class Relay(Passing):
             self.fail()
 
     def _prepare(self) -> None:
-        """Before the machine is called: report to it all that happened meanwhile."""
+        """Report to the machine, before it gets an event, all that happened meanwhile."""
         self.recall()
         if self._client.is_closing():
             self.machine.unreachable()

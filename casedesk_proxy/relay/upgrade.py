@@ -59,7 +59,7 @@ class Upgrade:
             tunnel.fail()
 
     async def beginning(self) -> Beginning:
-        """What has been upgraded belongs to its client."""
+        """How it began: well, since what has been upgraded belongs to its client."""
         return Beginning(
             node=self._lease.node,
             controls=self.controls,

@@ -118,7 +118,7 @@ class ConnectedClient:
             self._shared.cork.flush(self._transport)
 
     def clog(self) -> None:
-        """It accepts no more for now."""
+        """The client accepts no more for now: pause its relay, or watch for a stall."""
         self.is_clogged = True
         if self.relay is not None:
             self.relay.pause()
@@ -132,22 +132,22 @@ class ConnectedClient:
         if self.is_open:
             self._shared.stalls.forget(self)
 
-    def suspend(self) -> None:
-        """Pause its node until it is known whether the client has left. If many leave at once,
+    def pause_relay(self) -> None:
+        """Pause the node until it is known whether the client has left. If many leave at once,
         reading what their nodes send takes longer than closing them."""
         if self.relay is not None:
             self.relay.pause()
 
-    def go_on(self) -> None:
-        """It has not left."""
+    def resume_relay(self) -> None:
+        """Undo `pause_relay`: the client has not left."""
         if self.relay is not None and not self.is_clogged:
             self.relay.resume()
 
     def watch_stall(self) -> None:
-        """It must continue to read what was written; otherwise its connection is closed."""
+        """Close the connection if the client stops reading what was written."""
         self._shared.stalls.watch(self)
 
-    def stop(self) -> None:
+    def cancel_answer(self) -> None:
         fiber = None if self._reader is None else self._reader.fiber
         if fiber is not None:
             fiber.cancel()
@@ -170,7 +170,7 @@ class ConnectedClient:
             self._transport.resume_reading()
 
     def stand_by(self) -> int:
-        """It is not expected to send anything: see `QuietClients`."""
+        """Stop reading a client that is not expected to send anything: see `QuietClients`."""
         transport = self._transport
         # If its end was read, it is read no more.
         if transport is None or not transport.is_reading() or transport.get_write_buffer_size():
@@ -181,7 +181,7 @@ class ConnectedClient:
         return number
 
     def wake(self) -> None:
-        """It sends something, or must no longer be watched apart."""
+        """Undo `stand_by`: the client sends something, or must no longer be watched apart."""
         if self._watched >= 0:
             self._stop_watch()
             if self._transport is not None and not self._transport.is_closing():
@@ -199,8 +199,8 @@ class ConnectedClient:
         return self._transport
 
     def give_back(self) -> None:
-        """It is held, so that what it still sends is known to be dropped: see
-        `ClientConnection`."""
+        """Let the connection read the client again. The client is held, so that what it still sends
+        is known to be dropped: see `ClientConnection`."""
         if self._transport is not None and self._reader is not None:
             self._transport.set_protocol(cast(asyncio.Protocol, self._reader))
             self.hold(True)
@@ -208,7 +208,7 @@ class ConnectedClient:
     # Closing.
 
     def finish(self) -> None:
-        """All is written; it may still send."""
+        """Close our direction, since all is written; the client may still send."""
         self.flush()
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
@@ -230,16 +230,17 @@ class ConnectedClient:
             self._transport.abort()
 
     def leave(self, since: float) -> None:
-        """It has gone, at ``since`` by time.perf_counter, though bytes may still wait for it."""
+        """End everything for a client that has gone, at ``since`` by time.perf_counter, though
+        bytes may still wait for it."""
         self.gone_at = since
         if self.relay is not None:
             self.relay.leave(Terminal.CLIENT_GONE)
         self.abort()
         self.lose()
-        self.stop()
+        self.cancel_answer()
 
     def lose(self) -> None:
-        """The connection has ended: nothing is written to it any more. Call ``end`` next."""
+        """Drop the transport, since the connection has ended. Call ``end`` next."""
         self._transport = None
         if self._watched >= 0:
             self._stop_watch()

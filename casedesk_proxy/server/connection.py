@@ -80,7 +80,7 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The client has closed, or at least will send no more."""
         if not self._server.turns.defer(partial(self._hear_end, time.perf_counter())):
-            self.client.suspend()
+            self.client.pause_relay()
         return not self._server.handshake_timeout_s and not self.client.has_left  # Not over TLS.
 
     def _hear_end(self, since: float) -> None:
@@ -220,7 +220,7 @@ class ClientConnection(asyncio.Protocol):
     def _answered(self, keep_alive: bool | None) -> None:
         """The fiber has ended; None: cancelled."""
         self.fiber = None
-        self._server.rest()
+        self._server.note_rest()
         client, request = self.client, self._request
         if request is not None:
             request.release()

@@ -176,7 +176,7 @@ class Exchanges:
         if flow is not None and exchange.phase is Phase.STREAMING:
             flow.cut(Terminal.CANCELLED, error)
         else:
-            request.client.stop()
+            request.client.cancel_answer()
 
     def reject(self, method: str, target: str, client: str) -> Exchange:
         """Record an exchange that ends as soon as it begins."""

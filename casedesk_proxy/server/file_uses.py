@@ -113,7 +113,8 @@ class FileUses:
         contents: RequestContents,
         take: Take,
     ) -> dict[str, StoredFile]:
-        """By the client's names. Raises the vendor's own error for a missing one."""
+        """The files that a request names, by those names. Raises the vendor's own error for a
+        missing one."""
         found: dict[str, StoredFile] = {}
         settings = admitted.deployment.config.fetch_urls
         for reference in references:

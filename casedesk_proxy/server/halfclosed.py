@@ -56,7 +56,7 @@ class HalfClosed:
         """Check whether the client is still there, and close it when it is not."""
         self._hangups = hangups
         self._number = hangups.watch(self._sock, self._hang_up)
-        self._connection.client.go_on()
+        self._connection.client.resume_relay()
         if not self.tells:
             self._come_back()
 

@@ -34,8 +34,8 @@ class Keeping:
     def learner(
         self, admitted: Admitted, plan: Plan, reply: LeasedReply
     ) -> Callable[[bytes], None] | None:
-        """Given an answer's beginning, remembers which node has the response; None if no node will
-        keep it."""
+        """A function that reads an answer's first bytes and remembers which node has the response;
+        None if no node will keep it."""
         node = reply.lease.node
         if not plan.makes_kept or reply.route.dialect is not Dialect.RESPONSES:
             return None

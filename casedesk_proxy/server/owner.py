@@ -50,10 +50,10 @@ class Owner(Protocol[C]):
     surplus: int
 
     def admit(self, connection: C) -> None:
-        """It is open."""
+        """Add a connection that is open now."""
 
     def forget(self, connection: C) -> None:
-        """It has ended."""
+        """Remove a connection that has ended."""
 
-    def rest(self) -> None:
-        """A connection has no running answer any more."""
+    def note_rest(self) -> None:
+        """Called when a connection has no running answer any more."""

@@ -52,8 +52,8 @@ class Patience:
         self._since = 0.0
 
     def begin_idleness(self) -> None:
-        """One timer for each connection, not for each request: it checks how long ago the last one
-        was."""
+        """Begin the idle timeout. It has one timer for each connection, not for each request, which
+        checks how long ago the last one was."""
         self._since = self._limits.loop.time()
         if self._idle is not None and self._limits.closing:
             self._idle.cancel()
@@ -62,13 +62,13 @@ class Patience:
             self._idle = self._limits.loop.call_later(self._limits.idle_timeout_s, self._look)
 
     def look_again(self) -> None:
-        """The timeout has changed."""
+        """Apply a timeout that has changed."""
         if self._idle is not None:
             self._idle.cancel()
             self._look()
 
     def wait_for_head(self) -> None:
-        """From the first call on, until `have_head`."""
+        """Begin the timeout of a head, unless it runs; `have_head` ends it."""
         if self._head is None:
             timeout = self._limits.head_timeout_s
             self._head = self._limits.loop.call_later(timeout, self._doubt)
@@ -79,7 +79,7 @@ class Patience:
             self._head = None
 
     def linger(self) -> None:
-        """Let it finish sending, but not for long: then the connection closes."""
+        """Let the client finish sending, but not for long: then the connection closes."""
         connection = self._connection
         self.end()
         if connection is not None:
@@ -87,7 +87,7 @@ class Patience:
             self._lingering = self._limits.loop.call_later(_LINGER_S, close)
 
     def end(self) -> None:
-        """Permanently. It and the connection referred to each other."""
+        """Stop all timers for good: this object and the connection referred to each other."""
         self._connection = None
         self.have_head()
         for timer in (self._idle, self._lingering):

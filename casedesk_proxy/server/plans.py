@@ -79,7 +79,8 @@ class PlanMaker:
         return may_have_spares(plan, action) and not self._has_room(plan)
 
     async def spread(self, pending: PendingRequest, crowded: Plan) -> Plan:
-        """Another plan, for nodes that could serve it now and lose nothing; else the same."""
+        """A plan for other nodes, if some could serve the request now and lose nothing of it; else
+        the same plan."""
         try:
             plan = await self._plan(pending, crowded)
         except ClientFault:
@@ -96,7 +97,7 @@ class PlanMaker:
         return self.metadata.reported is not reported or self.metadata.nodes is not nodes
 
     async def _plan(self, pending: PendingRequest, crowded: Plan | None = None) -> Plan:
-        """Here, or by a planner where the body is apart. ``crowded``: see `_given`."""
+        """Plan here, or in a planner if the body is held apart. ``crowded``: see `_given`."""
         admitted, snapshot, raw = pending.admitted, pending.snapshot, pending.raw
         if isinstance(raw, bytes):
             make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request

@@ -79,16 +79,16 @@ class PublicServer:
 
     def __call__(self) -> ClientConnection:
         connection, timer = ClientConnection(self), None
-        opening = weakref.ref(connection, self._fail)
+        opening = weakref.ref(connection, self._drop_opening)
         if self.handshake_timeout_s:
-            timer = self.loop.call_later(self.handshake_timeout_s, self._fail, opening)
+            timer = self.loop.call_later(self.handshake_timeout_s, self._drop_opening, opening)
         self._opening[opening] = timer
         if self.counted is not None:
             self.counted()
         return connection
 
     def admit(self, connection: ClientConnection) -> None:
-        """It is open."""
+        """Add a connection that is open now."""
         self.connections.add(connection)
         self.quiet.expect(connection)
         timer = self._opening.pop(weakref.ref(connection), None)
@@ -103,7 +103,7 @@ class PublicServer:
         self._finish(deque(self.connections))
 
     def _finish(self, connections: deque[ClientConnection]) -> None:
-        """Some of them now, and the rest in turns: streams may run beside thousands."""
+        """Close some of them now, and the rest in turns: streams may run beside thousands."""
         for _ in range(min(len(connections), _FINISHED_PER_TURN)):
             connections.popleft().finish_soon()
         if connections:
@@ -120,8 +120,8 @@ class PublicServer:
         self.connections.discard(connection)
         self._count_less()
 
-    def _fail(self, opening: weakref.ref[ClientConnection]) -> None:
-        """It will not open."""
+    def _drop_opening(self, opening: weakref.ref[ClientConnection]) -> None:
+        """Remove a connection that will not open."""
         timer = self._opening.pop(opening, None)
         if timer is not None:
             timer.cancel()
@@ -135,8 +135,8 @@ class PublicServer:
         if self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
-    def rest(self) -> None:
-        """A connection has no running answer any more."""
+    def note_rest(self) -> None:
+        """Called when a connection has no running answer any more."""
         if self._rested is not None and not self._rested.done():
             self._rested.set_result(None)
 

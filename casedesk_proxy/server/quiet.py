@@ -95,7 +95,7 @@ class QuietClients:
         return len(self._watched)
 
     def expect(self, connection: _Connection) -> None:
-        """One more connection is open."""
+        """Begin to look for quiet clients if this connection makes a crowd."""
         if self._timer is not None:
             self._read.append(connection)
         elif len(self._connections) >= self._crowd:

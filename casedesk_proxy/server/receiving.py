@@ -102,7 +102,7 @@ class BodyReceiver:
             self._waiting.clear()
 
     def give_way(self, error: ProxyError) -> None:
-        """Another task continues. Callers must do this last."""
+        """End ``run`` with ``error``. Callers must do this last."""
         self._error = error
         self.wake(None)
 

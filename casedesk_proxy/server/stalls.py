@@ -42,7 +42,7 @@ class Stalls:
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, writer: Writer) -> None:
-        """From now on, until it has ended or been forgotten."""
+        """Watch a client until its connection has ended, or `forget`."""
         if (unsent := writer.unsent) is None or writer in self._watched:
             return
         self._watched[writer] = unsent, self._loop.time()

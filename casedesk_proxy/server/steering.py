@@ -29,7 +29,8 @@ class Steering:
     def learner(
         self, admitted: Admitted, plan: Plan, reply: LeasedReply, exchange: Exchange
     ) -> Callable[[bytes], None] | None:
-        """Reads the chat's id from its beginning; None if it cannot be steered."""
+        """A function that reads the chat's id from its first bytes; None if it cannot be
+        steered."""
         is_chat = plan.framing is Framing.SSE and admitted.call.action is Action.CHAT
         if not is_chat or reply.route.translator is not None or not can_steer(reply.lease.node):
             return None

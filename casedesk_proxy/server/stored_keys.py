@@ -71,7 +71,8 @@ class StoredKeys:
         self._call_soon(self._take, table)
 
     def _call_soon(self, step: Callable[..., None], *given: object) -> None:
-        """From the thread that checks the file; in the order of the calls."""
+        """Call ``step`` on the loop, from the thread that checks the file; steps keep their
+        order."""
         with contextlib.suppress(RuntimeError):  # The loop has ended.
             self._loop.call_soon_threadsafe(step, *given)
 

@@ -261,7 +261,7 @@ class TlsTransport(asyncio.Transport):
         self._lose(None)
 
     def _part(self) -> None:
-        """All is sent: end our side, and wait for a while for the client to do the same."""
+        """End our side, since all is sent, and wait for a while for the client to do the same."""
         if self._is_lost:
             return
         if not self._is_parting:
@@ -280,7 +280,7 @@ class TlsTransport(asyncio.Transport):
             self._lose(None)
 
     def _lose(self, error: Exception | None) -> None:
-        """It has ended; the protocol is called in a later round."""
+        """End the connection; its protocol is called in a later round."""
         if self._is_lost:
             return
         self._is_lost = self._is_closing = True

@@ -45,13 +45,13 @@ class UpstreamSide:
         self._prober = Prober(loop, serving, slots, self.metadata, tick_s=waits.probe_tick_s)
 
     def apply(self, before: Snapshot | None) -> None:
-        """Another configuration than ``before`` is active: apply it to slots, connections, metadata
-        and probes."""
+        """Apply another configuration than ``before``, which is active now, to slots, connections,
+        metadata and probes."""
         self.dispatcher.apply(self._serving.snapshot)
         self.metadata.apply(before)
         self._prober.apply()
 
     def list_chores(self) -> Iterator[tuple[Coroutine[None, None, None], str]]:
-        """Each runs until it is cancelled; with its name."""
+        """The background tasks, each of which runs until it is cancelled, with their names."""
         yield self.metadata.keep_fresh(), "metadata"
         yield self._prober.run(), "probes"

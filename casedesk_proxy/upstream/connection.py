@@ -128,13 +128,13 @@ class NodeConnection(asyncio.Protocol):
             self.transport.write(data)
 
     def expect(self, within_s: float) -> None:
-        """The request has been sent whole: expect the reply's head ``within_s``."""
+        """Expect the reply's head ``within_s``, now that the request has been sent whole."""
         if self._waiter is not None:
             self._deadlines.add(self._waiter, within_s)
 
     def fail(self, error: Exception) -> None:
-        """The request cannot be sent whole: raise ``error`` in the task that waits for the
-        reply."""
+        """Raise ``error`` in the task that waits for the reply: the request cannot be sent
+        whole."""
         waiter = self._waiter
         self.abort()
         if waiter is not None and not waiter.done:

@@ -56,8 +56,8 @@ def _in_turn(listing: NodeAnswer) -> list[Fingerprint]:
 
 
 def _is_proxy(listing: Any) -> bool:
-    """Only Gemini's lists have this key, and no local engine speaks Gemini: it is another CaseDesk
-    Proxy."""
+    """Whether another CaseDesk Proxy answers: only Gemini's lists have this key, and no local
+    engine speaks Gemini."""
     entries = as_mapping(listing).get("models")
     first = entries[0] if isinstance(entries, list) and entries else None
     return "supportedGenerationMethods" in as_mapping(first)

@@ -37,7 +37,7 @@ class Lease:
     _watched: WatchedStream | None = None
 
     def begin(self, stream: LiveReply) -> None:
-        """The reply has begun: while its ``events`` grow, the node is alive."""
+        """Watch a reply that has begun: while its ``events`` grow, the node is alive."""
         self._stream = stream
         self._slot.state.begin_stream(stream)
         if self._pool.acks is not None:

@@ -109,7 +109,7 @@ class Metadata:
         self._update_nodes()
 
     async def refresh(self, within_s: float | None = None) -> None:
-        """One round over all nodes; joins a round that is running. A round within ``min_pause_s``
+        """Ask all nodes in one round; join a round that is running. A round within ``min_pause_s``
         of the last is skipped, so that many unknown names cannot cause many requests. ``within_s``:
         seconds after which this returns; the round continues."""
         if self._round is None or self._round.done():
@@ -172,8 +172,8 @@ class Metadata:
                 await asyncio.sleep(self._stagger_s)
 
     async def _look(self, node: NodeSpec) -> None:
-        """Ask one node. An internal error must not keep the other nodes' answers away, now or
-        later."""
+        """Ask one node, after which it was looked at. An internal error must not keep the other
+        nodes' answers away, now or later."""
         try:
             await self._look_at(node)
         except Exception:
@@ -181,7 +181,8 @@ class Metadata:
         self._agenda.note(node.name)
 
     async def _look_at(self, node: NodeSpec) -> None:
-        """Each node's answer counts as soon as it arrives: a node that hangs delays no other."""
+        """Ask one node. Its answer counts as soon as it arrives: a node that hangs delays no
+        other."""
         connector = make_connector(node.socket, context_of(node))
         timeout = aiohttp.ClientTimeout(total=_LIST_TIMEOUT_S)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:

@@ -211,5 +211,5 @@ def _upload_route(route: FilledRoute, use: FileUse) -> FilledRoute:
 
 
 def _name_of(use: FileUse) -> str:
-    """Plain letters only: the name is sent in a header."""
+    """The file's name in plain letters, since it is sent in a header."""
     return _ODD.sub("_", use.file.name)[:100] or "file"

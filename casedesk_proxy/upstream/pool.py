@@ -114,7 +114,7 @@ class ConnectionPool:
         return NodeConnection(self._loop, self._deadlines, self._heads, self._cork, self._turns)
 
     def give_back(self, connection: NodeConnection, keep_alive: bool) -> None:
-        """The exchange has ended: keep the connection if both sides agree and it is clean."""
+        """Keep a connection whose exchange has ended, if both sides agree and it is clean."""
         if (
             not keep_alive
             or not connection.is_reusable()

@@ -170,7 +170,8 @@ class SharedSlots:
         self._admission.running_elsewhere[which] = self._count_elsewhere(" ".join(which))
 
     def _holds(self, ticket: Ticket, slot: Slot) -> bool:
-        """Publish that it is taken; returns whether no other instance took it at the same time."""
+        """Publish that the slot is taken; returns whether no other instance took it at the same
+        time."""
         state = slot.state
         column = self._node_columns.get(state.name) or self._find_node(state.name)
         if column is not None and not self._has_others:
@@ -189,7 +190,8 @@ class SharedSlots:
         return True
 
     def _keeps_limits(self, caps: Sequence[Cap]) -> bool:
-        """As `_holds`, for limits on parallel requests."""
+        """Publish the use of limits on parallel requests; returns whether they are kept, as
+        `_holds`."""
         running_elsewhere, found = self._admission.running_elsewhere, True
         for cap in caps:
             which, taken = cap.which, cap.seats.taken

@@ -100,7 +100,7 @@ class Slots:
         raise self._too_many(ticket)
 
     def release(self, slot: Slot) -> None:
-        """Return a slot: an exchange has ended at its node."""
+        """Take a slot back: an exchange has ended at its node."""
         now = self._loop.time()
         self._look(now)
         decided = self.admission.release(slot, now)
@@ -110,7 +110,8 @@ class Slots:
             self._commit(decided, now)
 
     def cancel(self, ticket: Ticket) -> None:
-        """The request has ended: it no longer waits, and its slot is returned."""
+        """Drop the ticket of a request that has ended: it no longer waits, and its slot is
+        returned."""
         if ticket.slot is not None:
             if ticket.slot.taken:
                 self.release(ticket.slot)
@@ -144,12 +145,12 @@ class Slots:
         self.serve_waiting()
 
     def note_full(self, state: NodeState, error: str) -> None:
-        """The node reported that it is full."""
+        """Note that a node reports that it is full."""
         state.breaker.note_error(self._loop.time(), error)
         self.serve_waiting()
 
     def mark_hung(self, state: NodeState, silent_s: float) -> None:
-        """The node has been silent for so long, and answered no probe."""
+        """Mark a node that has been silent for ``silent_s`` and has answered no probe."""
         if state.hung:
             return
         state.hung_at = self._loop.time()
@@ -162,7 +163,7 @@ class Slots:
         )  # fmt: skip
 
     def mark_heard(self, state: NodeState) -> None:
-        """The node has sent something, whatever it was."""
+        """Note that a node has sent something, whatever it was."""
         state.last_heard_at = self._loop.time()
         if state.hung:
             state.hung_at = None
@@ -170,14 +171,14 @@ class Slots:
             self.serve_waiting()
 
     def record_head(self, state: NodeState, service: Service | None = None) -> None:
-        """A request received its reply's head."""
+        """Count a reply's head in favour of its node."""
         well = state.breaker.is_closed()
         state.record_head(service)
         if not well:
             self._log_recovered(state)
 
     def record_whole_reply(self, state: NodeState) -> None:
-        """A whole reply arrived, which proves more than a head."""
+        """Count a whole reply in favour of its node: it proves more than a head."""
         breaker = state.breaker
         if breaker.broken_replies or breaker.cause is NodeFault.BROKE:
             well = breaker.is_closed()
@@ -186,8 +187,8 @@ class Slots:
                 self._log_recovered(state)
 
     def probe_ok(self, state: NodeState) -> None:
-        """The node answered a probe, or answered a request with an error that the request itself
-        caused."""
+        """Note that a node answered a probe, or answered a request with an error that the request
+        itself caused."""
         if not state.breaker.is_closed():
             state.breaker.probe_ok()
             self._log_recovered(state)
@@ -234,7 +235,8 @@ class Slots:
             raise self._too_many(ticket)
 
     def _no_node(self, demand: Demand) -> NoNode:
-        """All nodes that have the model are being drained, or have left the configuration."""
+        """The error if all nodes that have the model are being drained, or have left the
+        configuration."""
         draining = [name for name in demand.nodes if name in self.states]
         named = f"{'node' if len(draining) == 1 else 'nodes'} {', '.join(draining)}"
         where = f"only at {named}, being drained" if draining else "no longer at any node"
@@ -274,7 +276,7 @@ class Slots:
             self._timer = self._loop.call_at(when, self.serve_waiting)
 
     def _look_again(self, when: float | None) -> None:
-        """Another instance, or the passing of time, may have made a slot free."""
+        """Check whether another instance, or the passing of time, has made a slot free."""
         assert self._shared is not None
         now = self._loop.time()
         if self._shared.look_all(now) or (when is not None and now >= when):

@@ -43,7 +43,7 @@ class FakeClient:
     def reset(self) -> None:
         self.was_reset = True
 
-    def stop(self) -> None:
+    def cancel_answer(self) -> None:
         raise NotImplementedError
 
     def listen(self) -> None:
