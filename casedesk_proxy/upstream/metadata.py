@@ -172,7 +172,7 @@ class Metadata:
                 await asyncio.sleep(self._stagger_s)
 
     async def _look(self, node: NodeSpec) -> None:
-        """Ask one node, after which it was looked at. An internal error must not keep the other
+        """Ask one node, and note that it was asked. An internal error must not keep the other
         nodes' answers away, now or later."""
         try:
             await self._look_at(node)

@@ -51,7 +51,7 @@ class Nodes:
     def is_available(self, node: str, model: str) -> bool:
         return True
 
-    def attempts(self, key: str) -> Attempts:
+    def new_attempts(self, key: str) -> Attempts:
         return Attempts(key, self.control_memory)
 
     async def open(self, *_: object) -> Any:
