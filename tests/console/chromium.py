@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
+
+from tests.fixtures.patience import PATIENCE_S
 
 __all__ = ["chromium", "read_addresses"]
 
@@ -46,6 +48,7 @@ def _program() -> str:
 async def chromium(folder: Path) -> AsyncIterator[Browser]:
     """One browser, which records each of its connections in ``folder``."""
     log = f"--log-net-log={folder / _LOG}"
+    expect.set_options(timeout=PATIENCE_S * 1000)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=_program(), args=[log, *_QUIET])
         yield browser

@@ -14,6 +14,7 @@ export async function ask(path, method = "GET", body = undefined) {
     options.headers["content-type"] = "application/json";
     options.body = JSON.stringify(body);
   }
+  const asked = performance.now();
   let reply;
   try {
     reply = await fetch(`/console/api/${path}`, options);
@@ -23,7 +24,7 @@ export async function ask(path, method = "GET", body = undefined) {
   const text = await reply.text();
   const value = text && reply.headers.get("content-type")?.includes("json") ? JSON.parse(text) : null;
   if (reply.ok) return value;
-  if (reply.status === 401 && path !== "session") window.dispatchEvent(new Event("signed-out"));
+  if (reply.status === 401 && path !== "session") window.dispatchEvent(new CustomEvent("signed-out", { detail: asked }));
   const said = value?.error;
   throw new Fault(reply.status, said ? describe(said) : `The proxy answered ${reply.status}.`, said?.field);
 }

@@ -28,17 +28,48 @@ function fill(element, properties, children) {
 /** Rows that stay the same elements as long as their key is there: focus is not lost. */
 export function keep(body, rows, key, make, update) {
   const known = new Map([...body.children].map((row) => [row.dataset.key, row]));
+  const wanted = new Map(rows.map((one) => [String(key(one)), one]));
+  for (const [name, row] of known) if (!wanted.has(name)) row.remove();
   let before = body.firstElementChild;
-  for (const one of rows) {
-    const name = String(key(one));
-    let row = known.get(name);
-    if (row) known.delete(name);
-    else (row = make(one)).dataset.key = name;
+  for (const [name, one] of wanted) {
+    const row = known.get(name) ?? make(one);
+    row.dataset.key = name;
     update(row, one);
-    if (row === before) before = before.nextElementSibling;
+    // What is moved loses the focus, so the rows above it move, to places further down.
+    if (row.contains(document.activeElement)) while (before !== row) body.append(pass());
+    if (row === before) pass();
     else body.insertBefore(row, before);
   }
-  for (const gone of known.values()) gone.remove();
+
+  function pass() {
+    const passed = before;
+    before = before.nextElementSibling;
+    return passed;
+  }
+}
+
+/** Makes of a function one that does nothing while it runs: who presses twice does not ask twice. */
+export function once(act) {
+  let runs = false;
+  return async (...given) => {
+    if (runs) return;
+    runs = true;
+    try {
+      await act(...given);
+    } finally {
+      runs = false;
+    }
+  };
+}
+
+/** Counts questions: `const isLast = last();` before one, `isLast()` once it is answered. An earlier question can be answered after a
+    later one, which has taken its place. */
+export function questions() {
+  let asked = 0;
+  return () => {
+    const mine = (asked += 1);
+    return () => mine === asked;
+  };
 }
 
 /** A cell, with the column's name for narrow screens. */

@@ -1,33 +1,43 @@
 // Keys of people and programs: made here, shown once, limited, revoked.
 import { ask } from "/console/api.js";
-import { cell, copier, count, day, guarded, h, table, timed } from "/console/dom.js";
+import { cell, copier, count, day, guarded, h, keep, once, questions, table, timed, write } from "/console/dom.js";
 
 const LIMITS = [
   ["requests_per_minute", "Requests a minute"], ["tokens_per_minute", "Tokens a minute"],
   ["tokens_per_day", "Tokens a day"], ["tokens_per_month", "Tokens a month"], ["parallel", "Requests at once"],
 ];
 
+const NONE = "No keys in the state file yet: create one below. Those of the configuration are in its file.";
+
 export function showKeys({ notify }) {
   const made = h("div", { id: "made", "aria-live": "polite" });
   const changing = h("div", { id: "changing" });
   const list = table("Keys", ["Name", "Deployments", "Limits", "Last used", "Expires", [h("span", { class: "unseen" }, "Actions"), ""]], "keys");
-  const none = h("p", { class: "empty", hidden: true }, "No keys in the state file yet: create one below. Those of the configuration are in its file.");
+  const none = h("p", { class: "empty" }, "One moment…");
   const choices = h("div", { class: "choices" });
   const fault = h("p", { class: "fault", role: "alert" });
-  const form = newKey(choices, fault, make);
+  const form = newKey(choices, fault, once(make));
   const view = h("div", { class: "page" }, h("h1", {}, "Keys"), made, changing,
     h("section", { class: "panel", "aria-labelledby": "list-title" }, h("h2", { id: "list-title" }, "Keys in use"), none, h("div", { class: "scroll" }, list)),
     h("section", { class: "panel", "aria-labelledby": "new-title" }, h("h2", { id: "new-title" }, "New key"), form));
 
+  list.hidden = true;
+  const asks = questions();
+
   async function load() {
+    const isLast = asks();
     try {
       const { keys } = await ask("keys");
+      if (!isLast()) return;
       none.hidden = keys.length > 0;
       list.hidden = !keys.length;
-      list.tBodies[0].replaceChildren(...keys.filter((one) => !one.replaced).map((one) => row(one, revoke, rotate, change)));
+      keep(list.tBodies[0], keys.filter((one) => !one.replaced), JSON.stringify, (one) => row(one, revoke, rotate, change), () => {});
     } catch (problem) {
+      if (!isLast()) return;
+      none.hidden = true;
       notify(problem.message);
     }
+    write(none, NONE);
   }
 
   async function make(body) {
@@ -45,17 +55,26 @@ export function showKeys({ notify }) {
   async function revoke(name, button) {
     button.disabled = true;
     await ask(`keys/${encodeURIComponent(name)}`, "DELETE").catch((problem) => notify(problem.message));
+    button.disabled = false;
     load();
   }
 
   function change(one) {
-    changing.replaceChildren(changedKey(one, async (body) => {
+    const form = changedKey(one, async (body) => {
       if (Object.keys(body).length) await ask(`keys/${encodeURIComponent(one.name)}`, "PATCH", body);
-      changing.replaceChildren();
-      load();
-    }, () => changing.replaceChildren()));
+      form.remove();
+      await load();
+      back(one.name);
+    }, () => (form.remove(), back(one.name)));
+    changing.replaceChildren(form);
     changing.querySelector("input").focus();
     changing.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Returns the focus to where a key's change began, unless it is somewhere else. */
+  function back(name) {
+    const label = `Change key ${name}`;
+    if (document.activeElement === document.body) [...list.querySelectorAll("button")].find((one) => one.ariaLabel === label)?.focus();
   }
 
   async function rotate(name) {
@@ -68,7 +87,7 @@ export function showKeys({ notify }) {
   }
 
   ask("deployments").then(({ deployments }) => choices.replaceChildren(...deployments.map((one) =>
-    h("label", { class: "check" }, h("input", { type: "checkbox", name: "deployments", value: one.name, checked: deployments.length === 1 }), one.name))),
+    h("label", { class: "check" }, h("input", { type: "checkbox", name: "deployments", value: one.name, defaultChecked: deployments.length === 1 }), one.name))),
   (problem) => notify(problem.message));
   load();
   return [view];
@@ -118,9 +137,8 @@ function limitFields(limits = {}) {
 
 function changedKey(one, save, close) {
   const fault = h("p", { class: "fault", role: "alert" });
-  const submitted = async (event) => {
-    event.preventDefault();
-    const given = new FormData(event.currentTarget);
+  const submitted = once(async (form) => {
+    const given = new FormData(form);
     const body = {};
     if (given.get("note").trim() !== one.note) body.note = given.get("note").trim();
     const bounds = LIMITS.filter(([name]) => given.get(name) !== String(hardLimit(one.limits?.[name])))
@@ -128,9 +146,9 @@ function changedKey(one, save, close) {
     if (bounds.length) body.limits = Object.fromEntries(bounds);
     fault.textContent = "";
     await save(body).catch((problem) => { fault.textContent = problem.message; });
-  };
+  });
   return h("section", { class: "panel", "aria-labelledby": "change-title" }, h("h2", { id: "change-title" }, `Change the key of ${one.name}`),
-    h("form", { onsubmit: submitted }, fault, limitFields(one.limits),
+    h("form", { onsubmit: (event) => (event.preventDefault(), submitted(event.currentTarget)) }, fault, limitFields(one.limits),
       h("div", { class: "grid" }, field("Note", { name: "note", autocomplete: "off", value: one.note })),
       h("div", { class: "bar" }, h("button", { type: "submit", class: "main" }, "Save"),
         h("button", { type: "button", class: "quiet", onclick: close }, "Cancel"))));

@@ -1,6 +1,6 @@
 // Chooses the page to show, and checks who may see it.
 import { ask } from "/console/api.js";
-import { h } from "/console/dom.js";
+import { h, once, questions } from "/console/dom.js";
 import { showKeys } from "/console/keys.js";
 import { showPlayground } from "/console/playground.js";
 import { showSignIn } from "/console/signin.js";
@@ -15,12 +15,14 @@ const PAGES = {
 };
 const find = (id) => document.getElementById(id);
 const content = find("content");
-let session = { signed_in: false, ways: [] };
+const askedWho = questions();
+const shownPage = questions();
+/** Null until the proxy has said who is signed in, and by when it had. */
+let session = null;
+let since = 0;
 let leave = () => {};
-/** Whether somebody was signed in here and did not sign out. */
-let ended = false;
 
-export function notify(text) {
+function notify(text) {
   const notice = find("notice");
   notice.replaceChildren(text, h("button", {
     type: "button", class: "small quiet", onclick: () => (notice.hidden = true),
@@ -28,18 +30,21 @@ export function notify(text) {
   notice.hidden = false;
 }
 
-function show() {
+/** `why`: what to say first to somebody who must sign in. */
+function show(why = "") {
+  const isShown = shownPage();
   leave();
   leave = () => {};
   find("notice").hidden = true;
-  find("top").hidden = !session.signed_in;
+  find("top").hidden = !session?.signed_in;
+  if (!session) return content.replaceChildren(showTrouble(why));
   if (!session.signed_in) {
     document.title = "Sign in – CaseDesk Proxy";
-    content.replaceChildren(showSignIn(session, enter, ended ? "Your session has ended; sign in again." : ""));
+    content.replaceChildren(showSignIn(session, enter, why));
     return content.querySelector("input")?.focus();
   }
   const wanted = location.hash.slice(1);
-  const name = wanted in PAGES && (wanted !== "keys" || session.admin) ? wanted : "status";
+  const name = Object.hasOwn(PAGES, wanted) && (wanted !== "keys" || session.admin) ? wanted : "status";
   const [title, page] = PAGES[name];
   document.title = `${title} – CaseDesk Proxy`;
   for (const link of find("pages").children) {
@@ -49,7 +54,8 @@ function show() {
   }
   find("name").textContent = session.name;
   find("live").replaceChildren();
-  const [view, end] = page({ session, notify, live });
+  // A page that was left can still be answered, and has no say any more.
+  const [view, end] = page({ session, live, notify: (text) => isShown() && notify(text) });
   leave = end ?? leave;
   content.replaceChildren(view);
 }
@@ -60,16 +66,31 @@ function live(state, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
-function enter(found) {
+function showTrouble(why) {
+  return h("div", { class: "gate" }, h("section", { class: "card" }, h("p", { class: "fault", role: "alert" }, why),
+    h("button", { type: "button", class: "main wide", onclick: start }, "Try again")));
+}
+
+function know(found) {
+  // Answers that are still on their way say what was true before.
+  askedWho();
   session = found;
-  ended = false;
+  since = performance.now();
+}
+
+function enter(found) {
+  know(found);
   show();
   content.focus();
 }
 
 async function signOut() {
-  await ask("session", "DELETE").catch((fault) => notify(fault.message));
-  start();
+  // Otherwise the page could hear first that its session has ended.
+  leave();
+  know({ ...session, signed_in: false });
+  const fault = await ask("session", "DELETE").catch((problem) => problem);
+  await start();
+  if (fault && session) notify(fault.message);
 }
 
 function changeTheme() {
@@ -81,25 +102,28 @@ function changeTheme() {
 }
 
 async function start() {
+  const isLast = askedWho();
+  let found = null;
+  let why = "";
   try {
-    session = await ask("session");
+    found = await ask("session");
   } catch (fault) {
-    notify(fault.message);
-    return;
+    why = fault.message;
   }
-  show();
+  if (!isLast()) return;
+  if (found && session?.signed_in && !found.signed_in) why = "Your session has ended; sign in again.";
+  know(found);
+  show(why);
 }
 
-find("sign-out").addEventListener("click", signOut);
+find("sign-out").addEventListener("click", once(signOut));
 find("theme").addEventListener("click", changeTheme);
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   content.focus();
 });
-window.addEventListener("hashchange", show);
-window.addEventListener("signed-out", () => {
-  if (!session.signed_in) return;
-  ended = true;
-  start();
-});
+// What somebody types to sign in stays; the page that is wanted then comes afterwards.
+window.addEventListener("hashchange", () => session?.signed_in && show());
+// The answer to a question from before this session says nothing about it.
+window.addEventListener("signed-out", ({ detail }) => session?.signed_in && !(detail < since) && start());
 start();

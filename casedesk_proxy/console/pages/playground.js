@@ -18,6 +18,7 @@ export function showPlayground({ session, notify }) {
     code.view);
   let deployments = [];
   let file = null;
+  let reading = null;
   let running = null;
 
   const chosen = () => deployments.find((one) => one.name === fields.deployment.value);
@@ -31,10 +32,10 @@ export function showPlayground({ session, notify }) {
     };
   }
 
-  function chooseDeployment() {
+  function chooseDeployment(typed = "") {
     const one = chosen();
     form.querySelector("#models").replaceChildren(...(one?.models ?? []).map((name) => h("option", { value: name })));
-    if (one && !one.models.includes(fields.model.value)) fields.model.value = one.models.find((name) => !/[*?]/.test(name)) ?? "";
+    if (one && !typed && !one.models.includes(fields.model.value)) fields.model.value = one.models.find((name) => !/[*?]/.test(name)) ?? "";
     draw();
   }
 
@@ -52,7 +53,14 @@ export function showPlayground({ session, notify }) {
       notify("The file is larger than 8 MiB; choose a smaller one.");
       fields.file.value = "";
     }
-    file = fields.file.files[0] ? await readFile(fields.file.files[0]) : null;
+    const wanted = fields.file.files[0];
+    const found = wanted ? await readFile(wanted).catch(() => null) : null;
+    if (wanted !== fields.file.files[0]) return;
+    file = found;
+    if (wanted && !file) {
+      notify("The file cannot be read; choose it again.");
+      fields.file.value = "";
+    }
     const isImage = file?.type.startsWith("image/");
     form.querySelector(".preview").replaceChildren(...(file ? [isImage
       ? h("img", { src: `data:${file.type};base64,${file.data}`, alt: `Preview of ${file.name}` })
@@ -62,11 +70,13 @@ export function showPlayground({ session, notify }) {
 
   async function send(event) {
     event.preventDefault();
+    if (fields.send.disabled) return;
     if (running) return running.abort();
     running = new AbortController();
     fields.send.textContent = "Stop";
     fields.send.classList.add("armed");
     try {
+      await reading;
       await converse(question(), reply.begin(), running.signal);
     } finally {
       running = null;
@@ -76,16 +86,17 @@ export function showPlayground({ session, notify }) {
   }
 
   form.addEventListener("submit", send);
-  form.addEventListener("input", (event) => (event.target === fields.deployment ? chooseDeployment() : event.target === fields.file ? chooseFile() : draw()));
+  form.addEventListener("input", (event) => (event.target === fields.deployment ? chooseDeployment() : event.target === fields.file ? (reading = chooseFile()) : draw()));
   fields.text.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
   ask("deployments").then((found) => {
     deployments = found.deployments.filter((one) => one.usable !== false);
+    const typed = fields.model.value;
     fields.deployment.replaceChildren(...deployments.map((one) => h("option", {}, one.name)));
     if (!deployments.length) notify(`No deployment is open to you. ${session.admin ? "Add one to your key, under Keys." : "Ask an admin to add one to your key."}`);
-    chooseDeployment();
-  }, (fault) => notify(fault.message));
+    chooseDeployment(typed);
+  }, (fault) => notify(fault.message)).finally(() => (fields.send.disabled = false));
   return [view, () => running?.abort()];
 }
 
@@ -108,7 +119,7 @@ function questionForm() {
         field("Temperature", h("input", { name: "temperature", type: "number", min: 0, max: 2, step: 0.1, inputMode: "decimal" })),
         field("File", h("input", { name: "file", type: "file", accept: "image/*,audio/*,video/*,application/pdf,text/*" }), "long")),
       h("div", { class: "preview" })),
-    h("div", { class: "bar" }, h("button", { type: "submit", name: "send", class: "main" }, "Send"), h("span", { class: "hint" }, "or Ctrl and Enter")));
+    h("div", { class: "bar" }, h("button", { type: "submit", name: "send", class: "main", disabled: true }, "Send"), h("span", { class: "hint" }, "or Ctrl and Enter")));
 }
 
 async function readFile(file) {

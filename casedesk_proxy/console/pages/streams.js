@@ -1,6 +1,6 @@
 // All running requests: the newest as they arrive, and all others by searching, sorting and paging.
 import { ask } from "/console/api.js";
-import { cell, count, guarded, h, keep, moment, rate, table, write } from "/console/dom.js";
+import { cell, count, guarded, h, keep, moment, questions, rate, table, write } from "/console/dom.js";
 import { age, aging, badge, mark, panel } from "/console/parts.js";
 
 const SEARCH_EVERY = 2000;
@@ -29,12 +29,13 @@ export function showStreams({ notify }) {
   let skip = 0;
   let total = 0;
   let waiting = 0;
-  let asked = 0;
+  const asks = questions();
 
   const searches = () => skip > 0 || find.value.trim() !== "" || order.selectedIndex > 0;
 
   function turn(wanted) {
     skip = Math.max(0, wanted);
+    asks();
     clearTimeout(waiting);
     waiting = setTimeout(search, 150);
   }
@@ -42,18 +43,18 @@ export function showStreams({ notify }) {
   /** The answer to the last question counts; there is one at a time. */
   async function search() {
     clearTimeout(waiting);
-    const mine = (asked += 1);
+    const isLast = asks();
     if (!searches()) return;
     const [, sort, direction] = ORDERS[order.selectedIndex];
     try {
       const found = await ask(`streams?${new URLSearchParams({ find: find.value, sort, order: direction, skip })}`);
-      if (mine !== asked || !searches()) return;
+      if (!isLast()) return;
       if (!found.rows.length && skip) return turn(skip - PAGE);
       show(found);
     } catch (fault) {
-      if (fault.status !== 503) notify(fault.message);
+      if (isLast() && fault.status !== 503) notify(fault.message);
     }
-    if (mine === asked) waiting = setTimeout(search, SEARCH_EVERY);
+    if (isLast()) waiting = setTimeout(search, SEARCH_EVERY);
   }
 
   function show(found) {
@@ -88,7 +89,7 @@ export function showStreams({ notify }) {
     total = now;
     if (!searches()) show({ rows: newest, found: now });
   };
-  return { view: part.view, update, end: () => (clearTimeout(waiting), (asked += 1)) };
+  return { view: part.view, update, end: () => (clearTimeout(waiting), asks()) };
 }
 
 function makeStream(one, cancel) {

@@ -1,6 +1,6 @@
 // Usage by day and key, from the ledger, as a chart and in numbers.
 import { ask } from "/console/api.js";
-import { cell, compact, count, h, s, share, table } from "/console/dom.js";
+import { cell, compact, count, h, questions, s, share, table } from "/console/dom.js";
 
 export function showUsage({ session, notify }) {
   const days = h("select", { name: "days" }, [7, 30, 90].map((one) => h("option", { value: one, selected: one === 30 }, `${one} days`)));
@@ -10,20 +10,24 @@ export function showUsage({ session, notify }) {
     h("div", { class: "bar" }, h("h1", {}, "Usage"),
       h("label", { class: "inline" }, h("span", {}, "Last"), days),
       h("label", { class: "inline", hidden: !session.admin }, h("span", {}, "Key"), key)), body);
+  const asks = questions();
   let found = { days: [], time_zone: "UTC" };
+  let number = 0;
 
   function draw() {
     const rows = found.days.filter((one) => !key.value || one.key === key.value);
-    body.replaceChildren(...(rows.length ? report(rows, Number(days.value), found.time_zone) : [h("section", { class: "panel" }, h("p", { class: "empty" }, "No requests in this time. ", h("a", { href: "#playground" }, "Open the playground"), " to send one."))]));
+    body.replaceChildren(...(rows.length ? report(rows, number, found.time_zone) : [h("section", { class: "panel" }, h("p", { class: "empty" }, "No requests in this time. ", h("a", { href: "#playground" }, "Open the playground"), " to send one."))]));
   }
 
   async function load() {
-    const wanted = days.value;
+    const isLast = asks();
+    const wanted = Number(days.value);
     let answer;
     try {
       answer = await ask(`usage?days=${wanted}`);
     } catch (fault) {
-      if (wanted !== days.value) return;
+      if (!isLast()) return;
+      number = 0;
       if (fault.status === 503) body.replaceChildren(h("p", { class: "empty" }, "The ledger is off, so no usage is kept. Set ledger: in the configuration to keep it."));
       else {
         body.replaceChildren();
@@ -31,9 +35,9 @@ export function showUsage({ session, notify }) {
       }
       return;
     }
-    // An earlier choice can be answered after a later one.
-    if (wanted !== days.value) return;
+    if (!isLast()) return;
     found = answer;
+    number = wanted;
     const chosen = key.value;
     const names = [...new Set(found.days.map((one) => one.key))].sort();
     key.replaceChildren(h("option", { value: "" }, "All keys"), ...names.map((one) => h("option", { selected: one === chosen }, one)));
@@ -41,7 +45,7 @@ export function showUsage({ session, notify }) {
   }
 
   days.addEventListener("change", load);
-  key.addEventListener("change", draw);
+  key.addEventListener("change", () => number && draw());
   load();
   return [view];
 }
