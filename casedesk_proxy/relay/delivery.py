@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from casedesk_proxy.errors import StreamBroken, UpstreamFault
@@ -14,14 +13,12 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.choose import NodeReply, Recipient, choose_body
 from casedesk_proxy.replying.commands import State
 from casedesk_proxy.replying.endings import end_behind
-from casedesk_proxy.replying.heads import annotated
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.terms import Call, Dialect, Framing
+from casedesk_proxy.terms import Framing
 from casedesk_proxy.upstream.attempts import Beginning
 from casedesk_proxy.upstream.lease import LeasedReply
-from casedesk_proxy.wire.http1 import header
 
 __all__ = ["Delivery"]
 
@@ -35,26 +32,15 @@ class Delivery:
     request. ``generates``: each of its pieces is about a token."""
 
     __slots__ = (
-        "_client",
-        "_early_sent",
-        "_keep_alive",
-        "_lease",
-        "_surface",
-        "_watch",
-        "controls",
-        "generates",
-        "relay",
-        "status",
-    )
+        "_client", "_early_sent", "_keep_alive", "_lease", "_surface", "_watch", "controls",
+        "generates", "relay", "status",
+    )  # fmt: skip
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
         request: ClientRequest,
         reply: LeasedReply,
-        call: Call,
-        framing: Framing,
-        request_id: str,
+        client: Recipient,
         watch: Watch,
         *,
         early: EarlyResponse | None = None,
@@ -67,28 +53,26 @@ class Delivery:
         self._lease = reply.lease
         self.status = reply.head.status
         self.controls = reply.route.controls
-        self.generates = framing is not Framing.UNARY or reply.route.translator is not None
-        self._surface = surface = call.surface
+        translator = reply.route.translator
+        self.generates = client.framing is not Framing.UNARY or translator is not None
+        self._surface = client.surface
         self._watch = watch
-        opened = early is not None and early.opened
-        recipient = _recipient(request, call, framing, request_id, is_kept_alive=opened)
         try:
-            chosen = choose_body(recipient, _node_reply(reply, on_first_bytes))
+            chosen = choose_body(client, _node_reply(reply, on_first_bytes))
         except UpstreamFault as error:
             broken = isinstance(error, StreamBroken)
             reply.lease.end(clean=False, fault=NodeFault.BROKE if broken else None)
             raise
         self._keep_alive = chosen.keep_alive
-        make_head = annotated(chosen.make_head, request.notes)
         if early is not None:
             self.relay = early.relay
-            self.relay.machine.reply(make_head, chosen.body)
+            self.relay.machine.reply(chosen.make_head, chosen.body)
         else:
             transport = request.client.flushed_transport()
             assert transport is not None, "a client that leaves cancels its handler"
-            behind = end_behind(surface, request.head.headers)
-            machine = ReplyMachine(make_head, chosen.body, end_behind=behind)
-            self.relay = Relay(loop, transport, machine, watch.turns)
+            behind = end_behind(client.surface, request.head.headers)
+            machine = ReplyMachine(chosen.make_head, chosen.body, end_behind=behind)
+            self.relay = Relay(watch.loop, transport, machine, watch.turns)
         self.relay.machine.node = self._lease.node.name
         self.relay.machine.has_tokens = self.generates
         self._early_sent = self.relay.sent
@@ -207,23 +191,6 @@ class Delivery:
         machine = self.relay.machine
         is_regular = machine.state in (State.BODY, State.ENDED) and machine.fault is None
         return is_regular and machine.body.is_translated and machine.sent > self._early_sent
-
-
-def _recipient(
-    request: ClientRequest,
-    call: Call,
-    framing: Framing,
-    request_id: str,
-    *,
-    is_kept_alive: bool,
-) -> Recipient:
-    head, library = request.head, None
-    if call.surface is Dialect.GEMINI:
-        library = header(head.headers, b"x-goog-api-client")
-    return Recipient(
-        call.surface, framing, request_id, head.http11, head.keep_alive, library or b"",
-        is_kept_alive, call.action,
-    )  # fmt: skip
 
 
 def _node_reply(reply: LeasedReply, on_first_bytes: Callable[[bytes], None] | None) -> NodeReply:

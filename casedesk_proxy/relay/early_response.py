@@ -18,15 +18,15 @@ from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.translated import end_translated
 from casedesk_proxy.replying.endings import Form, end_behind, place_error
-from casedesk_proxy.replying.heads import annotated, transposed_head
+from casedesk_proxy.replying.heads import Addressee, transposed_head
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
-from casedesk_proxy.terms import Dialect, Framing, Position, record
-from casedesk_proxy.turns import Turns
+from casedesk_proxy.terms import Call, Dialect, Framing, Position, record
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayWriter
 
@@ -46,16 +46,15 @@ class EarlyResponse:
         loop: asyncio.AbstractEventLoop,
         request: ClientRequest,
         transport: asyncio.Transport,
-        machine: ReplyMachine,
+        relay: Relay,
         interval_s: float,
-        turns: Turns,
     ) -> None:
         self._loop = loop
         self._request = request
         self._transport = transport
         self._interval_s = interval_s
         self._timer: asyncio.TimerHandle | None = loop.call_later(interval_s, self._tick)
-        self.relay = Relay(loop, transport, machine, turns)
+        self.relay = relay
 
     @property
     def opened(self) -> bool:
@@ -104,12 +103,7 @@ class _Early:
 
 
 def begin_early_response(
-    loop: asyncio.AbstractEventLoop,
-    request: ClientRequest,
-    surface: Dialect,
-    plan: Plan,
-    request_id: str,
-    turns: Turns,
+    request: ClientRequest, call: Call, plan: Plan, request_id: str, watch: Watch
 ) -> EarlyResponse | None:
     """None if keepalives are off, or none is safe, as for all unary replies."""
     wanted = plan.deployment.config
@@ -121,21 +115,22 @@ def begin_early_response(
     if (transport := request.client.flushed_transport()) is None:
         return None
     if translators:
-        early = _translated(plan, surface, translators)
+        early = _translated(plan, call.surface, translators)
     else:
-        early = _verbatim(plan, surface, request)
+        early = _verbatim(plan, call.surface, request)
     http11 = request.head.http11
 
     def make_head(length: int | None) -> bytes:
-        return transposed_head(
-            early.content_type, early.headers, surface, request_id, length,
-            http11=http11, keep_alive=request.head.keep_alive and http11,
-        )  # fmt: skip
+        # The server may have decided meanwhile to close the connection.
+        keep_alive = request.head.keep_alive and http11
+        client = Addressee(call.surface, request_id, http11, keep_alive, request.notes)
+        return transposed_head(early.content_type, early.headers, client, length)
 
     body = EarlyBody(early.keepalive, early.ending, bare=not http11)
-    behind = end_behind(surface, request.head.headers)
-    machine = ReplyMachine(annotated(make_head, request.notes), body, end_behind=behind)
-    return EarlyResponse(loop, request, transport, machine, wanted.heartbeat, turns)
+    behind = end_behind(call.surface, request.head.headers)
+    machine = ReplyMachine(make_head, body, end_behind=behind)
+    relay = Relay(watch.loop, transport, machine, watch.turns)
+    return EarlyResponse(watch.loop, request, transport, relay, wanted.heartbeat)
 
 
 def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> _Early:

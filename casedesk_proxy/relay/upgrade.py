@@ -3,7 +3,6 @@ It takes the place of a `Delivery`."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from casedesk_proxy.pools.circuit_breaker import NodeFault
@@ -32,18 +31,13 @@ class Upgrade:
     controls: Mapping[Control, str] = {}
 
     def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        request: ClientRequest,
-        reply: LeasedReply,
-        request_id: str,
-        watch: Watch,
+        self, request: ClientRequest, reply: LeasedReply, request_id: str, watch: Watch
     ) -> None:
         self._client = request.client
         self._lease = reply.lease
         self._head = _handshake(reply.head, request_id)
         self._watch = watch
-        self.tunnel = Tunnel(loop, request.client, reply.lease.connection, watch.turns)
+        self.tunnel = Tunnel(watch.loop, request.client, reply.lease.connection, watch.turns)
 
     def begin(self, deployment: DeploymentSpec) -> None:
         """The node's idle_timeout limits silence in both directions."""

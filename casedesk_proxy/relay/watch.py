@@ -47,11 +47,11 @@ class _Watched:
 
 
 class Watch:
-    """Knows every live relay. ``relays`` are for a drain or a status page; relays use ``turns`` to
-    take turns if many end at once."""
+    """Knows every live relay. ``relays`` are for a drain or a status page; relays use ``loop``, and
+    ``turns`` to take turns if many end at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, turns: Turns | None = None) -> None:
-        self._loop = loop
+        self.loop = loop
         self.turns = turns or Turns(loop)
         #: The next to be checked comes first.
         self._watched: OrderedDict[Flow, _Watched] = OrderedDict()
@@ -98,7 +98,7 @@ class Watch:
     ) -> None:
         """Limits in seconds: the node's silence, the client's while bytes wait for it, and the
         silence towards the client after which it gets a keepalive."""
-        now = self._loop.time()
+        now = self.loop.time()
         self._watched[relay] = watched = _Watched(
             idle_limit_s, stall_limit_s, keepalive_after_s, relay.events, now, relay.sent, now
         )
@@ -117,11 +117,11 @@ class Watch:
                 return
             self._timer.cancel()
         self._next = when
-        self._timer = self._loop.call_at(when, self._look)
+        self._timer = self.loop.call_at(when, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        now = self._loop.time()
+        now = self.loop.time()
         self._late = now - self._next > LATE_TIMER_S and not self._late
         if self._late:
             # See `deadlines`: bytes that arrived during a stall are read after timers.
@@ -132,7 +132,7 @@ class Watch:
         self._look_on()
 
     def _look_on(self) -> None:
-        now = self._loop.time()
+        now = self.loop.time()
         count = min(self._unseen, _RELAYS_PER_TURN)
         self._unseen -= count
         for _ in range(count):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.completeness import is_given_up
-from casedesk_proxy.replying.heads import is_event_stream, reply_head
+from casedesk_proxy.replying.heads import Addressee, is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.terms import Dialect, Framing
@@ -22,7 +21,7 @@ __all__ = ["came_whole", "send_whole"]
 
 
 def came_whole(reply: LeasedReply, framing: Framing) -> bool:
-    """Whether it is complete, and nothing of it must be translated, judged or watched."""
+    """Whether a reply is complete, and nothing of it must be translated, judged or watched."""
     head, body = reply.head, reply.lease.connection.buffered_body
     return (
         head.body is BodyFraming.LENGTH
@@ -31,7 +30,6 @@ def came_whole(reply: LeasedReply, framing: Framing) -> bool:
         and head.status < 400
         and framing is Framing.UNARY
         and not (is_event_stream(head) or head.coding)
-        and is_on(Trick.WHOLE_REPLIES)
         and (head.status != 200 or read_within(body) is None)
     )
 
@@ -44,7 +42,8 @@ def send_whole(
     request_id: str,
     on_first_bytes: Callable[[bytes], None] | None = None,
 ) -> Delivered:
-    """Send it and let go of the node; returns the result. ``on_first_bytes``: see `NodeReply`."""
+    """Send a reply and let go of its node; returns the result. ``on_first_bytes``: see
+    `NodeReply`."""
     head, connection = reply.head, reply.lease.connection
     body = connection.take_body()
     tail = body[-MAX_PIECE_BYTES:]
@@ -52,24 +51,19 @@ def send_whole(
         on_first_bytes(body)
     usage = find_usage(surface, b"", tail)
     keep_alive = request.head.keep_alive
+    fault: NodeFault | None = None
     if not request.client.is_open:
-        facts = ReplyFacts(head.status, Terminal.CLIENT_GONE, usage=usage)
+        end = Terminal.CLIENT_GONE
+        facts = ReplyFacts(head.status, end, usage=usage)
         keep_alive = False
     else:
-        http11 = request.head.http11
-        mine = reply_head(
-            head, BodyFraming.LENGTH, surface, request_id, keep_alive=keep_alive, http11=http11,
-            notes=request.notes,
-        )  # fmt: skip
         end, code, reason = Terminal.COMPLETED, "", ""
         if is_given_up(surface, tail):
             end, code, reason = Terminal.NODE_BROKE, GAVE_UP.code, GAVE_UP.reason
+            fault = NodeFault.BROKE
         facts = ReplyFacts(head.status, end, code, reason, loop.time(), len(body), 1, usage)
         request.reply_begun = True
-        request.client.write_whole(mine + body)
-    reply.lease.end(
-        clean=True,
-        whole=facts.terminal is Terminal.COMPLETED,
-        fault=NodeFault.BROKE if facts.terminal is Terminal.NODE_BROKE else None,
-    )
+        client = Addressee(surface, request_id, request.head.http11, keep_alive, request.notes)
+        request.client.write_whole(reply_head(head, BodyFraming.LENGTH, client) + body)
+    reply.lease.end(clean=True, whole=end is Terminal.COMPLETED, fault=fault)
     return Delivered(facts, keep_alive)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
 
-from casedesk_proxy.replying.commands import MakeHead
-from casedesk_proxy.terms import Dialect, RawHeaders
+from casedesk_proxy.terms import Dialect, RawHeaders, record
 from casedesk_proxy.wire.headers import forward_response_headers
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 
 __all__ = [
+    "Addressee",
     "annotate",
-    "annotated",
     "as_lines",
     "client_framing",
     "is_event_stream",
@@ -27,6 +27,22 @@ __all__ = [
 
 _EVENTS, _LINES = b"text/event-stream", b"application/x-ndjson"
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+
+
+@record
+class Addressee:
+    """The client that gets a head. ``http11`` is False for clients of HTTP/1.0; ``keep_alive``: its
+    connection may carry another request. ``notes``: more lines, see `annotate`."""
+
+    surface: Dialect
+    request_id: str
+    http11: bool
+    keep_alive: bool
+    notes: bytes
+
+    def parting(self, *, unless: bool) -> Addressee:
+        """The same client, whose connection ends with this reply; ``unless`` it need not."""
+        return self if unless or not self.keep_alive else replace(self, keep_alive=False)
 
 
 def client_framing(body: BodyFraming, *, http11: bool) -> BodyFraming:
@@ -57,31 +73,22 @@ def is_line_stream(head: ResponseHead) -> bool:
     return head.kind.startswith((_LINES, b"application/json"))
 
 
-def reply_head(
-    head: ResponseHead,
-    body: BodyFraming,
-    surface: Dialect,
-    request_id: str,
-    *,
-    keep_alive: bool,
-    http11: bool = True,
-    notes: bytes = b"",
-) -> bytes:
-    """A node's head, changed for the client: without hop-by-hop, cookie and CORS headers, with ids.
-
-    ``body`` is the framing towards the client, which may differ from the node's; ``http11`` is
-    False for clients of HTTP/1.0. ``notes``: as `annotate` adds them.
-    """
-    end = b""
+def reply_head(head: ResponseHead, body: BodyFraming, client: Addressee) -> bytes:
+    """A node's head, changed for the client: without hop-by-hop, cookie and CORS headers, with ids
+    and the client's notes. ``body`` is the framing towards the client, which may differ from the
+    node's."""
+    end, notes = b"", client.notes
     counts: tuple[int, ...] = ()
     if body is BodyFraming.LENGTH:
         end, counts = b"\r\nContent-Length: %d", (head.length,)
     elif body is BodyFraming.CHUNKED:
         end = b"\r\nTransfer-Encoding: chunked"
-    if not (keep_alive and http11):
-        end += b"\r\n" + _connection(keep_alive=keep_alive)
-    template, ids = _template(head.status, head.reason, head.headers, surface, end, notes != b"")
-    values = (request_id.encode("ascii"),) * ids + counts
+    if not (client.keep_alive and client.http11):
+        end += b"\r\n" + _connection(keep_alive=client.keep_alive)
+    template, ids = _template(
+        head.status, head.reason, head.headers, client.surface, end, notes != b""
+    )
+    values = (client.request_id.encode("ascii"),) * ids + counts
     return template % ((*values, notes) if notes else values)
 
 
@@ -111,29 +118,26 @@ def _template(
 def transposed_head(
     content_type: str,
     headers: tuple[tuple[str, str], ...],
-    surface: Dialect,
-    request_id: str,
+    client: Addressee,
     length: int | None,
-    *,
-    http11: bool,
-    keep_alive: bool,
 ) -> bytes:
     """The head of a translated reply: ``length`` body bytes, or a stream where that is None."""
-    ident = request_id.encode("ascii")
+    ident = client.request_id.encode("ascii")
     lines = [b"Content-Type: " + content_type.encode("ascii")]
     lines += [f"{name}: {value}".encode("latin-1") for name, value in headers]
     lines.append(b"x-request-id: " + ident)
-    if surface is Dialect.ANTHROPIC:
+    if client.surface is Dialect.ANTHROPIC:
         lines.append(b"request-id: " + ident)
     if length is not None:
         lines.append(b"Content-Length: %d" % length)
     else:
         lines += [b"Cache-Control: no-cache", b"X-Accel-Buffering: no"]
-        if http11:
+        if client.http11:
             lines.append(b"Transfer-Encoding: chunked")
-    if not (keep_alive and http11):
-        lines.append(_connection(keep_alive=keep_alive))
-    return _assemble(200, b"", lines)
+    if not (client.keep_alive and client.http11):
+        lines.append(_connection(keep_alive=client.keep_alive))
+    head = _assemble(200, b"", lines)
+    return annotate(head, client.notes) if client.notes else head
 
 
 def own_head(
@@ -165,11 +169,6 @@ def annotate(head: bytes, notes: bytes) -> bytes:
         kept = [line for line in lines if b"ratelimit-" not in line.lower().partition(b":")[0]]
         head = b"\r\n".join(kept) + b"\r\n\r\n"
     return head[:-2] + notes + b"\r\n"
-
-
-def annotated(make_head: MakeHead, notes: bytes) -> MakeHead:
-    """A function that makes heads, with ``notes`` if there are any."""
-    return (lambda length: annotate(make_head(length), notes)) if notes else make_head
 
 
 def _connection(*, keep_alive: bool) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from casedesk_proxy.errors import InternalFault, LimitReached, NoNode, ProxyError
+from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.pool import NamesFiles, Planners
@@ -19,6 +20,7 @@ from casedesk_proxy.planning.filling import FileUse, fill_plan
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.relay.delivery import Delivery
 from casedesk_proxy.relay.early_response import EarlyResponse, begin_early_response
+from casedesk_proxy.relay.recipients import recipient_of
 from casedesk_proxy.relay.upgrade import Upgrade
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.relay.whole import came_whole, send_whole
@@ -81,6 +83,7 @@ class Forwarder:
             planners, dispatcher.is_available,
         )  # fmt: skip
         self._count_refusal = count_refusal
+        self._sends_whole = is_on(Trick.WHOLE_REPLIES)
         self.files = FileUses(files)
         self.watch = Watch(loop, upstream.turns)
 
@@ -141,10 +144,8 @@ class Forwarder:
         request, exchange = pending.request, pending.exchange
         attempts, early = exchange.attempts, None
         if plan.framing is not Framing.UNARY:
-            surface, ident = pending.admitted.call.surface, exchange.request_id
-            early = begin_early_response(
-                self._loop, request, surface, plan, ident, self.watch.turns
-            )
+            call, ident = pending.admitted.call, exchange.request_id
+            early = begin_early_response(request, call, plan, ident, self.watch)
         try:
             reply = await self._dispatcher.open(plan, attempts)
             # Before anything that may fail: an error reply returns what the request holds.
@@ -190,23 +191,26 @@ class Forwarder:
             # The rest of its body must not be read as the next request.
             request.head = replace(request.head, keep_alive=False)
         self._metadata.used(exchange.attempts.node)
-        surface, ident = admitted.call.surface, exchange.request_id
+        ident = exchange.request_id
         if reply.head.status == _SWITCHING_PROTOCOLS:
             # The connection no longer speaks HTTP.
-            request.held = upgrade = Upgrade(self._loop, request, reply, ident, self.watch)
+            request.held = upgrade = Upgrade(request, reply, ident, self.watch)
             request.reply_begun = True
             return upgrade
         learn = self._keeping.learner(admitted, plan, reply)
         if learn is None and plan.framing is Framing.SSE:
             learn = self._steering.learner(admitted, plan, reply, exchange)
-        if early is None and came_whole(reply, plan.framing):
-            sent = send_whole(self._loop, request, reply, surface, ident, learn)
+        if early is None and self._sends_whole and came_whole(reply, plan.framing):
+            sent = send_whole(self._loop, request, reply, admitted.call.surface, ident, learn)
             request.held = None
             return sent
+        is_kept_alive = early is not None and early.opened
+        client = recipient_of(
+            request, admitted.call, plan.framing, ident, is_kept_alive=is_kept_alive
+        )
         request.held = delivery = Delivery(
-            self._loop, request, reply, admitted.call, plan.framing, ident,
-            self.watch, early=early, on_first_bytes=learn,
-        )  # fmt: skip
+            request, reply, client, self.watch, early=early, on_first_bytes=learn
+        )
         return delivery
 
     async def _begins_anew(

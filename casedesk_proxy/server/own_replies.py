@@ -14,7 +14,7 @@ from casedesk_proxy.errors import InternalFault, LimitReached, NoNode, NotFound,
 from casedesk_proxy.planning.admission import has_key, read_facts
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.replying.heads import annotate, own_head
+from casedesk_proxy.replying.heads import Addressee, annotate, own_head
 from casedesk_proxy.replying.record import (
     CallFacts,
     Delivered,
@@ -61,10 +61,10 @@ class OwnReplies:
         keep_alive = head.keep_alive and request.complete
         if request.client.has_left:
             return Delivered(facts, keep_alive)
-        message = own_message(
-            reply, exchange.request_id, exchange.call.surface, request.notes,
-            bodiless=exchange.method == "HEAD", keep_alive=keep_alive, http11=head.http11,
-        )  # fmt: skip
+        client = Addressee(
+            _surface(exchange), exchange.request_id, head.http11, keep_alive, request.notes
+        )
+        message = own_message(reply, client, bodiless=exchange.method == "HEAD")
         request.reply_begun = True
         request.client.write(message)
         first_byte, sent = self._loop.time(), len(reply.body)
@@ -79,11 +79,10 @@ class OwnReplies:
         facts: ReplyFacts = _NOTHING,
     ) -> Delivered:
         """Send an error as the reply."""
-        surface = Dialect(exchange.call.surface or Dialect.GEMINI)
         if isinstance(error, LimitReached):
             # The error has the current values, the notes those at the request's arrival.
             request.notes = b""
-        reply = error_reply(surface, error, exchange.request_id)
+        reply = error_reply(_surface(exchange), error, exchange.request_id)
         facts = replace(facts, code=error.code, reason=error.reason)
         return self.send(request, exchange, reply, facts)
 
@@ -150,30 +149,26 @@ class OwnReplies:
             0, Terminal.REFUSED, error.code, error.reason, first_byte=exchange.started
         )
         if not client.has_left:
-            surface, ident = exchange.call.surface, exchange.request_id
-            message = own_message(reply, ident, surface, bodiless=method == "HEAD")
-            client.write(message)
+            surface, ident = _surface(exchange), exchange.request_id
+            it = Addressee(surface, ident, http11=True, keep_alive=False, notes=b"")
+            client.write(own_message(reply, it, bodiless=method == "HEAD"))
             facts = replace(facts, status=reply.status, sent=len(reply.body))
         exchanges.end(exchange, facts)
 
 
-def own_message(
-    reply: OwnReply,
-    request_id: str,
-    surface: str,
-    notes: bytes = b"",
-    *,
-    bodiless: bool = False,
-    keep_alive: bool = False,
-    http11: bool = True,
-) -> bytes:
+def own_message(reply: OwnReply, client: Addressee, *, bodiless: bool = False) -> bytes:
     """A reply of ours in one piece; ``bodiless``: it answers a HEAD."""
-    ident = request_id.encode("ascii")
+    ident = client.request_id.encode("ascii")
     headers = [*reply.headers, (b"x-request-id", ident)]
-    if surface == Dialect.ANTHROPIC and reply.status < 400:
+    if client.surface is Dialect.ANTHROPIC and reply.status < 400:
         headers.append((b"request-id", ident))
     size = len(reply.body)
-    head = own_head(reply.status, headers, size, keep_alive=keep_alive, http11=http11)
-    if notes:
-        head = annotate(head, notes)
+    head = own_head(reply.status, headers, size, keep_alive=client.keep_alive, http11=client.http11)
+    if client.notes:
+        head = annotate(head, client.notes)
     return head if bodiless else head + reply.body
+
+
+def _surface(exchange: Exchange) -> Dialect:
+    """The client's; Gemini's if its request could not be read so far."""
+    return Dialect(exchange.call.surface or Dialect.GEMINI)

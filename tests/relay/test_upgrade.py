@@ -54,7 +54,7 @@ def upgraded() -> tuple[Upgrade, FakeClient, Lease, Watch]:
     loop, client, lease = asyncio.get_running_loop(), FakeClient(), Lease()
     watch = Watch(loop)
     reply = LeasedReply(cast(Any, lease), HEAD, cast(Any, None), "m")
-    return Upgrade(loop, request_of(client, WIRE), reply, "req-1", watch), client, lease, watch
+    return Upgrade(request_of(client, WIRE), reply, "req-1", watch), client, lease, watch
 
 
 async def test_the_handshake_goes_on_and_nothing_else_of_the_head() -> None:

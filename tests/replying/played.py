@@ -42,7 +42,9 @@ def take_head(
     key: str | None = None,
 ) -> None:
     """Let the node's head arrive."""
-    recipient = Recipient(_surface(framing), framing, "r", modern, True, b"", kept_alive)
+    recipient = Recipient(
+        _surface(framing), "r", modern, True, b"", framing, is_kept_alive=kept_alive
+    )
     translator = Shouting("at once") if translated else None
     reply = NodeReply(parse_response_head(head), "n1", "m", b"host:1", key, translator)
     chosen = choose_body(recipient, reply)

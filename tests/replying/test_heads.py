@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from casedesk_proxy.replying.heads import (
+    Addressee,
     annotate,
-    annotated,
     as_lines,
     client_framing,
     is_line_stream,
@@ -17,10 +17,17 @@ from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, parse_response_
 from tests.fixtures.table import table
 
 
+def client(
+    surface: Dialect = Dialect.OPENAI, *, keep_alive: bool = True, http11: bool = True,
+    notes: bytes = b"", ident: str = "req-1",
+) -> Addressee:  # fmt: skip
+    return Addressee(surface, ident, http11, keep_alive, notes)
+
+
 def shown(*lines: str, surface: Dialect = Dialect.OPENAI, keep_alive: bool = True) -> list[str]:
     head = parse_response_head("\r\n".join(("HTTP/1.1 200 OK", *lines)).encode())
     framing = client_framing(head.body, http11=True)
-    made = reply_head(head, framing, surface, "req-1", keep_alive=keep_alive)
+    made = reply_head(head, framing, client(surface, keep_alive=keep_alive))
     assert made.endswith(b"\r\n\r\n")
     return made.decode().removesuffix("\r\n\r\n").split("\r\n")
 
@@ -80,9 +87,7 @@ def test_anthropic_replies_carry_a_request_id() -> None:
 
 def test_a_translated_reply_has_one_too() -> None:
     for surface in Dialect:
-        made = transposed_head(
-            "application/json", (("x-a", "b"),), surface, "req-1", 2, keep_alive=True, http11=True
-        )
+        made = transposed_head("application/json", (("x-a", "b"),), client(surface), 2)
         assert b"\r\nx-a: b\r\nx-request-id: req-1\r\n" in made
         assert (b"\r\nrequest-id: req-1\r\n" in made) is (surface is Dialect.ANTHROPIC)
 
@@ -120,14 +125,11 @@ def test_a_head_of_our_own() -> None:
 def test_what_becomes_of_the_connection(keep_alive: bool, http11: bool, line: bytes) -> None:
     """Without the header `ab -k` waits forever."""
     head = ResponseHead(200, b"OK", (), BodyFraming.LENGTH, 2, True)
+    one = client(keep_alive=keep_alive, http11=http11)
     heads = [
-        reply_head(
-            head, BodyFraming.LENGTH, Dialect.OPENAI, "i", keep_alive=keep_alive, http11=http11
-        ),
+        reply_head(head, BodyFraming.LENGTH, one),
         own_head(200, (), 2, keep_alive=keep_alive, http11=http11),
-        transposed_head(
-            "application/json", (), Dialect.OPENAI, "i", 2, keep_alive=keep_alive, http11=http11
-        ),
+        transposed_head("application/json", (), one, 2),
     ]
     for made in heads:
         lines = made.removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -144,18 +146,25 @@ def test_what_is_left_stands_in_place_of_what_the_node_says_of_its_own_limits() 
     )
 
 
-def test_without_limits_a_head_is_made_as_ever() -> None:
-    def make_head(length: int | None) -> bytes:
-        return b"HTTP/1.1 200 OK\r\nl: %d\r\n\r\n" % (length or 0)
-
-    assert annotated(make_head, b"") is make_head
-    assert annotated(make_head, NOTES)(3) == annotate(make_head(3), NOTES)
-
-
 def test_a_relayed_head_with_what_is_left_is_made_in_one_step() -> None:
     headers = ((b"X-RateLimit-Limit-Tokens", b"1"), (b"100%", b"ratelimit-"))
     head = ResponseHead(200, b"OK", headers, BodyFraming.LENGTH, 2, True)
     for surface in (Dialect.OPENAI, Dialect.ANTHROPIC):
-        plain = reply_head(head, BodyFraming.LENGTH, surface, "i", keep_alive=True)
-        noted = reply_head(head, BodyFraming.LENGTH, surface, "i", keep_alive=True, notes=NOTES)
+        plain = reply_head(head, BodyFraming.LENGTH, client(surface))
+        noted = reply_head(head, BodyFraming.LENGTH, client(surface, notes=NOTES))
         assert noted == annotate(plain, NOTES)
+
+
+def test_a_translated_head_says_what_is_left() -> None:
+    headers = (("X-RateLimit-Limit-Tokens", "1"), ("a", "b"))
+    plain = transposed_head("application/json", headers, client(), 2)
+    assert b"X-RateLimit-Limit-Tokens: 1" in plain
+    noted = transposed_head("application/json", headers, client(notes=NOTES), 2)
+    assert noted == annotate(plain, NOTES)
+
+
+def test_a_client_whose_connection_ends() -> None:
+    assert client().parting(unless=True) == client()
+    assert client().parting(unless=False) == client(keep_alive=False)
+    gone = client(keep_alive=False)
+    assert gone.parting(unless=True) is gone.parting(unless=False) is gone

@@ -28,7 +28,7 @@ FLAT = "mcp__a__look"
 PLAIN: dict[str, Any] = {"model": "m", "input": "x"}
 CALLING = PLAIN | {"tools": [{"type": "function", "name": FLAT}]}
 HEAD = parse_response_head(head_of("200 OK", "chunked", "text/event-stream"))
-RECIPIENT = Recipient(Dialect.RESPONSES, Framing.SSE, "r", True, True)
+RECIPIENT = Recipient(Dialect.RESPONSES, "r", True, True, b"", Framing.SSE)
 CASES = [(form, asked, named) for form in FORMS for asked in (PLAIN, CALLING) for named in (0, 1)]
 
 

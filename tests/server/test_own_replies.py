@@ -10,10 +10,12 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest, NotFound, Unauthenticated
 from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.replying.heads import Addressee
 from casedesk_proxy.replying.record import CallFacts, ExchangeRecord, ReplyFacts, Terminal
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.own_replies import OwnReplies, own_message
 from casedesk_proxy.surfaces.envelopes import OwnReply
+from casedesk_proxy.terms import Dialect
 from tests.server.clients import FakeClient, request_of
 from tests.server.test_exchanges import Told, exchanges, serving
 
@@ -81,9 +83,9 @@ async def test_to_one_that_has_left_nothing_is_sent() -> None:
     assert not case.request.reply_begun
 
 
-@pytest.mark.parametrize(("surface", "named"), [("anthropic", True), ("openai", False)])
-def test_anthropics_clients_look_for_an_id_of_another_name(surface: str, named: bool) -> None:
-    head = own_message(REPLY, "id-1", surface).lower()
+@pytest.mark.parametrize(("surface", "named"), [(Dialect.ANTHROPIC, True), (Dialect.OPENAI, False)])
+def test_anthropics_clients_look_for_an_id_of_another_name(surface: Dialect, named: bool) -> None:
+    head = own_message(REPLY, Addressee(surface, "id-1", True, False, b"")).lower()
     assert (b"\r\nrequest-id: id-1" in head) is named
 
 

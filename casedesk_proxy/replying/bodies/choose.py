@@ -23,6 +23,7 @@ from casedesk_proxy.replying.bodies.unfolded import (
 from casedesk_proxy.replying.commands import MakeHead
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
+    Addressee,
     client_framing,
     is_event_stream,
     is_json,
@@ -34,7 +35,7 @@ from casedesk_proxy.replying.heads import (
 from casedesk_proxy.replying.in_stream_errors import IS_PAGE, judge_within
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.node_errors import judge_refusal
-from casedesk_proxy.terms import Action, Dialect, Framing, record
+from casedesk_proxy.terms import Action, Framing, record
 from casedesk_proxy.wire.bodies import body_reader, is_opaque
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead
 
@@ -53,16 +54,12 @@ _WHOLE = frozenset(UNFOLDERS) | {Action.GENERATE}
 
 
 @record
-class Recipient:
-    """The client of the reply. ``http11`` is False for clients of HTTP/1.0. ``library`` is the
-    value of ``x-goog-api-client`` of a Gemini client. ``is_kept_alive``: the client has already
-    received the head of a stream. ``action``: what it requests."""
+class Recipient(Addressee):
+    """The client of a reply, and what it expects. ``library`` is the value of ``x-goog-api-client``
+    of a Gemini client. ``is_kept_alive``: the client has already received the head of a stream.
+    ``action``: what it requests."""
 
-    surface: Dialect
     framing: Framing
-    request_id: str
-    http11: bool
-    keep_alive: bool
     library: bytes = b""
     is_kept_alive: bool = False
     action: Action | None = None
@@ -180,25 +177,22 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     # A client that has received keepalives gets chunks.
     wanted = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
     taken = client_framing(wanted, http11=client.http11)
-    keep_alive = client.keep_alive and taken is not BodyFraming.CLOSE
+    to = client.parting(unless=taken is not BodyFraming.CLOSE)
 
     def make_head(length: int | None) -> bytes:
-        return reply_head(
-            head, taken, client.surface, client.request_id,
-            keep_alive=keep_alive, http11=client.http11,
-        )  # fmt: skip
+        return reply_head(head, taken, to)
 
     content, reader = _content(client, node), body_reader(head)
     if trimmed:
         body: ReplyBody = TrimmedBody(reader, content, bare=taken is BodyFraming.CLOSE)
-        return Chosen(make_head, body, keep_alive)
+        return Chosen(make_head, body, to.keep_alive)
     continues = client.is_kept_alive and client.framing is Framing.JSON_ARRAY
     if taken is given and given is not BodyFraming.CLOSE and not coded and not continues:
         body = VerbatimBody(reader, content)
     else:
         body = ReframedBody(reader, content, bare=taken is BodyFraming.CLOSE)
     body.goes_ahead = not is_page(head)
-    return Chosen(make_head, body, keep_alive)
+    return Chosen(make_head, body, to.keep_alive)
 
 
 def _content(client: Recipient, node: NodeReply) -> Content:
@@ -240,10 +234,7 @@ def _node_error(client: Recipient, node: NodeReply) -> Chosen:
 
     def make_head(length: int | None) -> bytes:
         whole = dataclasses.replace(head, body=BodyFraming.LENGTH, length=length or 0)
-        return reply_head(
-            whole, BodyFraming.LENGTH, client.surface, client.request_id,
-            keep_alive=client.keep_alive, http11=client.http11,
-        )  # fmt: skip
+        return reply_head(whole, BodyFraming.LENGTH, client)
 
     def judge(body: bytes) -> ProxyError | None:
         return judge_refusal(client.surface, head, body, node.authority, node.model, node.key)
@@ -258,11 +249,8 @@ def _translated(
     kind: type[TranslatedBody] = TranslatedBody,
 ) -> Chosen:
     whole, bare = client.framing is Framing.UNARY, not client.http11
-    keep_alive = client.keep_alive and (whole or not bare)
-    make_head = functools.partial(
-        transposed_head, translator.content_type, node.headers, client.surface, client.request_id,
-        http11=client.http11, keep_alive=keep_alive,
-    )  # fmt: skip
+    to = client.parting(unless=whole or not bare)
+    make_head = functools.partial(transposed_head, translator.content_type, node.headers, to)
     reader, form = body_reader(node.head), _OWN_FORMS[client.framing]
     body: ReplyBody
     if 200 <= node.head.status < 300:
@@ -280,4 +268,4 @@ def _translated(
             bare=bare and not whole,
             key=node.key,
         )
-    return Chosen(make_head, body, keep_alive)
+    return Chosen(make_head, body, to.keep_alive)

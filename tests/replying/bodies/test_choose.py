@@ -35,7 +35,7 @@ def choose(
 ) -> Chosen:
     head = parse_response_head("\r\n".join((f"HTTP/1.1 {status} X", *lines)).encode())
     client = Recipient(
-        Dialect.OPENAI, framing, "r1", http11, keep_alive=True, is_kept_alive=kept_alive,
+        Dialect.OPENAI, "r1", http11, True, b"", framing, is_kept_alive=kept_alive,
         action=action,
     )  # fmt: skip
     translator = Shouting("at once") if translated else None
@@ -147,7 +147,7 @@ def test_a_web_page_is_no_reply(framing: Framing, translated: bool) -> None:
 def test_what_waits_for_the_first_bytes_still_tells_them() -> None:
     """Which node keeps a response is learned from them."""
     head = parse_response_head(f"HTTP/1.1 200 X\r\n{PAGE}\r\n{CHUNKED}".encode())
-    client = Recipient(Dialect.OPENAI, Framing.SSE, "r1", http11=True, keep_alive=True)
+    client = Recipient(Dialect.OPENAI, "r1", True, True, b"", Framing.SSE)
     told: list[bytes] = []
     node = NodeReply(head, "n1", "m", b"host:1", None, on_first_bytes=told.append)
     body = choose_body(client, node).body
