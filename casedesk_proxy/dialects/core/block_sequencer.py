@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from casedesk_proxy.dialects.core.calls import ToolCall
+from casedesk_proxy.dialects.core.calls import ToolCall, plain_arguments
 from casedesk_proxy.dialects.core.reply import ReplyChoice
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import PieceRepair
@@ -156,9 +156,8 @@ class BlockSequencer:
         self._send_pieces(call)
 
     def _send_pieces(self, call: ToolCall) -> None:
-        """Show the arguments that have arrived, unless they may become the word null, which some
-        engines write for no arguments."""
-        if not self._sent_pieces and "null".startswith("".join(call.pieces).strip()):
+        """Show the arguments that have arrived, unless it is not known yet what they are."""
+        if not self._sent_pieces and call.is_undecided():
             return
         for piece in call.pieces[self._sent_pieces :]:
             self._form.add(self._repair.feed(piece))
@@ -179,6 +178,8 @@ class BlockSequencer:
         call, kind = self._open, self._kind
         self._open, self._kind = None, ""
         if call is not None:
-            self._form.add(self._repair.finish() if self._sent_pieces else "{}")
+            if not self._sent_pieces:
+                self._form.add(self._repair.feed(plain_arguments("".join(call.pieces))))
+            self._form.add(self._repair.finish())
         if kind:
             self._form.stop(keep=keep)

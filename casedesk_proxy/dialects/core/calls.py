@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads_exact
+from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads, loads_exact
 
-__all__ = ["ToolCall", "in_order", "read_arguments", "write_arguments"]
+__all__ = ["ToolCall", "in_order", "plain_arguments", "read_arguments", "write_arguments"]
 
 #: Levels of a call's arguments; together with the levels around them they can still be serialised.
 _MAX_DEPTH = 200
+#: Pieces that show how arguments begin.
+_FIRST_PIECES = 8
 
 
 class ToolCall:
@@ -28,6 +30,20 @@ class ToolCall:
     def arguments(self) -> dict[str, Any] | None:
         return read_arguments("".join(self.pieces))
 
+    def is_undecided(self) -> bool:
+        """Whether the pieces so far do not show what the client is to get of them: they may become
+        the word null, or are an empty object that another one may replace (see `add`), or are a
+        text that contains the object."""
+        begun = "".join(self.pieces[:_FIRST_PIECES]).strip()
+        return "null".startswith(begun) or begun == "{}" or begun.startswith('"')
+
+    def add(self, piece: str) -> None:
+        """Some servers begin with an empty object, and the real one follows (LiteLLM 4537, Bedrock:
+        openai-agents-js 712)."""
+        if len(self.pieces) == 1 and self.pieces[0] == "{}" and piece.startswith("{"):
+            self.pieces.clear()
+        self.pieces.append(piece)
+
 
 def in_order(calls: Iterable[ToolCall]) -> list[ToolCall]:
     """By index, and by arrival for equal indexes. Ids that occur twice are made unique (TGI's are
@@ -41,6 +57,19 @@ def in_order(calls: Iterable[ToolCall]) -> list[ToolCall]:
     return ordered
 
 
+def plain_arguments(text: str) -> str:
+    """The text of a call's arguments as clients expect it: an object without a text around it,
+    which vLLM's parser for Hermes adds to those of Granite 4 (vllm 54964), and an empty one for
+    none, for which some engines write null."""
+    try:
+        value = loads(text)
+    except JSONError:
+        return text if text.strip() else "{}"
+    if value is None:
+        return "{}"
+    return value if isinstance(value, str) else text
+
+
 def read_arguments(text: str) -> dict[str, Any] | None:
     """A call's arguments, {} if there are none; None if they are not a JSON object, or are nested
     too deeply to be passed on."""
@@ -48,6 +77,8 @@ def read_arguments(text: str) -> dict[str, Any] | None:
         return {}
     try:
         value = loads_exact(text.encode("utf-8", "replace"))
+        if isinstance(value, str):
+            value = loads_exact(value.encode("utf-8", "replace"))
     except JSONError:
         return None
     if value is None:

@@ -98,7 +98,7 @@ class CallList:
         if not isinstance(piece, str):
             piece = ""
         if piece:
-            call.pieces.append(piece)
+            call.add(piece)
             self._held += len(piece)
             if self._held > MAX_HELD_BYTES:
                 raise StreamBroken("sent a tool call that is too large")

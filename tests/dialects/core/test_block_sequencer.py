@@ -45,6 +45,28 @@ def test_words_behind_a_call_that_is_not_whole_wait() -> None:
     assert shown.blocks == [["tool_use", "f", '{"a":1}'], ["text", "", "words more"]]
 
 
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [
+        (["{}", '{"a":', "1}"], '{"a":1}'),
+        (["{}"], "{}"),
+        (['"{', '\\"a\\":', '1}"'], '{"a":1}'),
+        (["nu", "ll"], "{}"),
+        ([], "{}"),
+    ],
+)
+def test_arguments_that_clients_get_in_another_form(pieces: list[str], text: str) -> None:
+    blocks, shown = sequencer()
+    call = ToolCall(0, "c1", "f_1")
+    blocks.call(call, "")
+    for piece in pieces:
+        call.add(piece)
+        blocks.call(call, piece)
+    blocks.words(TEXT, "words")
+    assert blocks.complete(cut=False, keep=False)
+    assert shown.blocks == [["tool_use", "f", text], ["text", "", "words"]]
+
+
 def test_words_behind_a_call_that_was_cut_are_shown_at_the_end() -> None:
     blocks, shown = sequencer()
     call = ToolCall(0, "c1", "f_1")

@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.calls import ToolCall, in_order, read_arguments, write_arguments
+from casedesk_proxy.dialects.core.calls import (
+    ToolCall,
+    in_order,
+    plain_arguments,
+    read_arguments,
+    write_arguments,
+)
 from casedesk_proxy.errors import StreamBroken
 from tests.fixtures.table import table
 
@@ -28,6 +34,10 @@ def nested(levels: int) -> str:
         ('{"x":', None),
         ('{"x":"\ud800"}', {"x": "?"}),
         (nested(300), None),
+        # vLLM's parser for Hermes with Granite 4.
+        (r'"{\"x\": \"a\\nb\"}"', {"x": "a\nb"}),
+        ('"text"', None),
+        ('"', None),
     ],
 )
 def test_arguments(text: str, value: Any) -> None:
@@ -39,6 +49,37 @@ def test_pieces_are_joined() -> None:
     assert call.arguments() == {}
     call.pieces += ['{"x"', ":1}"]
     assert call.arguments() == {"x": 1}
+
+
+def test_a_first_empty_object_is_replaced() -> None:
+    call = ToolCall(0, "a", "f")
+    for piece in ("{}", '{"x":', "{}", "}"):
+        call.add(piece)
+    assert call.arguments() == {"x": {}}
+
+
+@table(
+    ("pieces", "undecided"),
+    [
+        ([], True), ([" ", "n"], True), (["nu", "ll"], True), (["{}"], True), (['"{'], True),
+        (["{"], False), (["{}", "}"], False), (["[1"], False), ([" "] * 9, True),
+    ],
+)  # fmt: skip
+def test_what_the_first_pieces_show(pieces: list[str], undecided: bool) -> None:
+    call = ToolCall(0, "a", "f")
+    call.pieces = pieces
+    assert call.is_undecided() is undecided
+
+
+@table(
+    ("text", "plain"),
+    [
+        ("", "{}"), (" null ", "{}"), ("{}", "{}"), (r'"{\"x\": 1}"', '{"x": 1}'), ("[1]", "[1]"),
+        ('{"x":', '{"x":'), ('"{', '"{'),
+    ],
+)  # fmt: skip
+def test_what_clients_get_of_arguments(text: str, plain: str) -> None:
+    assert plain_arguments(text) == plain
 
 
 def test_calls_are_ordered_by_index_and_repeated_ids_are_removed() -> None:
