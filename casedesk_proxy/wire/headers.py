@@ -46,8 +46,9 @@ _HOP_BY_HOP = frozenset(
     }
 )
 #: Headers that the proxy itself sets (ids, server, length, no compression), that concern only the
-#: node (cookies, policies that a browser would remember for the proxy's name), or that reveal the
-#: node's address (location).
+#: node (cookies, policies that a browser would remember for the proxy's name), that reveal the
+#: node's address (location), or that order a web server in front of the proxy to send a file or
+#: another address's content in place of the reply (nginx, Apache, lighttpd, LiteSpeed, Perlbal).
 _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"alt-svc",
     b"clear-site-data",
@@ -64,7 +65,15 @@ _NOT_TO_CLIENT = _HOP_BY_HOP | {
     b"set-cookie2",
     b"strict-transport-security",
     b"www-authenticate",
+    b"x-accel-redirect",
+    b"x-lighttpd-send-file",
+    b"x-lighttpd-send-tempfile",
+    b"x-litespeed-location",
+    b"x-reproxy-file",
+    b"x-reproxy-url",
     b"x-request-id",
+    b"x-sendfile",
+    b"x-sendfile2",
 }
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BREAKS_OUT = re.compile(rb"[\r\n\0]")

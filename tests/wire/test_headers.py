@@ -87,6 +87,7 @@ def test_to_client(name: bytes) -> None:
         b"Transfer-Encoding", b"Content-Length", b"Set-Cookie", b"set-cookie2", b"Server",
         b"Access-Control-Allow-Origin", b"access-control-max-age", b"Alt-Svc", b"X-Request-ID",
         b"Location", b"Strict-Transport-Security", b"Proxy-Connection", b"Content-Encoding",
+        b"X-Accel-Redirect", b"x-sendfile", b"X-LIGHTTPD-send-file", b"X-Reproxy-URL",
     ],
 )  # fmt: skip
 def test_not_to_client(name: bytes) -> None:
