@@ -13,7 +13,7 @@ from casedesk_proxy.dialects.core.reply import ChoiceT, Finish, ReplyWriter
 from casedesk_proxy.dialects.node_errors.documents import status_of
 from casedesk_proxy.errors import NodeError, StreamBroken
 from casedesk_proxy.fastpath.text_template import TextTemplate
-from casedesk_proxy.jsonio import read_count
+from casedesk_proxy.jsonio import read_count, with_exact_numbers
 from casedesk_proxy.terms import Usage
 from casedesk_proxy.wire.sse import Event
 
@@ -100,7 +100,8 @@ class MessagesReader(Generic[ChoiceT]):
                 return self._choice if self._say(delta.get("text")) and learns else None
             self._take_delta(_index(document), delta)
         elif kind == "content_block_start":
-            block = document.get("content_block")
+            # It may contain a call's whole input.
+            block = with_exact_numbers(document, payload).get("content_block")
             if isinstance(block, dict):
                 self._take_block(_index(document), block)
         elif kind == "message_start":

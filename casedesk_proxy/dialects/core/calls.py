@@ -13,7 +13,7 @@ __all__ = ["ToolCall", "in_order", "plain_arguments", "read_arguments", "write_a
 #: Levels of a call's arguments; together with the levels around them they can still be serialised.
 _MAX_DEPTH = 200
 #: Pieces that show how arguments begin.
-_FIRST_PIECES = 8
+_MAX_FIRST_PIECES = 8
 
 
 class ToolCall:
@@ -34,7 +34,7 @@ class ToolCall:
         """Whether the pieces so far do not show what the client is to get of them: they may become
         the word null, or are an empty object that another one may replace (see `add`), or are a
         text that contains the object."""
-        begun = "".join(self.pieces[:_FIRST_PIECES]).strip()
+        begun = "".join(self.pieces[:_MAX_FIRST_PIECES]).strip()
         return "null".startswith(begun) or begun == "{}" or begun.startswith('"')
 
     def add(self, piece: str) -> None:

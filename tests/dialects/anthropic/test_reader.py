@@ -31,3 +31,14 @@ def test_an_error_by_its_name_or_by_its_type(event: bytes) -> None:
     reader.feed(BEGIN)
     with pytest.raises(NodeError):
         reader.feed(event + b"\n\n")
+
+
+def test_numbers_of_a_call_whose_input_comes_at_once_are_exact() -> None:
+    reader = gemini_anthropic.transpose(call(), HELLO, context()).translator
+    reader.feed(BEGIN)
+    reader.feed(
+        b'data: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use",'
+        b'"id":"t","name":"f","input":{"n":123456789012345678901}}}\n\n'
+    )
+    reader.feed(b'data: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}\n\n')
+    assert b'{"n":123456789012345678901}' in reader.feed(b'data: {"type":"message_stop"}\n\n')
