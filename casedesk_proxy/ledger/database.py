@@ -54,6 +54,8 @@ _HAS_TABLES = """
         WHERE table_schema = current_schema() AND table_name = 'exchanges' AND column_name = 'place'
     )
 """
+#: Classes of SQLSTATE: errors of data, of constraints, and of sizes (PostgreSQL 17, appendix A).
+_VALUE_FAULTS = ("22", "23", "54")
 _PLACES = ", ".join(f"${number + 1}" for number in range(len(COLUMNS) + 2))
 _INSERT = (
     f"INSERT INTO exchanges (origin, id, {', '.join(COLUMNS)}) VALUES ({_PLACES})"
@@ -100,14 +102,33 @@ async def connect(driver: ModuleType, url: str) -> Any:
     return connection
 
 
-async def insert_rows(connection: Any, rows: list[tuple[Any, ...]]) -> None:
-    """Rows of `COLUMNS` after their origin and id. Existing rows stay unchanged. PostgreSQL's texts
-    cannot contain NUL, which a client may write into a model's name."""
+async def insert_rows(connection: Any, rows: list[tuple[Any, ...]]) -> list[str]:
+    """Rows of `COLUMNS` after their origin and id. Existing rows stay unchanged. Returns why single
+    rows were refused; they are left out.
+
+    PostgreSQL's texts cannot contain NUL, which a client may write into a model's name; U+FFFD
+    takes its place. A database with another encoding than UTF-8 lacks other characters.
+    """
     rows = [tuple(_without_nul(value) for value in row) for row in rows]
     async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
         # So that places are assigned in the order of commits.
         await connection.execute(_WRITE_LOCK)
-        await connection.executemany(_INSERT, rows)
+        if await _try(connection, rows) is None:
+            return []
+        refusals = [await _try(connection, [row]) for row in rows]
+        return [why for why in refusals if why is not None]
+
+
+async def _try(connection: Any, rows: list[tuple[Any, ...]]) -> str | None:
+    """Insert all of them, or none if the database refuses the values of one: then the reason."""
+    try:
+        async with connection.transaction():
+            await connection.executemany(_INSERT, rows)
+    except Exception as error:
+        if getattr(error, "sqlstate", "")[:2] not in _VALUE_FAULTS:
+            raise
+        return explain(error)
+    return None
 
 
 def _without_nul(value: Any) -> Any:

@@ -159,9 +159,12 @@ class RowForwarder:
         rows = found.rows
         if not rows:
             return 0
-        await insert_rows(await self._connect(), [(found.origin, *row) for row in rows])
+        refusals = await insert_rows(await self._connect(), [(found.origin, *row) for row in rows])
+        if refusals:
+            log.error("the ledger's database refused %d rows, which only the state file of this"
+                      " host has; the first: %s", len(refusals), refusals[0])  # fmt: skip
         self._write(lambda file: raise_number(file, _FORWARDED, rows[-1][0]))
-        self.sent += len(rows)
+        self.sent += len(rows) - len(refusals)
         self.behind = max(found.newest - rows[-1][0], 0)
         return len(rows)
 

@@ -290,3 +290,33 @@ def test_a_model_s_name_with_nul(make: Callable[[str], Host], server: Postgres) 
     until(lambda: host.forwarded() == 1 or bool(host.forwarders[0].fault))
     rows = ask(server, "SELECT asked, model FROM exchanges WHERE key = 'nul'")
     assert rows == [("a\ufffdb", "\ufffd")]
+
+
+def test_rows_that_the_database_refuses_keep_no_others_back(
+    tmp_path: Path, server: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Some databases have an encoding that lacks characters."""
+    ask(server, "CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    url = server.url.replace("/postgres?", "/latin?")
+    host = Host(tmp_path, url)
+    names = ("caf\u00e9", "\u6a21\u578b", "\U0001f999", "plain")
+
+    def work(connection: sqlite3.Connection) -> None:
+        for name in names:
+            enter(connection, 1.5, request=name, key="k", asked=name)
+
+    try:
+        with caplog.at_level(logging.ERROR):
+            host.store.perform(work).result(20)
+            until(lambda: host.forwarded() == len(names))
+        until(lambda: host.forwarders[0].behind == 0)
+    finally:
+        host.close()
+    assert ask(server, "SELECT asked FROM exchanges ORDER BY id", url) == [
+        ("caf\u00e9",),
+        ("plain",),
+    ]
+    (line,) = (one for one in caplog.messages if "refused" in one)
+    assert "refused 2 rows" in line
+    assert "LATIN1" in line
+    assert host.forwarders[0].sent == 2
