@@ -93,7 +93,7 @@ def loads_exact(data: bytes) -> Any:
 
 def with_exact_numbers(value: Any, data: bytes) -> Any:
     """``value``, which orjson made of ``data``, or a corrected one if ``data`` has whole numbers
-    beyond 64 bits. Costs 1.5 ms for a megabyte (measured)."""
+    beyond 64 bits. Costs 1.5 ms for a megabyte (CPython 3.11)."""
     if _LONG_NUMBER not in data.translate(_DIGITS_ALIKE):
         return value
     try:

@@ -137,7 +137,7 @@ def _complete(known: Detected) -> Asking[Detected]:
 _PROFILE = Profile(
     # A named choice silently becomes auto (llama.cpp 26535).
     choices=frozenset({Choice.AUTO, Choice.REQUIRED}),
-    # The format's grammar has priority, and no function is ever called (measured).
+    # The format's grammar has priority, and no function is ever called.
     format_forbids=ANY_CHOICE,
     top_k=True,
     logprobs_with_tools=False,

@@ -41,7 +41,7 @@ _PROFILE = Profile(
 SPEC = EngineSpec(
     name="transformers",
     title="transformers serve",
-    # Its /v1/responses always answers with events (measured).
+    # Its /v1/responses always answers with events.
     speaks=(Dialect.OPENAI,),
     profile=_PROFILE,
     rank=15,

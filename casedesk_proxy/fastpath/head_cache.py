@@ -2,7 +2,7 @@
 
 Clients and nodes send nearly the same head every time, on one connection or on many; only the value
 of Content-Length, and a node's Date once a second, differ. Parsing a head takes 15 to 20 µs,
-recognising it 1 µs (measured).
+recognising it 1 µs (CPython 3.11).
 """
 
 from __future__ import annotations

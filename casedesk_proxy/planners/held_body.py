@@ -15,7 +15,7 @@ from casedesk_proxy.errors import Busy
 
 __all__ = ["HeldBody"]
 
-#: A body of so many bytes is closed in a thread: the kernel takes 2 ms to free 10 MB (measured).
+#: A body of so many bytes is closed in a thread: Linux takes 2 ms to free 10 MB.
 _CLOSED_APART_BYTES = 2**20
 
 

@@ -24,8 +24,8 @@ _LEAVE_S = 1.0
 #: Seconds for its start on a very busy machine; it takes 0.4 s of CPU.
 _START_S = 60.0
 #: The nice value of planners, so that the daemon goes first on a busy machine. Their parent has
-#: none: beside 20 other programs its start would take half a minute (measured), for which there
-#: would be no planner.
+#: none: beside 20 other programs its start takes half a minute, for which there would be no
+#: planner.
 NICE_WEIGHT = 5
 #: The part of the daemon's environment that planners get: without secrets.
 _PASSED_ON = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE)

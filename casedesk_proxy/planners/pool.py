@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 _LOST_RETRY_AFTER_S = 1.0
 #: How many times a body's size a process needs at most to plan it, if it has only short texts or is
 #: read as a whole: the body, its parts (two bytes a character and their UTF-8), and the result
-#: (measured). If long texts are left out (`abridged`) it needs a fifth of the size.
+#: (CPython 3.11). If long texts are left out (`abridged`) it needs a fifth of the size.
 _PLANNING_TIMES = 7
 
 

@@ -23,10 +23,11 @@ Lines of JSON (Ollama's) are treated like events; an error is one line.
 
 ``bare`` is a client without framing (HTTP/1.0), which reads a FIN as the message's regular end. If
 no error can be sent to it, only a reset shows that the reply broke. For any other client the
-connection ends with a FIN without the message's end: every SDK notices that (measured), and the
-error says why. A reset could arrive before that error. An error is never sent inside an event or an
-element. Only Codex shows the error just if the message has its end (see ``end_behind``). It treats
-a message as complete only if that has the protocol's own last event.
+connection ends with a FIN without the message's end: every SDK notices that
+(`tests/server/test_sdk_failures.py`), and the error says why. A reset could arrive before that
+error. An error is never sent inside an event or an element. Only Codex shows the error just if the
+message has its end (see ``end_behind``). It treats a message as complete only if that has the
+protocol's own last event.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ _ERRORS = {
     Dialect.OLLAMA: (ollama.http_status, ollama.error_body),
 }
 #: Statuses that clients repeat although that cannot help: 501 by every SDK of OpenAI's family, 401
-#: by Claude Code (measured). SDKs made with Stainless obey the header with every status; it is the
+#: by Claude Code (2.1.329). SDKs made with Stainless obey the header with every status; it is the
 #: only way to prevent repeats of a 5xx, all of which they repeat (anthropic 2.14 and openai 3.57:
 #: `_should_retry`). So errors that are not ``repeatable`` have it too. Google's SDKs repeat nothing
 #: by default; if told to, google-genai 3.6 repeats 408, 429 and 500 to 504; gemini-cli repeats

@@ -2,7 +2,7 @@
 
 Every SDK builds its exception from ``error.code``, so that always equals the HTTP status. Inside a
 stream google-genai sees an error only if ``error`` is the first key and ``code`` an integer
-(measured).
+(3.6.1).
 
 About 503: google-generativeai repeats it for ten minutes, ignoring Retry-After (123 requests,
 measured), and repeats nothing else. So a condition that passes soon, such as being busy, is 429;

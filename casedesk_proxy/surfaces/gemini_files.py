@@ -107,7 +107,7 @@ def list_reply(files: Sequence[StoredFile], page: Page, base: str) -> dict[str, 
 
 
 def _read_header(value: bytes) -> str:
-    """Node sends Latin-1, Python UTF-8 (measured)."""
+    """A file's name: @google/genai for Node sends Latin-1, google-genai for Python UTF-8."""
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -5,8 +5,8 @@ Mounts are ``/proxy/{deployment}/gemini|anthropic|openai|ollama``, the same with
 ``openai`` leads to OpenAI's surface, as at Google. Ollama's mount has the paths of an Ollama
 server, OpenAI's and Anthropic's included. ``/proxy/{deployment}/node`` has the engines' own
 inference paths, as OpenAI's mounts do, for requests that need not name a model. After mounts, paths
-are read as leniently as SDKs and their users write them (measured): versions repeated, ``v1alpha``,
-or left out.
+are read as leniently as SDKs and their users write them: versions repeated, ``v1alpha``, or left
+out.
 """
 
 from __future__ import annotations

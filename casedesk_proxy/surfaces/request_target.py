@@ -63,7 +63,7 @@ def shown(name: str) -> str:
 
 def cut_versions(rest: str) -> tuple[str, str]:
     """The version nearest the resource, or "". A base URL may have brought another before it:
-    ``/v1beta/v1/models`` is google-genai 3 with a base that ends in /v1beta (measured)."""
+    ``/v1beta/v1/models`` is google-genai 3.6.1 with a base that ends in /v1beta."""
     version = ""
     while True:
         segment, _, behind = rest.partition("/")

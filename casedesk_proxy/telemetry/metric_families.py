@@ -1,9 +1,9 @@
 """Counters and histograms that cost little to update, exported to Prometheus in its usual form.
 
-prometheus_client's objects take a lock at every update: 1.4 µs a child, 1.8 µs a histogram, while
-these take 0.05 and 0.2 (measured). A dozen are updated per exchange, and only by the event loop's
-thread. They also write the text format themselves, in a fifth of its time and one child after the
-other: a thousand deployments have sixty thousand lines.
+prometheus_client's objects (0.26, CPython 3.11) take a lock at every update: 1.4 µs a child, 1.8 µs
+a histogram, while these take 0.05 and 0.2. A dozen are updated per exchange, and only by the event
+loop's thread. They also write the text format themselves, in a fifth of its time and one child
+after the other: a thousand deployments have sixty thousand lines.
 """
 
 from __future__ import annotations

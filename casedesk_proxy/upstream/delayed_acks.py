@@ -1,9 +1,9 @@
 """Acknowledges what a node sends after a delay, instead of at every read.
 
 If one side only sends, Linux acknowledges each small segment with a separate packet, which costs
-the reader 2 µs an event, a sixth of the relay (measured). A socket option delays that, but ends
-permanently once a segment was not followed by another within some 40 ms. So the option is set again
-for fast streams.
+the reader 2 µs an event, a sixth of the relay (Linux 6, loopback). A socket option delays that, but
+ends permanently once a segment was not followed by another within some 40 ms. So the option is set
+again for fast streams.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Which header lines pass the proxy, in either direction. Names keep their case.
 
-Requests pass by an allow list, since stray headers change what a node does (measured); replies by a
-block list, since unknown headers are harmless to a client. Framing headers are never passed on: the
-code that writes a message frames it. A line that could end early and start another line is never
-passed on.
+Requests pass by an allow list, since stray headers change what a node does (llama-server b11549
+keeps a stream that its client left if there is an ``X-Conversation-Id``); replies by a block list,
+since unknown headers are harmless to a client. Framing headers are never passed on: the code that
+writes a message frames it. A line that could end early and start another line is never passed on.
 """
 
 from __future__ import annotations

@@ -184,7 +184,7 @@ class ArrayWriter:
     """The array in Google's layout: each element is sent as soon as it is known.
 
     The opening bracket is the first byte, and nothing follows the closing one: both matter to
-    google-generativeai (measured).
+    google-generativeai (0.8.6).
     """
 
     __slots__ = ("_opened", "_started")

@@ -8,7 +8,7 @@ import re
 __all__ = ["is_wrapped", "plain_name"]
 
 #: Prefixes of a model's own name. google-genai puts ``models/`` even before a name such as
-#: ``publishers/google/models/x`` (measured).
+#: ``publishers/google/models/x`` (3.6.1).
 _WRAPPING = re.compile(
     r"(?:(?:models|projects/[^/]*/locations/[^/]*)(?:/|$))*"
     r"(?:publishers/([^/]*)/models(?:/|$))?(.*)",
@@ -21,7 +21,7 @@ def plain_name(name: str) -> str:
     """A model's name without its prefixes.
 
     The publisher Google is removed: Vertex clients put it before every plain name. Any other
-    publisher is the first half of a name such as ``meta/llama3.1:8b`` (measured).
+    publisher is the first half of a name such as ``meta/llama3.1:8b``.
     """
     match = _WRAPPING.fullmatch(name)
     assert match is not None, "the pattern takes any text"

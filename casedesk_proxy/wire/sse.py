@@ -35,8 +35,8 @@ class EventTooLarge(ValueError):
 
 
 def frame(data: bytes) -> bytes:
-    """One event as Google writes it, the only form that every Gemini client takes (measured).
-    ``data`` is one line."""
+    """One event as Google writes it. ``data`` is one line: @google/generative-ai (0.24.1) reads no
+    more of an event, and needs the blank, as google-genai (3.6.1) does."""
     return b"data: " + data + b"\r\n\r\n"
 
 

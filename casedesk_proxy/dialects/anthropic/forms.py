@@ -68,7 +68,7 @@ class ReplyForm(Protocol):
 
 
 class EventForm(PendingBytes):
-    """Server-sent events. Clients ignore events without a name (measured)."""
+    """Server-sent events. Clients ignore events without a name (anthropic 2.14.0)."""
 
     content_type = "text/event-stream; charset=utf-8"
 

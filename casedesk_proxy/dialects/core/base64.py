@@ -12,8 +12,8 @@ _STANDARD_IN_LINES = str.maketrans("-_", "+/", "\r\n ")
 
 
 def standard_base64(data: str, *, in_lines: bool = False) -> str | None:
-    """None if the text is not base64. The URL-safe alphabet and missing padding are accepted:
-    google-genai for Python sends both (measured). ``in_lines``: so are blanks and line breaks."""
+    """None if the text is not base64. Missing padding is accepted, and the URL-safe alphabet, which
+    google-genai 3.6.1 for Python sends. ``in_lines``: so are blanks and line breaks."""
     data = data.translate(_STANDARD_IN_LINES if in_lines else _STANDARD).rstrip("=")
     data += "=" * (-len(data) % 4)
     try:

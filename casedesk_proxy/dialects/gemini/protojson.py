@@ -1,8 +1,8 @@
 """Reads a Gemini body, in all the spellings in which clients send it.
 
-Proto JSON is lenient, and its clients use all of that (measured): lowerCamelCase and snake_case
-mixed in one body, enums as numbers or in any case, one object in place of a list, numbers as
-strings, null for absent. The result has one spelling, one shape, and only fields that are used.
+Proto JSON is lenient, and SDKs and their users use all of that: lowerCamelCase and snake_case mixed
+in one body, enums as numbers or in any case, one object in place of a list, numbers as strings,
+null for absent. The result has one spelling, one shape, and only fields that are used.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def _read_integer(value: Any, path: str, findings: Findings) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # google-genai sends topK as 5.0 (measured)
+        value = int(value)  # google-genai 3.6.1 sends topK as 5.0
     in_range = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= 2**31
     if in_range and value != 2**31:
         return int(value)

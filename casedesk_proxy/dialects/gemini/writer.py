@@ -32,8 +32,8 @@ _CONTENT_TYPES = {
     Framing.SSE: "text/event-stream",
     Framing.JSON_ARRAY: "application/json; charset=UTF-8",
 }
-#: Clients that lose a chat's turn from its history if the last chunk has no text (measured):
-#: @google/generative-ai, and google-genai before 2, which gemini-cli also contains.
+#: Clients that lose a chat's turn from its history if the last chunk has no text:
+#: @google/generative-ai (0.24.1), and google-genai before 2, which gemini-cli also contains.
 _HOLDS_BACK = re.compile(r"(?:^|\s)(?:genai-js/|google-genai-sdk/[01]\.)")
 #: The beginning of a chunk whose only part is text.
 _TEXT_CHUNK = b'{"candidates":[{"content":{"parts":[{"text":'

@@ -35,8 +35,8 @@ __all__ = ["map_node_error", "reason_of", "scrub"]
 
 #: The longest reason that is passed on, in characters.
 MAX_REASON_CHARS = 2048
-#: Sent with 503 if the node gives no time: without it google-generativeai retries without a pause
-#: (measured).
+#: Sent with 503 if the node gives no time: without it google-generativeai (0.8.6) retries without a
+#: pause.
 _RETRY_AFTER_S = 3.0
 
 #: Faults of a request, as a node's text describes them, often with status 500.

@@ -21,7 +21,7 @@ __all__ = [
     "response_format",
 ]
 
-#: llama-server notices only while it streams that a client has left (measured), so every chat
+#: llama-server (b11549) notices only while it streams that a client has left, so every chat
 #: streams.
 STREAMS: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 #: OpenAI nodes require an object; TGI fails without it.

@@ -30,7 +30,7 @@ def embed_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
 
 
 def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
-    """batchEmbedContents; google-genai uses it for one text too (measured)."""
+    """batchEmbedContents; google-genai (3.6.1) uses it for one text, too."""
     findings = Findings(context.refuse_unknown)
     requests = read_message("BatchEmbedContentsRequest", body, "", findings).get("requests", [])
     if not requests:
