@@ -14,6 +14,8 @@ from packages.build_dist import level
 from tests.cli.command import ENVIRONMENT
 from tests.systemd.machine import ROOT
 
+pytestmark = pytest.mark.timeout(240)  # The whole repository is compressed, three times.
+
 #: Of the repository, not of a package.
 LEFT_OUT = {".gitattributes", ".gitignore", ".ci/run"}
 

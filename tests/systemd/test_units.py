@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 
@@ -130,7 +131,9 @@ class Place:
 
     async def processes(self, unit: str, count: int, *, or_more: bool = False) -> list[int]:
         """The processes of a unit, once there are this many, in the order in which they started."""
-        for _ in range(200):
+        deadline = time.monotonic() + PATIENCE_S
+        found = ""
+        while time.monotonic() < deadline:
             group = self.machine.show(unit, "ControlGroup")
             found = self.machine.run("cat", f"/sys/fs/cgroup{group}/cgroup.procs", check=False)
             # One that has just ended stands there as 0.
