@@ -14,7 +14,7 @@ import click
 
 from casedesk_proxy.cli.agent_lines import agent_lines
 from casedesk_proxy.cli.files import write_new
-from casedesk_proxy.cli.report import check_value, fail
+from casedesk_proxy.cli.report import check_value, fail, make_harmless
 from casedesk_proxy.cli.running_engines import find_engine_ports
 from casedesk_proxy.cli.starter import DEPLOYMENT, Found, model_names, name_nodes, starter_config
 from casedesk_proxy.config.load import load_config
@@ -135,9 +135,9 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
         _fail_nothing_found(urls, ports)
     _report_silent(urls, found)
     for one in found:
-        click.echo(f"{one.url}  {_describe(one.node)}")
+        click.echo(make_harmless(f"{one.url}  {_describe(one.node)}"))
         for sentence in advise(one.node.engine, one.node.models):
-            click.echo(f"  note: {sentence}")
+            click.echo(make_harmless(f"  note: {sentence}"))
     listen = _choose_port(ports, found)
     credential = mint()
     admin = f"{HOST}:{ports.find_free(ports.admin)}"

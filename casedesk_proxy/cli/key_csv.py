@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from casedesk_proxy.cli.key_store import change_keys, look_at_keys
-from casedesk_proxy.cli.report import fail
+from casedesk_proxy.cli.report import fail, write_table
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.keystore.changes import Author, KeyFault, issue
@@ -26,7 +26,7 @@ _MAX_FILE_BYTES = 16 * 2**20
 @state_options
 def export_keys(file: Path, state: Path | None) -> None:
     """Write all keys that are not revoked to stdout as CSV, by their hashes."""
-    click.echo(write_csv(look_at_keys(find_state_file(file, state), read_keys)), nl=False)
+    write_table(write_csv(look_at_keys(find_state_file(file, state), read_keys)))
 
 
 @click.command("import", short_help="Import keys from CSV, by their hashes.")

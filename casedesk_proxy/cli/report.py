@@ -5,17 +5,27 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import click
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
+from rich.segment import Segment
 
 from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
-__all__ = ["can_print", "check_value", "fail", "open_console", "open_streams", "warn"]
+__all__ = [
+    "can_print",
+    "check_value",
+    "fail",
+    "make_harmless",
+    "open_console",
+    "open_streams",
+    "warn",
+    "write_table",
+]
 
 #: If output is not a terminal, lines are not wrapped: wider than any table.
 _PLAIN_WIDTH_CHARS = 100_000
@@ -23,9 +33,45 @@ _LEVELS = {"warning": "<4>", "error": "<3>"}
 
 
 def open_console() -> Console:
-    """A console for tables on stdout."""
+    """A console for tables on stdout, which shows control characters as U+FFFD."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH_CHARS)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PLAIN_WIDTH_CHARS)
+    console.push_render_hook(_Harmless())
+    return console
+
+
+def make_harmless(text: str) -> str:
+    """Names and errors come from clients and nodes. They must not control the terminal, nor turn
+    the direction of a line: such characters become U+FFFD."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+
+
+def _make_lines_harmless(text: str) -> str:
+    return "\n".join(map(make_harmless, text.split("\n")))
+
+
+class _Harmless(RenderHook):
+    """Makes all text of a console harmless, after it has been laid out."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_HarmlessOne(one) for one in renderables]
+
+
+class _HarmlessOne:
+    def __init__(self, one: ConsoleRenderable) -> None:
+        self._one = one
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._one, options):
+            if segment.control is None:
+                segment = Segment(_make_lines_harmless(segment.text), segment.style)
+            yield segment
+
+
+def write_table(text: str) -> None:
+    """Write a table in a form for programs, such as CSV: unchanged, except on a terminal."""
+    click.echo(_make_lines_harmless(text) if sys.stdout.isatty() else text, nl=False, color=True)
 
 
 def can_print(text: str) -> bool:
@@ -74,8 +120,9 @@ def _describe(error: OSError) -> str:
 def _say(kind: str, colour: str, text: str) -> None:
     # journald shows the level itself; it reads it from a prefix (sd-daemon(3)).
     level = _LEVELS[kind] if find_destination(os.environ) is Destination.JOURNAL else ""
+    text = make_harmless(" ".join(text.split()))
     try:
-        click.echo(f"{level}{click.style(kind, fg=colour)}: {' '.join(text.split())}", err=True)
+        click.echo(f"{level}{click.style(kind, fg=colour)}: {text}", err=True)
     except OSError:
         # A full disk, or a reader that is gone, is no reason to end a service. What Python holds
         # back would fail once more at exit, and change its exit code to 120.

@@ -13,6 +13,8 @@ from typing import Any
 from rich.cells import set_cell_size
 from rich.text import Text
 
+from casedesk_proxy.cli.report import make_harmless
+
 __all__ = ["COLUMNS", "Column", "View", "make_lines", "press", "search_for", "select_rows"]
 
 Row = dict[str, Any]
@@ -202,7 +204,7 @@ def _head(view: View, status: dict[str, Any], shown: int, width: int) -> Text:
         parts.append("PAUSED")
     if status["config"].get("refusal"):
         parts.append("CONFIGURATION REFUSED")
-    line = Text.assemble((state, f"bold {colour}"), "  ", "  ".join(map(_clean, parts)))
+    line = Text.assemble((state, f"bold {colour}"), "  ", "  ".join(map(make_harmless, parts)))
     line.truncate(width)
     return line
 
@@ -212,7 +214,7 @@ def _node_lines(nodes: list[dict[str, Any]], width: int) -> list[Text]:
     for node in nodes[:_MAX_NODE_LINES]:
         limit = "" if node["limit"] is None else f" of {node['limit']}"
         text = f"{_fit(node['name'], 14)} {_fit(node['state'], 9)} {node['in_flight']}{limit}"
-        trouble = f"  {_clean(node['last_error'])}" if node["last_error"] else ""
+        trouble = f"  {make_harmless(node['last_error'])}" if node["last_error"] else ""
         line = Text.assemble(text, (trouble, "dim"))
         line.stylize("" if node["state"] == "up" else "yellow", 15, 24)
         line.truncate(width)
@@ -288,13 +290,8 @@ def _foot(view: View, rows: Sequence[Row], width: int) -> Text:
 
 def _fit(text: Any, width: int, *, right: bool = False) -> str:
     """Exactly so many cells; a text that is cut ends in an ellipsis."""
-    clean = _clean(str(text))
+    clean = make_harmless(str(text))
     if Text(clean).cell_len > width:
         clean = set_cell_size(clean, width - 1).rstrip() + "…"
     blanks = " " * (width - Text(clean).cell_len)
     return blanks + clean if right else clean + blanks
-
-
-def _clean(text: str) -> str:
-    """Names come from clients: they must not contain control sequences for the terminal."""
-    return "".join(one if one.isprintable() else "�" for one in text)

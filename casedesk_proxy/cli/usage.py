@@ -17,7 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.all_hosts import read_all_hosts
-from casedesk_proxy.cli.report import can_print, fail, open_console
+from casedesk_proxy.cli.report import (
+    can_print,
+    fail,
+    make_harmless,
+    open_console,
+    write_table,
+)
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.ledger.query import DIMENSIONS, SUMS, Query, read_usage
@@ -89,7 +95,7 @@ def usage(
     if form == "json":
         click.echo(json.dumps(groups, indent=2))
     elif form == "csv":
-        click.echo(_as_csv(by, groups), nl=False)
+        write_table(_as_csv(by, groups))
     elif groups:
         _show(by, groups)
     else:
@@ -125,7 +131,7 @@ def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
     table.add_column("{} output {} prompt".format(*shades))
     most = max(group["prompt"] + group["output"] for group in groups)
     for group in groups:
-        names = [Text(str(group[name] or "-")) for name in by]
+        names = [Text(make_harmless(str(group[name] or "-"))) for name in by]
         about = "~" if group["estimated"] else ""
         sums = [Text(f"{group[name]:,}") for name in ("requests", "failed", "prompt", "cached")]
         table.add_row(*names, *sums, Text(f"{about}{group['output']:,}"), _bar(group, most, shades))

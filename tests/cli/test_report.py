@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import errno
 import subprocess
+import sys
 
 import click
 import pytest
 from rich.table import Table
+from rich.text import Text
 
-from casedesk_proxy.cli.report import fail, open_console, warn
+from casedesk_proxy.cli.report import fail, open_console, warn, write_table
 from casedesk_proxy.errors import Complaint, ConfigError
 from tests.cli.command import COMMAND, ENVIRONMENT
 
@@ -49,6 +51,38 @@ def test_a_table_that_is_piped_is_not_broken_into_lines(
     table.add_row("http+unix:///" + "long/" * 200)
     open_console().print(table)
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+#: It clears the screen, and turns the direction of the line.
+HOSTILE = "a\x1b[2J\u202eb"
+
+
+def test_names_of_others_do_not_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("model", "tokens", box=None, pad_edge=False)
+    table.add_row(Text(HOSTILE), Text("1"))
+    console = open_console()
+    console.print(table)
+    console.print(Text(HOSTILE), Text("two\nlines"))
+    with pytest.raises(click.exceptions.Exit):
+        fail(f"the node says {HOSTILE}")
+    said = capsys.readouterr()
+    harmless = "a\ufffd[2J\ufffdb"
+    _, row, *others = said.out.splitlines()
+    assert row.split() == [harmless, "1"]
+    assert others == [f"{harmless} two", "lines"]
+    assert said.err == f"error: the node says {harmless}\n"
+
+
+@pytest.mark.parametrize(("is_terminal", "wanted"), [(False, HOSTILE), (True, "a\ufffd[2J\ufffdb")])
+def test_only_a_terminal_gets_other_names_in_tables_for_programs(
+    is_terminal: bool,
+    wanted: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: is_terminal)
+    write_table(f"model,tokens\n{HOSTILE},1\n")
+    assert capsys.readouterr().out == f"model,tokens\n{wanted},1\n"
 
 
 #: As in a sandbox that has none.
