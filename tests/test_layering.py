@@ -222,3 +222,10 @@ def test_every_line_below_the_line_is_covered() -> None:
     files |= {f"fastpath/{name}.py" for name in listed["PURE_TRICKS"]}
     settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["coverage"]["report"]
     assert set(settings["include"]) == {f"casedesk_proxy/{name}" for name in files}
+
+
+def test_no_wait_forgets_a_cancel() -> None:
+    """On Python 3.11 `asyncio.wait_for` returns as if nothing had happened if its task is cancelled
+    right after its work is done; a loop that waits so then never ends, nor does the stop."""
+    found = [str(path) for path in MODULES if "asyncio.wait_for(" in path.read_text("utf-8")]
+    assert found == [], "write `async with asyncio.timeout(...)`"

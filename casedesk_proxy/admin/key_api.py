@@ -108,7 +108,8 @@ class _Call:
         store = self._served.store
         if store is None:
             raise StoreError("there is no state file; the log says why")
-        return await asyncio.wait_for(asyncio.wrap_future(store.perform(step)), _FILE_WAIT_S)
+        async with asyncio.timeout(_FILE_WAIT_S):
+            return await asyncio.wrap_future(store.perform(step))
 
     async def change(self, step: Callable[[sqlite3.Connection], T]) -> T:
         """As `work`; afterwards applies the changed keys in this process."""

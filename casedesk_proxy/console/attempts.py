@@ -87,8 +87,8 @@ class SignInAttempts:
 
     async def _perform(self, step: Callable[[sqlite3.Connection], T]) -> T:
         if self._store is not None:
-            done = asyncio.wrap_future(self._store.perform(step))
-            return await asyncio.wait_for(done, _FILE_WAIT_S)
+            async with asyncio.timeout(_FILE_WAIT_S):
+                return await asyncio.wrap_future(self._store.perform(step))
         if self._own is None:
             self._own = sqlite3.connect(":memory:", isolation_level=None)
             migrate(self._own)

@@ -153,8 +153,8 @@ class SessionBook:
 
     async def _write(self, step: Callable[[sqlite3.Connection], None]) -> None:
         if self._store is not None:
-            done = asyncio.wrap_future(self._store.perform(step))
-            await asyncio.wait_for(done, _FILE_WAIT_S)
+            async with asyncio.timeout(_FILE_WAIT_S):
+                await asyncio.wrap_future(self._store.perform(step))
 
     def hear(self) -> None:
         """Called when sessions or users in the file have changed."""
@@ -166,7 +166,8 @@ class SessionBook:
             self._news.clear()
             await self.look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._read_again_s)
+                async with asyncio.timeout(self._read_again_s):
+                    await self._news.wait()
 
     async def look_for(self, ident: str) -> None:
         """Read changes of others, which may have begun this session. Requests that ask meanwhile

@@ -245,7 +245,8 @@ class Daemon:
         if self._hurry.is_set() and predecessor is not None:
             predecessor.hurry()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(predecessor.wait_ended(), _PREDECESSOR_GRACE_S)
+                async with asyncio.timeout(_PREDECESSOR_GRACE_S):
+                    await predecessor.wait_ended()
         if gateway.watch:
             log.warning("stopping with %s unfinished", format_stream_count(len(gateway.watch)))
 

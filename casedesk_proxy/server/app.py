@@ -151,7 +151,8 @@ class Gateway(Observed):
             beside = None if self.siblings is None else self.siblings.address
             await self._admin.start(app, admin, settings, beside)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.metadata.refresh(), self._waits.first_round_s)
+            async with asyncio.timeout(self._waits.first_round_s):
+                await self.metadata.refresh()
         for chore, name in self._upstream.list_chores():
             self._spawn(chore, name)
         self._spawn(self.limiter.follower.follow(), "limits")

@@ -90,7 +90,8 @@ class Follower:
             if self._is_wanted.is_set() and await self.read_past():
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_wanted.wait(), self._look_s)
+                async with asyncio.timeout(self._look_s):
+                    await self._is_wanted.wait()
                 continue
             if not self._past.knows_all():
                 await self._read_new()
