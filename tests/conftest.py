@@ -8,6 +8,7 @@ import functools
 import gc
 import inspect
 import os
+import resource
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
@@ -48,6 +49,10 @@ atexit.register(shutil.rmtree, os.environ["XDG_STATE_HOME"], ignore_errors=True)
 # With each of their clients, and tests make hundreds, SDKs load all authorities that there are: up
 # to 0.2 s of CPU. Tests never go beyond this machine.
 os.environ["SSL_CERT_FILE"] = str(write_one_authority(Path(os.environ["XDG_STATE_HOME"])))
+
+# Some tests have thousands of connections; a shell usually allows 1024 descriptors.
+_, _most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_most, _most))
 
 # As the daemon does: the suite runs with all tricks, and without.
 turn_off(read_plain(os.environ.get(VARIABLE, "")))
