@@ -27,9 +27,9 @@ from casedesk_proxy.planning.inference import (
     refuse_path,
     route_paths,
 )
-from casedesk_proxy.planning.limits import find_limits
 from casedesk_proxy.planning.namespaces import flatten_namespaces
 from casedesk_proxy.planning.node_parameters import change_for_nodes
+from casedesk_proxy.planning.restrictions import find_restrictions
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.planning.transposition import Transposition, transpose_for
@@ -212,7 +212,7 @@ def _find_placement(
         )  # fmt: skip
     natives = tuple(node for node in holders if ask.call.surface in node.speaks)
     demand = make_demand(ask, deployment, target, natives)
-    lacks = {node.name: find_limits(ask, target.model, node).lacks for node in holders}
+    lacks = {node.name: find_restrictions(ask, target.model, node).lacks for node in holders}
     plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
     return ModelPlacement(
         target, holders, natives, demand, lacks, plain, parameters=parameters,

@@ -14,8 +14,8 @@ from casedesk_proxy.dialects.responses.names import are_flattenable
 from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import EngineSpec
-from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
 from casedesk_proxy.planning.responders import choose_responders
+from casedesk_proxy.planning.restrictions import find_model, find_restrictions, thinking_mode
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Action, Control, Dialect, record
@@ -119,6 +119,6 @@ def _is_unproven(
     may_refuse = node.engine.profile.messages.may_refuse
     if not may_refuse:
         return False
-    if controls & find_limits(ask, place.target.model, node).deaf:
+    if controls & find_restrictions(ask, place.target.model, node).unusable:
         return True
     return not controls & may_refuse <= ask.taken.get((node.name, place.target.model), frozenset())

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from casedesk_proxy.dialects.core.contract import Answered, Context, Transpose, Transposed
 from casedesk_proxy.dialects.registry import transposers
-from casedesk_proxy.engines.limits import Limits
+from casedesk_proxy.engines.restrictions import Restrictions
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.jsonio import TooDeep, loads, with_exact_numbers
-from casedesk_proxy.planning.limits import find_limits, find_model
+from casedesk_proxy.planning.restrictions import find_model, find_restrictions
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
 from casedesk_proxy.surfaces.parameter_changes import BodyChange, change_body
@@ -78,14 +78,14 @@ def _for_speakers(
 ) -> Transposition:
     result = Transposition()
     fault: ClientFault | None = None
-    made: dict[tuple[EngineSpec, str, Limits], Route | None] = {}
+    made: dict[tuple[EngineSpec, str, Restrictions], Route | None] = {}
     parameters = deployment.find_parameters(target.alias)
     change = parameters.for_node(ask.call, dialect) if parameters is not None else None
     for node in speakers:
-        limits = find_limits(ask, target.model, node)
-        kind = (node.engine, node.config.system_role, limits)
+        restrictions = find_restrictions(ask, target.model, node)
+        kind = (node.engine, node.config.system_role, restrictions)
         if kind not in made:
-            context = _context(ask, target, node, deployment, limits)
+            context = _context(ask, target, node, deployment, restrictions)
             try:
                 one = _transpose(transpose, ask, value, context)
             except ClientFault as error:
@@ -119,7 +119,11 @@ def _transpose(
 
 
 def _context(
-    ask: PlanInput, target: Target, node: NodeSpec, deployment: DeploymentSpec, limits: Limits
+    ask: PlanInput,
+    target: Target,
+    node: NodeSpec,
+    deployment: DeploymentSpec,
+    restrictions: Restrictions,
 ) -> Context:
     client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
     return Context(
@@ -135,7 +139,7 @@ def _context(
         output_limit=_output_limit(ask.reported, target, node),
         fold_system=node.config.system_role == "none",
         system_first=node.config.system_role == "first",
-        limits=limits,
+        restrictions=restrictions,
     )
 
 

@@ -14,8 +14,8 @@ from dataclasses import replace
 from enum import Enum
 
 from casedesk_proxy.dialects.core.thinking import find_refused, find_suspected, read_refusal
-from casedesk_proxy.planning.limits import thinking_mode
 from casedesk_proxy.planning.plan import Plan
+from casedesk_proxy.planning.restrictions import thinking_mode
 from casedesk_proxy.pools.admission import Ticket
 from casedesk_proxy.pools.caps import Cap
 from casedesk_proxy.pools.control_memory import ControlMemory

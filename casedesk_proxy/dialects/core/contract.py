@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from casedesk_proxy.engines.limits import ANYTHING, Limits, fit_profile
 from casedesk_proxy.engines.profile import Profile
+from casedesk_proxy.engines.restrictions import UNRESTRICTED, Restrictions, fit_profile
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.terms import Call, Control, Position, RawHeaders, Usage
@@ -55,12 +55,12 @@ class Context:
     #: accept them.
     system_first: bool = False
     #: What the model does not support although its engine does.
-    limits: Limits = ANYTHING
+    restrictions: Restrictions = UNRESTRICTED
 
     @property
     def profile(self) -> Profile:
         """What the engine accepts with this model."""
-        return fit_profile(self.engine, self.limits)
+        return fit_profile(self.engine, self.restrictions)
 
 
 class Translator(Protocol):

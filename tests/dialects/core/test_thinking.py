@@ -11,8 +11,8 @@ from casedesk_proxy.dialects.core.thinking import (
     messages_controls,
     read_refusal,
 )
-from casedesk_proxy.engines.limits import Limits, fit_profile
 from casedesk_proxy.engines.registry import ENGINES
+from casedesk_proxy.engines.restrictions import Restrictions, fit_profile
 from casedesk_proxy.engines.sglang import SPEC as SGLANG
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.engines.vllm import SPEC as VLLM
@@ -141,12 +141,12 @@ def test_a_refusal_may_be_anything() -> None:
 
 @table("engine", ENGINES.values(), ids=str)
 def test_a_model_that_cannot_think_is_told_nothing(engine: EngineSpec) -> None:
-    thinking = fit_profile(engine, Limits(frozenset({Ability.THINKING}))).thinking
+    thinking = fit_profile(engine, Restrictions(frozenset({Ability.THINKING}))).thinking
     assert (thinking.off, thinking.budget, thinking.effort) == ({}, "", False)
 
 
 @table("engine", ENGINES.values(), ids=str)
 def test_what_is_left_out(engine: EngineSpec) -> None:
-    thinking = fit_profile(engine, Limits(deaf=frozenset(Control))).thinking
+    thinking = fit_profile(engine, Restrictions(unusable=frozenset(Control))).thinking
     assert (thinking.off, thinking.budget, thinking.effort) == (None, "", False)
     assert thinking.history == engine.profile.thinking.history

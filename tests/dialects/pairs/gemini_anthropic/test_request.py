@@ -11,8 +11,8 @@ from casedesk_proxy.dialects.core.contract import Answered, Transposed
 from casedesk_proxy.dialects.core.counting import COUNTED
 from casedesk_proxy.dialects.pairs.gemini_anthropic import count, transpose
 from casedesk_proxy.engines.anthropic import SPEC as ANTHROPIC
-from casedesk_proxy.engines.limits import Limits
 from casedesk_proxy.engines.lmstudio import SPEC as LMSTUDIO
+from casedesk_proxy.engines.restrictions import Restrictions
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError, StreamBroken, Unsupported
 from tests.dialects.asking import (
@@ -260,7 +260,7 @@ def test_thinking(thinking: dict[str, Any], config: dict[str, Any], wanted: dict
 
 def test_a_budget_where_only_efforts_are_known() -> None:
     asked = config_of(thinkingConfig={"thinkingBudget": 5000})
-    made_for = made(asked, limits=Limits(by_effort=True))
+    made_for = made(asked, restrictions=Restrictions(by_effort=True))
     assert json.loads(made_for.body) == {**BARE, "output_config": {"effort": "medium"}}
     assert made_for.dropped == ()
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from casedesk_proxy.catalog.index import by_name
-from casedesk_proxy.engines.limits import Limits
+from casedesk_proxy.engines.restrictions import Restrictions
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Control, ModelInfo
 
-__all__ = ["find_limits", "find_model", "thinking_mode"]
+__all__ = ["find_model", "find_restrictions", "thinking_mode"]
 
 _NO_CONTROLS = frozenset(Control)
 
 
-def find_limits(ask: PlanInput, model: str, node: NodeSpec) -> Limits:
+def find_restrictions(ask: PlanInput, model: str, node: NodeSpec) -> Restrictions:
     """``model``: the node's own name."""
     info = find_model(ask.reported, node, model)
     lacks = info.lacks if info is not None else frozenset()
@@ -24,12 +24,12 @@ def find_limits(ask: PlanInput, model: str, node: NodeSpec) -> Limits:
     if mode == "auto":
         ignored = info.ignores if info is not None else frozenset()
         learnt = ask.refused.get((node.name, model), frozenset())
-        return Limits(lacks, ignored | learnt | ask.without)
+        return Restrictions(lacks, ignored | learnt | ask.without)
     # The operator's setting has priority over the node's report.
     lacks -= {Ability.THINKING}
     if mode == "none":
-        return Limits(lacks, _NO_CONTROLS)
-    return Limits(lacks, by_effort=mode == "effort")
+        return Restrictions(lacks, _NO_CONTROLS)
+    return Restrictions(lacks, by_effort=mode == "effort")
 
 
 def thinking_mode(node: NodeSpec, model: str) -> str:

@@ -1,11 +1,11 @@
-"""The limits of one model at one node."""
+"""The restrictions of one model at one node."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.engines.limits import ANYTHING, Limits
-from casedesk_proxy.planning.limits import find_limits, find_model, thinking_mode
+from casedesk_proxy.engines.restrictions import UNRESTRICTED, Restrictions
+from casedesk_proxy.planning.restrictions import find_model, find_restrictions, thinking_mode
 from casedesk_proxy.planning.route import PlanInput
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.paths import read_call
@@ -36,27 +36,27 @@ def asked(**facts: Any) -> PlanInput:
 
 
 def test_a_node_that_says_nothing_can_be_asked_anything() -> None:
-    assert find_limits(asked(reported={}), "m", node()) == ANYTHING
-    assert find_limits(asked(), "another model", node()) == ANYTHING
+    assert find_restrictions(asked(reported={}), "m", node()) == UNRESTRICTED
+    assert find_restrictions(asked(), "another model", node()) == UNRESTRICTED
 
 
 def test_what_it_says_what_it_refused_and_what_is_left_out_this_time() -> None:
     ask = asked(refused={("n", "m"): frozenset({Control.BUDGET})}, without=frozenset({Control.OFF}))
-    deaf = frozenset({Control.EFFORT, Control.BUDGET, Control.OFF})
-    assert find_limits(ask, "m", node()) == Limits(BLIND.lacks, deaf)
+    unusable = frozenset({Control.EFFORT, Control.BUDGET, Control.OFF})
+    assert find_restrictions(ask, "m", node()) == Restrictions(BLIND.lacks, unusable)
 
 
 @table(
-    ("mode", "limits"),
+    ("mode", "restrictions"),
     [
-        ("none", Limits(frozenset({Ability.VISION}), frozenset(Control))),
-        ("effort", Limits(frozenset({Ability.VISION}), by_effort=True)),
-        ("all", Limits(frozenset({Ability.VISION}))),
+        ("none", Restrictions(frozenset({Ability.VISION}), frozenset(Control))),
+        ("effort", Restrictions(frozenset({Ability.VISION}), by_effort=True)),
+        ("all", Restrictions(frozenset({Ability.VISION}))),
     ],
 )
-def test_the_operator_knows_better_how_it_thinks(mode: str, limits: Limits) -> None:
+def test_the_operator_knows_better_how_it_thinks(mode: str, restrictions: Restrictions) -> None:
     ask = asked(refused={("n", "m"): frozenset({Control.BUDGET})})
-    assert find_limits(ask, "m", node(mode)) == limits
+    assert find_restrictions(ask, "m", node(mode)) == restrictions
 
 
 @table(
