@@ -170,7 +170,7 @@ def test_dialects_keep_to_their_floor(path: Path) -> None:
         ("from casedesk_proxy.dialects.openai.reader import ChatReader", "anthropic"),
         ("from casedesk_proxy.dialects.gemini import writer", "core"),
         ("from casedesk_proxy.dialects.schema.checks import is_strict", "core"),
-        ("from casedesk_proxy.dialects.registry import transposers", "pairs.gemini_openai"),
+        ("from casedesk_proxy.dialects.registry import find_translations", "pairs.gemini_openai"),
     ],
 )
 def test_dialects_guard_bites(source: str, here: str) -> None:

@@ -119,7 +119,7 @@ HARMLESS = {
     "Sample.target": "the doctor's own path",
     "Sample.headers": "the doctor's own, without a credential",
     "NodeSpec.host_header": "a host",
-    "Transposed.headers": "ours, for the node",
+    "TranslatedRequest.headers": "ours, for the node",
     "Answered.headers": "ours, for the client",
     "Route.reply_headers": "ours, for the client",
     "UploadRoute.reply_headers": "ours, for the client",

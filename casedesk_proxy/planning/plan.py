@@ -32,7 +32,7 @@ from casedesk_proxy.planning.node_parameters import change_for_nodes
 from casedesk_proxy.planning.restrictions import find_restrictions
 from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
-from casedesk_proxy.planning.transposition import Transposition, transpose_for
+from casedesk_proxy.planning.translation import Translation, translate_for
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.anthropic import require_version
@@ -55,7 +55,7 @@ _PATHS = {
     Action.RESPOND: "/v1/responses",
     Action.COUNT_RESPONSE: "/v1/responses/input_tokens",
 } | {action: f"/{path}" for path, action in POSTED[Dialect.OLLAMA].items()}
-_NOT_TRANSPOSED = Transposition()
+_UNTRANSLATED = Translation()
 #: Characters of a model name that Google's own clients do not encode in a path.
 _MODEL_SAFE = "/:@!$&'()*+,;=-._~"
 
@@ -100,7 +100,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput)
         known.remember(asked, place)
     if place.parameters is not None and (change := place.parameters.for_client(call, ask.form)):
         ask = ask.with_body(change_body(change, ask.raw, body.value))
-    target, nodes, demand, made = place.target, place.natives, place.demand, _NOT_TRANSPOSED
+    target, nodes, demand, made = place.target, place.natives, place.demand, _UNTRANSLATED
     if not place.plain:
         nodes, made = _judge(snapshot, ask, body, place, deployment)
         if demand.nodes != tuple(node.name for node in nodes):
@@ -144,13 +144,13 @@ def _judge(
     body: RequestBody,
     place: ModelPlacement,
     deployment: DeploymentSpec,
-) -> tuple[tuple[NodeSpec, ...], Transposition]:
+) -> tuple[tuple[NodeSpec, ...], Translation]:
     """The nodes that get the request, and its translation for them. The translation is empty if
     they get the request unchanged."""
     place = keep_able(ask, body.value, place)
     native = choose_natives(ask, body.value, place)
     if native.nodes:
-        return native.nodes, _NOT_TRANSPOSED
+        return native.nodes, _UNTRANSLATED
     made = _translate(snapshot, ask, body, place, native, deployment)
     nodes = tuple(node for node in place.holders if node.name in made.routes)
     return nodes or native.unsure, made
@@ -163,14 +163,14 @@ def _translate(
     place: ModelPlacement,
     native: Native,
     deployment: DeploymentSpec,
-) -> Transposition:
+) -> Translation:
     """The translation; empty if nodes of the client's own protocol get the request after all."""
     try:
         check_bounds(ask.call.surface, body.value, snapshot.body_items)
-        made = transpose_for(ask, body.value, place.target, place.holders, deployment)
+        made = translate_for(ask, body.value, place.target, place.holders, deployment)
     except ClientFault:
         if native.unsure:
-            return _NOT_TRANSPOSED
+            return _UNTRANSLATED
         raise
     if made.routes or made.answer is not None or native.unsure:
         return made

@@ -22,7 +22,7 @@ from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.translated import end_translated
 from casedesk_proxy.replying.endings import Form, end_behind, place_error
-from casedesk_proxy.replying.heads import Addressee, transposed_head
+from casedesk_proxy.replying.heads import Addressee, translated_head
 from casedesk_proxy.replying.keepalive import keepalive_bytes
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal, terminal_of
@@ -124,7 +124,7 @@ def begin_early_response(
         # The server may have decided meanwhile to close the connection.
         keep_alive = request.head.keep_alive and http11
         client = Addressee(call.surface, request_id, http11, keep_alive, request.notes)
-        return transposed_head(early.content_type, early.headers, client, length)
+        return translated_head(early.content_type, early.headers, client, length)
 
     body = EarlyBody(early.keepalive, early.ending, bare=not http11)
     behind = end_behind(call.surface, request.head.headers)

@@ -22,7 +22,7 @@ __all__ = [
     "is_page",
     "own_head",
     "reply_head",
-    "transposed_head",
+    "translated_head",
 ]
 
 _EVENTS, _LINES = b"text/event-stream", b"application/x-ndjson"
@@ -115,7 +115,7 @@ def _template(
     return lead + ids + end + (b"\r\n%b\r\n" if has_notes else b"\r\n\r\n"), count
 
 
-def transposed_head(
+def translated_head(
     content_type: str,
     headers: tuple[tuple[str, str], ...],
     client: Addressee,

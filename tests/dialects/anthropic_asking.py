@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.contract import Context, Transposed
-from casedesk_proxy.dialects.pairs.anthropic_openai import transpose
+from casedesk_proxy.dialects.core.contract import Context, TranslatedRequest
+from casedesk_proxy.dialects.pairs.anthropic_openai import translate
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
@@ -73,13 +73,15 @@ def image(media: str = "image/png", data: str = "aGk=") -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
-def transposed(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
-    return transpose(MESSAGES, body, context(engine, **changes))
+def translated(
+    body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any
+) -> TranslatedRequest:
+    return translate(MESSAGES, body, context(engine, **changes))
 
 
 def chat(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> dict[str, Any]:
     """The node's request."""
-    return json.loads(transposed(body, engine, **changes).body)
+    return json.loads(translated(body, engine, **changes).body)
 
 
 def messages(
@@ -90,7 +92,7 @@ def messages(
 
 def error(body: dict[str, Any], engine: EngineSpec = VLLM) -> ProxyError:
     with pytest.raises(ProxyError) as caught:
-        transposed(body, engine)
+        translated(body, engine)
     assert caught.value.status == 400
     assert caught.value.violations
     for one in caught.value.violations[:5]:

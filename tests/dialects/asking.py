@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.contract import Context, Transposed
-from casedesk_proxy.dialects.pairs.gemini_openai import transpose
+from casedesk_proxy.dialects.core.contract import Context, TranslatedRequest
+from casedesk_proxy.dialects.pairs.gemini_openai import translate
 from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
@@ -46,13 +46,15 @@ def call(framing: Framing = Framing.SSE, action: Action = Action.STREAM_GENERATE
     return Call(Dialect.GEMINI, action, None, "gemma2:9b", "v1beta", framing=framing)
 
 
-def transposed(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
-    return transpose(call(), body, context(engine, **changes))
+def translated(
+    body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any
+) -> TranslatedRequest:
+    return translate(call(), body, context(engine, **changes))
 
 
 def chat(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> dict[str, Any]:
     """The node's request."""
-    return json.loads(transposed(body, engine, **changes).body)
+    return json.loads(translated(body, engine, **changes).body)
 
 
 def with_config(**config: Any) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def with_parts(*parts: Any, role: str = "user") -> dict[str, Any]:
 
 def error(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> ProxyError:
     with pytest.raises(ProxyError) as caught:
-        transposed(body, engine, **changes)
+        translated(body, engine, **changes)
     assert caught.value.status == 400
     assert caught.value.violations
     return caught.value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Transposed
+from casedesk_proxy.dialects.core.contract import TranslatedRequest
 from casedesk_proxy.dialects.core.known_fields import Fate, Messages
 from casedesk_proxy.errors import BadRequest, Unsupported
 
@@ -16,12 +16,12 @@ PACKAGE = Path(__file__).parents[2] / "casedesk_proxy"
 Body = dict[str, Any]
 
 
-def find_fate(transpose: Callable[[Body], Transposed], plain: Body, changed: Body) -> Fate:
+def find_fate(translate: Callable[[Body], TranslatedRequest], plain: Body, changed: Body) -> Fate:
     """``plain`` is the request without the field. A field that is reported as invalid has been
     read."""
-    before = transpose(plain)
+    before = translate(plain)
     try:
-        after = transpose(changed)
+        after = translate(changed)
     except Unsupported:
         return Fate.REFUSED
     except BadRequest:

@@ -36,7 +36,7 @@ def usage(prompt: int, output: int, **more: Any) -> bytes:
 
 
 def translator(framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> Translator:
-    return gemini_openai.translator(context(client=client), framing, **wanted)
+    return gemini_openai.make_translator(context(client=client), framing, **wanted)
 
 
 def play(*stream: bytes, framing: Framing = Framing.SSE, client: str = "", **wanted: Any) -> bytes:

@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx2
 
-from casedesk_proxy.dialects.core.contract import Context, Transposed
-from casedesk_proxy.dialects.pairs.responses_openai import transpose
+from casedesk_proxy.dialects.core.contract import Context, TranslatedRequest
+from casedesk_proxy.dialects.pairs.responses_openai import translate
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect
@@ -66,19 +66,21 @@ def result(call_id: str, output: Any = "ok") -> dict[str, Any]:
     return {"type": "function_call_output", "call_id": call_id, "output": output}
 
 
-def transposed(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
+def translated(
+    body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any
+) -> TranslatedRequest:
     call = Call(Dialect.OPENAI, Action.CHAT, None)
-    return transpose(call, body, context(engine, **changes))
+    return translate(call, body, context(engine, **changes))
 
 
 def chat(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> dict[str, Any]:
     """The node's request."""
-    return json.loads(transposed(body, engine, **changes).body)
+    return json.loads(translated(body, engine, **changes).body)
 
 
 def refused(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> ProxyError:
     try:
-        transposed(body, engine, **changes)
+        translated(body, engine, **changes)
     except (BadRequest, Unsupported) as fault:
         return fault
     raise AssertionError("the request was not refused")
@@ -90,7 +92,7 @@ def places(fault: ProxyError) -> list[str]:
 
 def read(pieces: list[bytes], **fields: Any) -> bytes | None:
     """What a client gets of a node's reply in these pieces; None if it broke off."""
-    made = transposed(asking(**fields)).translator
+    made = translated(asking(**fields)).translator
     try:
         return b"".join([made.feed(piece) for piece in pieces]) + made.finish()
     except StreamBroken:
@@ -127,7 +129,7 @@ class ResponsesProxy:
         )
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        made = transposed(json.loads(request.content), self._engine)
+        made = translated(json.loads(request.content), self._engine)
         self.asked = json.loads(made.body)
         reader, self.raw = made.translator, b""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.dialects.registry import find_translations
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.dialects.asking import (
     HELLO,
@@ -83,19 +83,19 @@ PITFALLS = """
 22 signs of life that SDKs bear
 @ surfaces/test_envelopes.py::test_gemini_frame
 24 error is the first key
-@ e2e/test_transposed_broken.py::test_an_event_stream_ends_in_an_error_and_early
+@ e2e/test_translated_broken.py::test_an_event_stream_ends_in_an_error_and_early
 25 a cut stream does not end cleanly
-@ e2e/test_transposed_broken.py::test_google_genai
+@ e2e/test_translated_broken.py::test_google_genai
 25 google-genai raises
-@ e2e/test_transposed_broken.py::test_anthropic
+@ e2e/test_translated_broken.py::test_anthropic
 25 anthropic raises
 @ e2e/test_openai.py::test_a_broken_stream_is_noticed
 25 openai raises
-@ e2e/test_transposed_broken.py::test_google_generativeai
+@ e2e/test_translated_broken.py::test_google_generativeai
 24 the old SDK raises in array mode
 @ dialects/pairs/gemini_openai/test_reply.py::test_array_is_framed_as_googles
 26 nothing before [ and nothing after ] | endswith
-@ e2e/test_transposed_google_generativeai.py::test_refusals
+@ e2e/test_translated_google_generativeai.py::test_refusals
 27 errors before an array keep their message | stream=stream
 @ dialects/pairs/gemini_openai/test_reply.py::test_running_usage_is_not_added_up
 28 usage is cumulative
@@ -109,7 +109,7 @@ PITFALLS = """
 34 CORS headers of nodes | access-control
 @ dialects/pairs/gemini_openai/test_request.py::test_neighbours_of_one_role_are_one_message
 35 roles alternate | "abc"
-@ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
+@ planning/test_translation.py::test_a_system_message_stands_where_the_template_takes_one
 35 no system role | "gemma": ["user"]
 @ dialects/pairs/gemini_openai/test_request.py::test_a_foreign_id_is_paired_by_name
 37 ids of results may be missing or foreign | "other"
@@ -119,9 +119,9 @@ PITFALLS = """
 39 tool_use without input, as recorded
 @ dialects/pairs/anthropic_openai/test_recorded.py::test_what_the_model_said
 40 a stop string on llama-server
-@ e2e/test_transposed_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
+@ e2e/test_translated_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
 40 thinking off by the chat route
-@ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
+@ e2e/test_translated_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 41 required without property, before any node | a required name without property
 @ dialects/pairs/gemini_openai/test_request.py::test_googles_own_tools_are_refused_even_when_empty
 42 an empty object is on | {name: {}}
@@ -226,5 +226,5 @@ def test_refusals_by_engine() -> None:
 
 
 def test_the_openai_route_is_preferred() -> None:
-    pairs = transposers(Call(Dialect.GEMINI, Action.GENERATE, None))
+    pairs = find_translations(Call(Dialect.GEMINI, Action.GENERATE, None))
     assert [dialect for dialect, _ in pairs] == [Dialect.OPENAI, Dialect.ANTHROPIC]

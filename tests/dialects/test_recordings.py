@@ -20,7 +20,7 @@ from casedesk_proxy.dialects.node_errors.mapping import map_node_error
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Dialect, Framing
 from casedesk_proxy.usage.extract import find_usage
-from tests.dialects.anthropic_asking import asking, transposed
+from tests.dialects.anthropic_asking import asking, translated
 from tests.dialects.pairs.gemini_anthropic.test_reply import translator as messages_translator
 from tests.dialects.reading import translator
 from tests.dialects.replies import kind_of, names, read_reply
@@ -40,7 +40,7 @@ READERS: dict[str, Callable[[], Translator]] = {
     },
     **{
         f"anthropic-openai-{stream}": lambda stream=stream: (
-            transposed(asking(stream=stream)).translator
+            translated(asking(stream=stream)).translator
         )
         for stream in (True, False)
     },

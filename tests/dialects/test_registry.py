@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
-from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.dialects.registry import find_translations
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.fixtures.table import table
 
@@ -26,12 +26,12 @@ G, A, O = Dialect.GEMINI, Dialect.ANTHROPIC, Dialect.OPENAI  # noqa: E741
     ],
 )
 def test_preference(surface: Dialect, action: Action, dialects: list[Dialect]) -> None:
-    found = transposers(Call(surface, action, None))
+    found = find_translations(Call(surface, action, None))
     assert [dialect for dialect, _ in found] == dialects
 
 
 def test_who_does_it() -> None:
-    first, second = transposers(Call(G, Action.GENERATE, None))
-    assert first == (O, gemini_openai.transpose)
-    assert second == (A, gemini_anthropic.transpose)
-    assert transposers(Call(A, Action.MESSAGES, None)) == ((O, anthropic_openai.transpose),)
+    first, second = find_translations(Call(G, Action.GENERATE, None))
+    assert first == (O, gemini_openai.translate)
+    assert second == (A, gemini_anthropic.translate)
+    assert find_translations(Call(A, Action.MESSAGES, None)) == ((O, anthropic_openai.translate),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.dialects.registry import find_translations
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.dialects.proofs import Row, check, rows_of
 from tests.fixtures.table import table
@@ -114,7 +114,7 @@ a→o: system | Be kind.
 a→o: the billing header | BILLING
 @ dialects/pairs/anthropic_openai/test_request.py::test_system_within_the_conversation
 a→o: system within the messages | Mind the gap.
-@ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
+@ planning/test_translation.py::test_a_system_message_stands_where_the_template_takes_one
 a→o: system where the template insists | "qwen": ["system", "user"]
 @ dialects/pairs/anthropic_openai/test_request.py::test_left_out
 a→o: cache_control | cache_control
@@ -236,7 +236,7 @@ o→a stream: the name comes late
 o→a stream: ping
 @ dialects/pairs/anthropic_openai/test_reply.py::test_an_error_in_the_midst_of_events
 o→a stream: failure | error_behind
-@ e2e/test_transposed_prompt_counts.py::test_the_tokenizer_is_asked_beside
+@ e2e/test_translated_prompt_counts.py::test_the_tokenizer_is_asked_beside
 o→a stream: input_tokens from the first byte | input_tokens
 @ dialects/pairs/anthropic_openai/test_sdk.py::test_recorded_replies
 tolerance: the SDK reads what we write | Proxy(
@@ -244,7 +244,7 @@ tolerance: the SDK reads what we write | Proxy(
 tolerance: anthropic notices
 @ e2e/test_openai.py::test_a_broken_stream_is_noticed
 tolerance: openai notices
-@ e2e/test_transposed_broken.py::test_anthropic
+@ e2e/test_translated_broken.py::test_anthropic
 tolerance: anthropic notices on the wire
 """
 
@@ -253,7 +253,7 @@ ROUTES = """
 the OpenAI route goes before a node's Anthropic one | [O, A]
 @ replying/test_node_errors.py::test_recorded
 error bodies out of shape are rewritten
-@ e2e/test_transposed_errors.py::test_a_real_nodes_messages_route
+@ e2e/test_translated_errors.py::test_a_real_nodes_messages_route
 llama-server's 500 without messages | llama_node
 @ dialects/pairs/gemini_anthropic/test_request.py::test_modes
 llama-server's route has no named choice | LLAMA
@@ -304,9 +304,9 @@ def test_a_row_without_a_test_says_why(row: str) -> None:
      (Dialect.OPENAI, Action.COMPLETE)],
 )  # fmt: skip
 def test_openai_clients_have_no_pair(surface: Dialect, action: Action) -> None:
-    assert transposers(Call(surface, action, None)) == ()
+    assert find_translations(Call(surface, action, None)) == ()
 
 
 def test_anthropic_clients_have_no_pair_with_gemini() -> None:
-    pairs = transposers(Call(Dialect.ANTHROPIC, Action.MESSAGES, None))
+    pairs = find_translations(Call(Dialect.ANTHROPIC, Action.MESSAGES, None))
     assert [dialect for dialect, _ in pairs] == [Dialect.OPENAI]

@@ -32,9 +32,9 @@ vLLM, llama-server and Ollama | llama-server.embeddings
 SGLang without embeddings | sglang-0.5.23.embeddings
 @ dialects/node_errors/test_mapping.py::test_status
 llama-server without --embeddings (501) | (501, 501, 400, 501)
-@ e2e/test_transposed_google_genai.py::test_embed_one_and_many
+@ e2e/test_translated_google_genai.py::test_embed_one_and_many
 google-genai on a real node
-@ e2e/test_transposed_google_generativeai.py::test_embed_one_and_many
+@ e2e/test_translated_google_generativeai.py::test_embed_one_and_many
 google-generativeai on a real node
 """
 
@@ -56,11 +56,11 @@ count: media | text-only
 count: recorded | sglang-0.5.23.tokenize-chat
 @ dialects/test_recordings.py::test_every_recorded_count_is_a_number
 count: every recorded form
-@ e2e/test_transposed_google_genai.py::test_token_counts_are_the_nodes
+@ e2e/test_translated_google_genai.py::test_token_counts_are_the_nodes
 count: google-genai on a real node | count_tokens
-@ e2e/test_transposed_google_generativeai.py::test_token_counts_are_the_nodes
+@ e2e/test_translated_google_generativeai.py::test_token_counts_are_the_nodes
 count: google-generativeai on a real node | count_tokens
-@ e2e/test_transposed_anthropic.py::test_token_counts_are_the_nodes
+@ e2e/test_translated_anthropic.py::test_token_counts_are_the_nodes
 count: anthropic on a real node | count_tokens
 """
 

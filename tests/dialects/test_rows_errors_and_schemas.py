@@ -47,7 +47,7 @@ unknown name in Google's words | Cannot find field
 schema faults name path and index | property is not defined
 @ dialects/pairs/gemini_openai/test_request.py::test_a_refusal_says_what_and_why
 the refusal's message | unsupported_gemini_feature:
-@ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
+@ e2e/test_translated_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 the refusal's details | fieldViolations
 """
 
@@ -110,7 +110,7 @@ first byte too late | 504
 @ server/test_failover.py::test_another_node_takes_the_same_bytes
 another node is tried first | answering(529)
 another node for a 404 | answering(404)
-@ e2e/test_transposed_broken.py::test_google_genai
+@ e2e/test_translated_broken.py::test_google_genai
 after the first byte: error and abort
 @ dialects/pairs/anthropic_openai/test_request.py::test_refusals_are_not_repeated_by_clients
 a refusal is never 5xx | 400

@@ -172,7 +172,7 @@ matched stop of vLLM | stop_reason
 matched stop of SGLang | matched_stop
 @ wire/test_sse.py::test_whole_and_byte_by_byte
 line ends
-@ e2e/test_transposed_errors.py::test_a_node_of_another_protocol_is_mapped
+@ e2e/test_translated_errors.py::test_a_node_of_another_protocol_is_mapped
 error before the first byte | 503
 """
 
@@ -187,7 +187,7 @@ content types | text/event-stream
 array mode | }\\n,\\r\\n{
 @ wire/test_jsonarray.py::test_the_layout_is_googles
 array borders | ArrayWriter
-@ e2e/test_transposed_google_generativeai.py::test_refusals
+@ e2e/test_translated_google_generativeai.py::test_refusals
 errors before an array, as the old SDK reads them | stream=stream
 @ dialects/pairs/gemini_openai/test_reply.py::test_the_last_text_is_kept_for_the_finish
 clients that lose a turn without text | genai-js
@@ -199,17 +199,17 @@ signs of life inside an open frame or array | keepalive()
 error first, framed | ENVELOPE
 @ dialects/pairs/gemini_openai/test_reply.py::test_an_error_fits_the_place_in_an_array
 error as an element | ENVELOPE
-@ e2e/test_transposed_broken.py::test_an_event_stream_ends_in_an_error_and_early
+@ e2e/test_translated_broken.py::test_an_event_stream_ends_in_an_error_and_early
 error frame, then no last chunk
-@ e2e/test_transposed_broken.py::test_an_array_gets_an_error_element_and_no_end
+@ e2e/test_translated_broken.py::test_an_array_gets_an_error_element_and_no_end
 error element, no bracket
-@ e2e/test_transposed_broken.py::test_google_genai
+@ e2e/test_translated_broken.py::test_google_genai
 google-genai notices
-@ e2e/test_transposed_broken.py::test_google_genai_async
+@ e2e/test_translated_broken.py::test_google_genai_async
 google-genai notices, async
-@ e2e/test_transposed_broken.py::test_google_generativeai
+@ e2e/test_translated_broken.py::test_google_generativeai
 google-generativeai notices
-@ e2e/test_transposed_broken.py::test_one_body_is_a_plain_error
+@ e2e/test_translated_broken.py::test_one_body_is_a_plain_error
 before the first byte: the real status
 @ surfaces/test_envelopes.py::test_gemini_frame
 error is the first key

@@ -89,7 +89,7 @@ role system | "system"
 any other role | valid role: user, model
 @ dialects/pairs/gemini_openai/test_request.py::test_a_conversation_may_begin_with_the_model
 model first | "assistant", "user"
-@ planning/test_transposition.py::test_a_system_message_stands_where_the_template_takes_one
+@ planning/test_translation.py::test_a_system_message_stands_where_the_template_takes_one
 template without a system role | "gemma": ["user"]
 @ dialects/pairs/gemini_openai/test_request.py::test_the_least_request_adds_nothing_but_the_stream
 one text part is a plain string | BARE
@@ -301,7 +301,7 @@ responseMimeType text/x.enum | text/x.enum
 two schemas | responseJsonSchema
 @ dialects/pairs/gemini_openai/test_request.py::test_a_format_and_tools_at_once
 combinations: TGI, SGLang, vLLM, llama-server | SGLANG, VLLM
-@ e2e/test_transposed_google_genai.py::test_a_list_at_the_root
+@ e2e/test_translated_google_genai.py::test_a_list_at_the_root
 a root that is no object
 """
 
@@ -322,7 +322,7 @@ what TGI cannot be told | thinkingLevel
 thoughts not wanted are counted | candidatesTokenCount
 @ engines/test_profile.py::test_effort_of_a_budget
 buckets | 24576
-@ e2e/test_transposed_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
+@ e2e/test_translated_google_genai.py::test_a_thinking_budget_of_none_switches_it_off
 budget 0 on a real node
 """
 
@@ -363,7 +363,7 @@ formats that a grammar cannot follow | hostname
 OWN = """
 @ dialects/pairs/gemini_openai/test_request.py::test_the_least_request_adds_nothing_but_the_stream
 adds: stream and include_usage, nothing else | include_usage
-@ planning/test_transposition.py::test_what_stands_before_a_node_hears_what_google_would
+@ planning/test_translation.py::test_what_stands_before_a_node_hears_what_google_would
 adds: Content-Type | application/json
 adds: Accept-Encoding identity | identity
 @ engines/test_profile.py::test_what_is_never_sent
@@ -376,7 +376,7 @@ order: faults before features | temperature
 order: schemas next, by their code | invalid_response_format_schema
 @ dialects/pairs/gemini_openai/test_request.py::test_everything_in_the_way_is_named_at_once
 order: every path at once | cachedContent
-@ e2e/test_transposed_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
+@ e2e/test_translated_examples.py::test_a_refused_request_leaves_no_trace_at_any_node
 order: a refusal touches no node | node.connections == []
 """
 

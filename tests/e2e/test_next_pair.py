@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects import registry
-from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.core.contract import Context, TranslatedRequest
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.e2e.relaying import STREAMS, UNARY, asking, relay
 from tests.fixtures.raw_client import connect
@@ -23,15 +23,17 @@ EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 REFUSED = b"HTTP/1.1 400 Bad\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\nnone"
 
 
-def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     streams = call.framing is not Framing.UNARY
     made = json.dumps({"model": context.model, "toy": True}).encode()
-    return Transposed("/v1/messages", made, streams, Shouting("at once" if streams else "late"))
+    return TranslatedRequest(
+        "/v1/messages", made, streams, Shouting("at once" if streams else "late")
+    )
 
 
 @pytest.fixture(autouse=True)
 def _in_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    line = ((Dialect.ANTHROPIC, transpose),)
+    line = ((Dialect.ANTHROPIC, translate),)
     monkeypatch.setitem(registry._PAIRS, (Dialect.OPENAI, Action.CHAT), line)
 
 

@@ -101,7 +101,7 @@ def test_what_is_never_sent(engine: EngineSpec) -> None:
 def test_one_call_at_a_time(engine: EngineSpec) -> None:
     choice = {"type": "auto", "disable_parallel_tool_use": True}
     asked = anthropic_asking.asking(tools=[anthropic_asking.WEATHER], tool_choice=choice)
-    made = anthropic_asking.transposed(asked, engine)
+    made = anthropic_asking.translated(asked, engine)
     switched = "parallel_tool_calls" in anthropic_asking.chat(asked, engine)
     assert switched is SENT[engine].get(ONE_CALL, True)
     assert bool(made.dropped) is not switched

@@ -132,24 +132,26 @@ def test_a_long_text_is_left_to_a_parser() -> None:
 
 def anthropic(*, streams: bool, thinks: bool = False) -> Translator:
     writer = anthropic_openai.make_writer(context(), streams=streams)
-    return anthropic_openai.translator(context(), writer, thinks=thinks)
+    return anthropic_openai.make_translator(context(), writer, thinks=thinks)
 
 
 MAKERS: dict[str, Callable[[], Any]] = {
-    "gemini": lambda: gemini_openai.translator(context(), Framing.SSE),
-    "gemini, thoughts": lambda: gemini_openai.translator(context(), Framing.SSE, thoughts=True),
-    "gemini, array": lambda: gemini_openai.translator(context(), Framing.JSON_ARRAY),
-    "gemini, unary": lambda: gemini_openai.translator(context(), Framing.UNARY),
-    "gemini, held back": lambda: gemini_openai.translator(
+    "gemini": lambda: gemini_openai.make_translator(context(), Framing.SSE),
+    "gemini, thoughts": lambda: gemini_openai.make_translator(
+        context(), Framing.SSE, thoughts=True
+    ),
+    "gemini, array": lambda: gemini_openai.make_translator(context(), Framing.JSON_ARRAY),
+    "gemini, unary": lambda: gemini_openai.make_translator(context(), Framing.UNARY),
+    "gemini, held back": lambda: gemini_openai.make_translator(
         context(client="genai-js/0.24"), Framing.SSE
     ),
     "anthropic": lambda: anthropic(streams=True, thinks=True),
     "anthropic, unary": lambda: anthropic(streams=False),
 }
 MESSAGES_MAKERS: dict[str, Callable[[], Any]] = {
-    "gemini": lambda: gemini_anthropic.translator(context(), Framing.SSE, thoughts=True),
-    "gemini, array": lambda: gemini_anthropic.translator(context(), Framing.JSON_ARRAY),
-    "gemini, unary": lambda: gemini_anthropic.translator(context(), Framing.UNARY),
+    "gemini": lambda: gemini_anthropic.make_translator(context(), Framing.SSE, thoughts=True),
+    "gemini, array": lambda: gemini_anthropic.make_translator(context(), Framing.JSON_ARRAY),
+    "gemini, unary": lambda: gemini_anthropic.make_translator(context(), Framing.UNARY),
 }
 
 

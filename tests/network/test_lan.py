@@ -16,8 +16,8 @@ E2E = Path(__file__).parents[1] / "e2e"
 #: frame, and of the SDKs one reads here: how frames are cut is the same for the next.
 FILES = (
     "test_bytes.py", "test_files.py", "test_http10.py", "test_large.py", "test_leaving.py",
-    "test_long.py", "test_openai.py", "test_tls.py", "test_transposed_broken.py",
-    "test_transposed_examples.py", "test_websockets.py",
+    "test_long.py", "test_openai.py", "test_tls.py", "test_translated_broken.py",
+    "test_translated_examples.py", "test_websockets.py",
 )  # fmt: skip
 #: What says nothing about a network is left to the first run: thousands of sockets, heads of text,
 #: and what is only so large because loopback takes so much.

@@ -21,14 +21,14 @@ from tests.server.test_sdk_failures import END, LATE, LIMITS, TONGUES, Tongue
 OFTEN = ", heartbeat: 30ms, heartbeat_verbatim: true"
 #: Long enough for several signs of life.
 SILENCE = 0.15
-#: Which SDK, and what its node speaks: its own dialect is relayed, another one transposed.
+#: Which SDK, and what its node speaks: its own dialect is relayed, another one translated.
 ROUTES = {
     "google-genai, relayed": ("google-genai", "gemini"),
-    "google-genai, transposed": ("google-genai", "openai"),
+    "google-genai, translated": ("google-genai", "openai"),
     "generative-ai, relayed": ("generative-ai", "gemini"),
-    "generative-ai, transposed": ("generative-ai", "openai"),
+    "generative-ai, translated": ("generative-ai", "openai"),
     "anthropic, relayed": ("anthropic", "anthropic"),
-    "anthropic, transposed": ("anthropic", "openai"),
+    "anthropic, translated": ("anthropic", "openai"),
     "openai, relayed": ("openai", "openai"),
 }
 CHATS = ("google-genai", "generative-ai")

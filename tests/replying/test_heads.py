@@ -10,7 +10,7 @@ from casedesk_proxy.replying.heads import (
     is_line_stream,
     own_head,
     reply_head,
-    transposed_head,
+    translated_head,
 )
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, parse_response_head
@@ -87,7 +87,7 @@ def test_anthropic_replies_carry_a_request_id() -> None:
 
 def test_a_translated_reply_has_one_too() -> None:
     for surface in Dialect:
-        made = transposed_head("application/json", (("x-a", "b"),), client(surface), 2)
+        made = translated_head("application/json", (("x-a", "b"),), client(surface), 2)
         assert b"\r\nx-a: b\r\nx-request-id: req-1\r\n" in made
         assert (b"\r\nrequest-id: req-1\r\n" in made) is (surface is Dialect.ANTHROPIC)
 
@@ -129,7 +129,7 @@ def test_what_becomes_of_the_connection(keep_alive: bool, http11: bool, line: by
     heads = [
         reply_head(head, BodyFraming.LENGTH, one),
         own_head(200, (), 2, keep_alive=keep_alive, http11=http11),
-        transposed_head("application/json", (), one, 2),
+        translated_head("application/json", (), one, 2),
     ]
     for made in heads:
         lines = made.removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -157,9 +157,9 @@ def test_a_relayed_head_with_what_is_left_is_made_in_one_step() -> None:
 
 def test_a_translated_head_says_what_is_left() -> None:
     headers = (("X-RateLimit-Limit-Tokens", "1"), ("a", "b"))
-    plain = transposed_head("application/json", headers, client(), 2)
+    plain = translated_head("application/json", headers, client(), 2)
     assert b"X-RateLimit-Limit-Tokens: 1" in plain
-    noted = transposed_head("application/json", headers, client(notes=NOTES), 2)
+    noted = translated_head("application/json", headers, client(notes=NOTES), 2)
     assert noted == annotate(plain, NOTES)
 
 

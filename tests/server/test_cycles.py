@@ -138,7 +138,7 @@ ENDS = [
 ]  # fmt: skip
 
 
-#: With something in them, so that they can be transposed.
+#: With something in them, so that they can be translated.
 BODIES: dict[str, dict[str, Any]] = {
     "openai": {},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]},

@@ -470,7 +470,7 @@ def gemini(action: str) -> bytes:
 
 
 @pytest.mark.parametrize("said", [b"", chunk(EVENT), chunk(EVENT)[:20]])
-async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: bytes) -> None:
+async def test_a_translated_unary_reply_that_is_lost_is_collected_anew(said: bytes) -> None:
     """The node sends a stream, and the client waits for one body: it has not received a byte."""
 
     async def dies(connection: NodeConnection) -> None:
@@ -488,7 +488,7 @@ async def test_a_transposed_unary_reply_that_is_lost_is_collected_anew(said: byt
         assert stage.in_flight() == 0
 
 
-async def test_a_transposed_stream_is_begun_anew_only_where_nothing_was_sent() -> None:
+async def test_a_translated_stream_is_begun_anew_only_where_nothing_was_sent() -> None:
     def dies_behind(said: bytes) -> Play:
         async def play(connection: NodeConnection) -> None:
             await connection.request()

@@ -210,14 +210,14 @@ def sdk_errors() -> tuple[type[Exception], ...]:
 
 
 Ask = Callable[[str], Awaitable[str]]
-#: SDK, and the dialect of the nodes: its own is relayed, another one transposed. The array form
+#: SDK, and the dialect of the nodes: its own is relayed, another one translated. The array form
 #: of google-generativeai is asked only of nodes that do not speak Gemini.
 ROUTES: dict[str, tuple[Ask, str]] = {
     "google-genai, relayed": (by_google_genai, "gemini"),
-    "google-genai, transposed": (by_google_genai, "openai"),
-    "google-generativeai, transposed": (by_google_generativeai, "openai"),
+    "google-genai, translated": (by_google_genai, "openai"),
+    "google-generativeai, translated": (by_google_generativeai, "openai"),
     "anthropic, relayed": (by_anthropic, "anthropic"),
-    "anthropic, transposed": (by_anthropic, "openai"),
+    "anthropic, translated": (by_anthropic, "openai"),
     "openai, relayed": (by_openai, "openai"),
 }
 

@@ -1,6 +1,6 @@
 """dialects: recorded streams through the translators, up to and including the end of the answer.
 
-Reads are the node's own chunks. The translators are made before the clock runs, as `transpose`
+Reads are the node's own chunks. The translators are made before the clock runs, as `translate`
 makes them for a short question; its own cost is not included.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.micro.recorded import read_reply
 from bench.micro.work import Case, Work
-from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.core.contract import Context, TranslatedRequest
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_anthropic, gemini_openai
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
@@ -30,8 +30,8 @@ def _prepare(pair: Any, call: Call, body: dict[str, Any], recorded: str, end: by
     context = Context(model="tiny", asked="tiny", engine=VLLM, request_id="r1")
 
     def make() -> Any:
-        made = pair.transpose(call, body, context)
-        assert isinstance(made, Transposed)
+        made = pair.translate(call, body, context)
+        assert isinstance(made, TranslatedRequest)
         return made.translator
 
     def run(machine: Any) -> list[bytes]:

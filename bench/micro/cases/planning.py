@@ -51,6 +51,6 @@ def _prepare(sdk: str, marks: tuple[bytes, ...]) -> Work:
 CASES = (
     Case("planning/plan native", "chat, its model renamed",
          lambda: _prepare("py-openai-3", (b'"tiny"', b"OpenAI/Python"))),
-    Case("planning/plan transposed", "Gemini question made a chat",
+    Case("planning/plan translated", "Gemini question made a chat",
          lambda: _prepare("py-google-genai-3_stream", (b'"tiny"', b'"messages"', b'"stream"'))),
 )  # fmt: skip

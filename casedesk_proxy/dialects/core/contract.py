@@ -1,6 +1,6 @@
 """What every pair of client and node offers: a translated request, and a translator for its reply.
 
-    transpose(call, body, context) → Transposed | Answered
+    translate(call, body, context) → TranslatedRequest | Answered
         raises BadRequest, Unsupported, or TooDeep if the body can no longer be serialised
 
 Nothing here knows HTTP framing, connections or time. A translator is made for one request; it
@@ -20,7 +20,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.terms import Call, Control, Position, RawHeaders, Usage
 
-__all__ = ["Answered", "Context", "Question", "Translator", "Transpose", "Transposed"]
+__all__ = ["Answered", "Context", "Question", "Translate", "TranslatedRequest", "Translator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Transposed:
+class TranslatedRequest:
     """A request for the node: POST ``body``, JSON, to ``path`` below the node's base URL.
 
     ``streams``: the node is asked for a stream, whatever the client gets. ``headers`` are for the
@@ -150,4 +150,4 @@ class Answered:
 
 #: Raises BadRequest or Unsupported, naming every offending path, before any node is called; TooDeep
 #: for a body that is nested more deeply than JSON can be serialised.
-Transpose = Callable[[Call, dict[str, Any], Context], Transposed | Answered]
+Translate = Callable[[Call, dict[str, Any], Context], TranslatedRequest | Answered]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from casedesk_proxy.dialects.core.body_translator import BodyTranslator
-from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED, estimate_tokens, read_count
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.engines.profile import Counter
@@ -34,7 +34,7 @@ def count_chat(
     context: Context,
     surface: Dialect,
     shape: Callable[[int], dict[str, Any]],
-) -> Transposed | Answered:
+) -> TranslatedRequest | Answered:
     """A request for the node's count of ``chat``, or an estimate. ``shape``, a function of a
     module, makes the client's object from the number."""
     messages, has_media = _text_only(chat.get("messages", []))
@@ -44,7 +44,7 @@ def count_chat(
         return Answered(estimate, ((COUNTED, "estimate"),))
 
     question = _question(counter, chat, messages, context)
-    return Transposed(
+    return TranslatedRequest(
         path=counter.value,
         body=dumps(question),
         streams=False,

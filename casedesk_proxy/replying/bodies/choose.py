@@ -30,7 +30,7 @@ from casedesk_proxy.replying.heads import (
     is_line_stream,
     is_page,
     reply_head,
-    transposed_head,
+    translated_head,
 )
 from casedesk_proxy.replying.in_stream_errors import IS_PAGE, judge_within
 from casedesk_proxy.replying.keepalive import keepalive_bytes
@@ -250,7 +250,7 @@ def _translated(
 ) -> Chosen:
     whole, bare = client.framing is Framing.UNARY, not client.http11
     to = client.parting(unless=whole or not bare)
-    make_head = functools.partial(transposed_head, translator.content_type, node.headers, to)
+    make_head = functools.partial(translated_head, translator.content_type, node.headers, to)
     reader, form = body_reader(node.head), _OWN_FORMS[client.framing]
     body: ReplyBody
     if 200 <= node.head.status < 300:

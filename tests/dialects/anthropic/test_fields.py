@@ -8,7 +8,7 @@ import pytest
 
 from casedesk_proxy.dialects.anthropic.fields import MESSAGES
 from casedesk_proxy.dialects.core.known_fields import Fate
-from tests.dialects.anthropic_asking import WEATHER, asking, image, result, text, transposed, used
+from tests.dialects.anthropic_asking import WEATHER, asking, image, result, text, translated, used
 from tests.dialects.anthropic_asking import assistant as said_before
 from tests.dialects.fates import (
     all_fields,
@@ -72,7 +72,7 @@ def test_what_does_not_reach_the_node_is_listed_as_it_is(message: str, name: str
         plain = asking("Hello", said_before(text("a")), "Well?")
     field = {} if name == "type" else {name: value}
     known = MESSAGES[message][name]
-    assert find_fate(transposed, plain, placed(message, field)) is known.fate
+    assert find_fate(translated, plain, placed(message, field)) is known.fate
     assert (known.fate is Fate.REFUSED) <= bool(known.why)
 
 

@@ -13,7 +13,7 @@ BEGIN = b'event: message_start\ndata: {"type":"message_start","message":{"model"
 
 
 def test_a_delta_of_no_known_shape_is_passed_over() -> None:
-    reader = gemini_anthropic.transpose(call(), HELLO, context()).translator
+    reader = gemini_anthropic.translate(call(), HELLO, context()).translator
     reader.feed(BEGIN)
     assert reader.feed(b'data: {"type":"content_block_delta","index":0,"delta":7}\n\n') == b""
 
@@ -27,7 +27,7 @@ def test_a_delta_of_no_known_shape_is_passed_over() -> None:
     ],
 )
 def test_an_error_by_its_name_or_by_its_type(event: bytes) -> None:
-    reader = gemini_anthropic.transpose(call(), HELLO, context()).translator
+    reader = gemini_anthropic.translate(call(), HELLO, context()).translator
     reader.feed(BEGIN)
     with pytest.raises(NodeError):
         reader.feed(event + b"\n\n")

@@ -20,7 +20,7 @@ BROKEN = delta("one") + event(error={"message": "out of memory"})
 
 def anthropic() -> Translator:
     writer = anthropic_openai.make_writer(context(), streams=True)
-    return anthropic_openai.translator(context(), writer)
+    return anthropic_openai.make_translator(context(), writer)
 
 
 def broken(
@@ -38,11 +38,12 @@ def broken(
 
 def test_text_before_an_error_in_the_same_read_is_sent_with_it() -> None:
     array = json.loads(
-        broken(gemini_openai.translator(context(), Framing.JSON_ARRAY), Framing.JSON_ARRAY) + b"]"
+        broken(gemini_openai.make_translator(context(), Framing.JSON_ARRAY), Framing.JSON_ARRAY)
+        + b"]"
     )
     assert array[0]["candidates"][0]["content"]["parts"] == [{"text": "one"}]
     assert array[1] == json.loads(ENVELOPE)
-    stream = broken(gemini_openai.translator(context(), Framing.SSE))
+    stream = broken(gemini_openai.make_translator(context(), Framing.SSE))
     frames = stream.decode().split("\r\n\r\n")
     assert [frame[:7] for frame in frames] == ["data: {", "data: {", ""]
     assert frames[1] == f"data: {ENVELOPE.decode()}"
@@ -56,7 +57,7 @@ def test_text_before_an_error_in_the_same_read_is_sent_with_it() -> None:
     ]
 
 
-@table("make", [anthropic, lambda: gemini_openai.translator(context(), Framing.SSE)])
+@table("make", [anthropic, lambda: gemini_openai.make_translator(context(), Framing.SSE)])
 def test_blanks_alone_are_no_reply(make: object) -> None:
     assert callable(make)
     translator = make()

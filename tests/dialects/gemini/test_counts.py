@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.contract import Answered, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED, read_count
 from casedesk_proxy.dialects.pairs import anthropic_openai, gemini_openai, responses_openai
 from casedesk_proxy.engines.spec import EngineSpec
@@ -37,7 +37,7 @@ def count(body: dict[str, Any], engine: EngineSpec = VLLM) -> Any:
 )
 def test_the_nodes_own_tokenizer(engine: EngineSpec, path: str, extra: dict[str, Any]) -> None:
     made = count(HELLO, engine)
-    assert isinstance(made, Transposed)
+    assert isinstance(made, TranslatedRequest)
     assert made.path == path
     assert not made.streams
     assert made.headers == ()
@@ -118,7 +118,7 @@ def test_a_streams_beginning_tells_the_size_of_the_prompt(body: bytes, prompt: i
     """The count at the beginning is the node's, if it can be asked for one. The reply's own count
     comes at the end."""
     asked = {"model": "m", "max_tokens": 9, "stream": True, "messages": MESSAGES}
-    made = anthropic_openai.transpose(ASKED, asked, context(count_prompt=True))
+    made = anthropic_openai.translate(ASKED, asked, context(count_prompt=True))
     assert made.question is not None
     made.question.take(body)
     stream = made.translator.feed(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
@@ -172,7 +172,7 @@ def test_estimates_count_tools_and_calls() -> None:
 def test_anthropic_messages(engine: EngineSpec, path: str) -> None:
     body = {"model": "m", "messages": MESSAGES, "system": "Be kind."}
     made = anthropic_openai.count(ASKED, body, context(engine))
-    assert isinstance(made, Transposed)
+    assert isinstance(made, TranslatedRequest)
     assert made.path == path
     assert json.loads(made.body)["messages"] == [
         {"role": "system", "content": "Be kind."},
@@ -240,7 +240,7 @@ def test_a_prompt_is_counted_as_it_will_be_written(
     )
     body = {"model": "m", "messages": [*MESSAGES, begun]}
     anthropic = anthropic_openai.count(ASKED, body, context(engine))
-    assert isinstance(anthropic, Transposed)
+    assert isinstance(anthropic, TranslatedRequest)
     for made in (gemini, anthropic):
         told = json.loads(made.body)
         assert told == {"model": "tiny", "messages": [*MESSAGES, begun], **off, **goes_on}
@@ -252,7 +252,7 @@ RESPONSE = Call(Dialect.RESPONSES, Action.COUNT_RESPONSE, None)
 def test_a_response_s_prompt_is_the_chat_s() -> None:
     body = {"model": "gpt", "instructions": "Be brief.", "input": "Hello", "tools": []}
     made = responses_openai.count(RESPONSE, body, context(LLAMA))
-    assert isinstance(made, Transposed)
+    assert isinstance(made, TranslatedRequest)
     assert made.path == "/v1/chat/completions/input_tokens"
     assert json.loads(made.body)["messages"] == [
         {"role": "system", "content": "Be brief."},

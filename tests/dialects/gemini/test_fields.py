@@ -8,7 +8,7 @@ import pytest
 
 from casedesk_proxy.dialects.core.known_fields import Fate
 from casedesk_proxy.dialects.gemini.fields import MESSAGES, FieldKind
-from tests.dialects.asking import HELLO, PNG, transposed, with_config, with_parts, with_tools
+from tests.dialects.asking import HELLO, PNG, translated, with_config, with_parts, with_tools
 from tests.dialects.fates import constants, find_fate
 
 HOW: dict[str, Any] = {"name": "how"}
@@ -63,7 +63,7 @@ def test_what_does_not_reach_the_node_is_listed_as_it_is(message: str, name: str
     value = VALUES.get(kind, "value") if isinstance(kind, FieldKind) else "value"
     plain = placed(message, {})
     fate = fate_of(message, name)
-    assert find_fate(transposed, plain, placed(message, {name: value})) is fate
+    assert find_fate(translated, plain, placed(message, {name: value})) is fate
     assert (fate is Fate.REFUSED) <= bool(MESSAGES[message][name].why)
 
 

@@ -190,4 +190,4 @@ def test_any_number_of_a_schema_can_be_sent_or_is_a_fault(word: str, value: Any)
     inner = {"type": "ARRAY", "items": {"type": "STRING"}, word: value}
     asked = with_config(responseMimeType="application/json", responseSchema=inner)
     with contextlib.suppress(ClientFault):
-        json.loads(asking.transposed(asked).body)
+        json.loads(asking.translated(asked).body)

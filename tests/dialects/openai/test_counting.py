@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Answered, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED
 from casedesk_proxy.dialects.openai.counting import count_chat, count_question
 from casedesk_proxy.terms import Dialect
@@ -50,7 +50,7 @@ def test_media_are_left_out_and_the_count_says_so() -> None:
     content = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
     chat = {"messages": [{"role": "user", "content": content}]}
     made = count_chat(chat, context(VLLM), Dialect.OPENAI, shape)
-    assert isinstance(made, Transposed)
+    assert isinstance(made, TranslatedRequest)
     assert made.headers == ((COUNTED, "text-only"),)
     assert json.loads(made.body)["messages"] == [{"role": "user", "content": "ab"}]
     made.translator.feed(b'{"count":7}')

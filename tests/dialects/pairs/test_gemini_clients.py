@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.contract import Transposed
-from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.dialects.core.contract import TranslatedRequest
+from casedesk_proxy.dialects.registry import find_translations
 from casedesk_proxy.errors import Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
 from tests.dialects.asking import chat, context
@@ -44,14 +44,14 @@ def test_there_are_captures() -> None:
 @table(("action", "model", "body"), captured())
 def test_what_sdks_send_is_taken(action: Action, model: str, body: dict[str, Any]) -> None:
     call = Call(Dialect.GEMINI, action, None, model, "v1beta", framing=Framing.SSE)
-    ((dialect, transpose), *_) = transposers(call)
+    ((dialect, translate), *_) = find_translations(call)
     assert dialect is Dialect.OPENAI
     if "fileData" in json.dumps(body):
         with pytest.raises(Unsupported, match="fileData"):
-            transpose(call, body, context(asked=model))
+            translate(call, body, context(asked=model))
         return
-    made = transpose(call, body, context(asked=model))
-    assert isinstance(made, Transposed)
+    made = translate(call, body, context(asked=model))
+    assert isinstance(made, TranslatedRequest)
     if action in (Action.GENERATE, Action.STREAM_GENERATE):
         check_openai(made.body)
 

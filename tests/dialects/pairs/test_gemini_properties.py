@@ -18,7 +18,7 @@ from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, Unsupported
 from casedesk_proxy.terms import Action, Call, Dialect, Framing
-from tests.dialects.asking import context, transposed
+from tests.dialects.asking import context, translated
 from tests.dialects.breaking import error_behind
 from tests.dialects.reading import DONE, delta, event, frames, translator, usage
 from tests.fixtures.effort import examples
@@ -198,7 +198,7 @@ def test_a_valid_request_is_one_for_openai_or_refused(
     body: dict[str, Any], engine: EngineSpec, fold: bool
 ) -> None:
     try:
-        made = transposed(body, engine, fold_system=fold)
+        made = translated(body, engine, fold_system=fold)
     except Unsupported as refusal:
         found = refusal
     else:
@@ -253,7 +253,7 @@ def test_spellings_do_not_matter(body: dict[str, Any], data: st.DataObject) -> N
     results = []
     for spelled in (body, respell(body)):
         try:
-            results.append(transposed(spelled, engine).body)
+            results.append(translated(spelled, engine).body)
         except Unsupported as refusal:
             results.append(refusal.violations)
     assert results[0] == results[1]
@@ -291,7 +291,7 @@ def test_any_object_is_made_over_or_refused(
     asked = context(engine, refuse_unknown=strict)
     whole = {**body, "contents": body.get("contents") or [{"parts": [{"text": "x"}]}]}
     for make, given_body in (
-        (lambda: transposed(whole, engine, refuse_unknown=strict), whole),
+        (lambda: translated(whole, engine, refuse_unknown=strict), whole),
         (lambda: gemini_openai.count(call, body, asked), body),
         (lambda: embed_one(call, body, asked), body),
         (lambda: embed_batch(call, body, asked), body),

@@ -16,7 +16,7 @@ from tests.dialects.fates import (
     find_fate,
     of_fate,
 )
-from tests.dialects.responses_asking import MCP, asking, called, result, said, transposed
+from tests.dialects.responses_asking import MCP, asking, called, result, said, translated
 
 READERS = ("responses/request", "responses/input_items", "responses/tools")
 
@@ -60,7 +60,7 @@ def test_what_does_not_reach_the_node_is_listed_as_it_is(message: str, name: str
     plain = asking("Hello") if message in BY_PRESENCE else placed(message, {})
     field = {} if name == "type" else {name: VALUES.get(name, "value")}
     known = MESSAGES[message][name]
-    assert find_fate(transposed, plain, placed(message, field)) is known.fate
+    assert find_fate(translated, plain, placed(message, field)) is known.fate
     assert (known.fate is Fate.REFUSED) <= bool(known.why)
 
 

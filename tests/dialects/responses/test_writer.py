@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.errors import StreamBroken
-from tests.dialects.responses_asking import asking, events, transposed
+from tests.dialects.responses_asking import asking, events, translated
 from tests.fixtures.table import table
 
 DONE = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -21,14 +21,14 @@ def said(text: str, **more: Any) -> bytes:
 
 def test_a_model_that_repeats_itself_is_an_error() -> None:
     """OpenAI has no finish reason for this."""
-    reader = transposed(asking(stream=True)).translator
+    reader = translated(asking(stream=True)).translator
     with pytest.raises(StreamBroken, match="repeated itself"):
         reader.feed(said("ha", finish_reason="repetition"))
         reader.finish()
 
 
 def test_a_reply_begins_once_whatever_the_node_says_first() -> None:
-    reader = transposed(asking(stream=True)).translator
+    reader = translated(asking(stream=True)).translator
     first = b'data: {"id":"chatcmpl-1","choices":[]}\n\n'
     stream = b"".join([reader.feed(piece) for piece in (first, first, said("Hi"), DONE)])
     kinds = [one["type"] for one in events(stream)]
@@ -37,7 +37,7 @@ def test_a_reply_begins_once_whatever_the_node_says_first() -> None:
 
 
 def test_a_call_without_an_id_is_given_one() -> None:
-    reader = transposed(asking(stream=True)).translator
+    reader = translated(asking(stream=True)).translator
     function = {"name": "f", "arguments": "{}"}
     call = {"index": 0, "delta": {"tool_calls": [{"index": 0, "function": function}]}}
     sent = b"data: " + json.dumps({"choices": [call]}).encode() + b"\n\n"
@@ -58,7 +58,7 @@ def test_a_call_without_an_id_is_given_one() -> None:
     ],
 )
 def test_log_probabilities_have_every_field_or_are_left_out(token: Any, shown: Any) -> None:
-    reader = transposed(asking(stream=True, top_logprobs=1)).translator
+    reader = translated(asking(stream=True, top_logprobs=1)).translator
     stream = reader.feed(said("é", logprobs={"content": [token]})) + reader.feed(DONE)
     (delta,) = [one for one in events(stream) if one["type"] == "response.output_text.delta"]
     assert [one["bytes"] for one in delta["logprobs"]] == ([] if shown is None else [shown])

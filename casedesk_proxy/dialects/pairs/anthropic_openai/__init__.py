@@ -6,7 +6,7 @@ the reply.
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.pairs.anthropic_openai.reply import make_writer, translator
-from casedesk_proxy.dialects.pairs.anthropic_openai.request import count, transpose
+from casedesk_proxy.dialects.pairs.anthropic_openai.reply import make_translator, make_writer
+from casedesk_proxy.dialects.pairs.anthropic_openai.request import count, translate
 
-__all__ = ["count", "make_writer", "translator", "transpose"]
+__all__ = ["count", "make_translator", "make_writer", "translate"]

@@ -13,7 +13,7 @@ from casedesk_proxy.dialects.openai.reader import ChatReader, chunk_template
 from casedesk_proxy.errors import Violation
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["make_writer", "translator"]
+__all__ = ["make_translator", "make_writer"]
 
 
 def make_writer(
@@ -27,7 +27,7 @@ def make_writer(
     return AnthropicWriter(context, form, names=names, stops=stops)
 
 
-def translator(
+def make_translator(
     context: Context,
     writer: AnthropicWriter,
     *,

@@ -8,7 +8,7 @@ from typing import Any
 from casedesk_proxy.dialects.anthropic.fields import KEPT_AT_ANTHROPIC
 from casedesk_proxy.dialects.anthropic.request import MessagesRequest, read_request
 from casedesk_proxy.dialects.anthropic.writer import AnthropicWriter
-from casedesk_proxy.dialects.core.contract import Answered, Context, Question, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, Question, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import read_count
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.function_names import ToolNameMap
@@ -21,16 +21,16 @@ from casedesk_proxy.dialects.pairs.anthropic_openai.fields import (
     chat_thinking,
 )
 from casedesk_proxy.dialects.pairs.anthropic_openai.messages import ChatConversation
-from casedesk_proxy.dialects.pairs.anthropic_openai.reply import make_writer, translator
+from casedesk_proxy.dialects.pairs.anthropic_openai.reply import make_translator, make_writer
 from casedesk_proxy.dialects.pairs.anthropic_openai.tools import chat_tools
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, dumps, loads
 from casedesk_proxy.terms import Call, Dialect, record
 
-__all__ = ["count", "transpose"]
+__all__ = ["count", "translate"]
 
 
-def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     """A Messages request. Raises BadRequest or Unsupported, naming every faulty place."""
     findings = Findings(feature_code="unsupported_anthropic_feature")
     names = ToolNameMap(strict=context.profile.strict_names)
@@ -39,11 +39,11 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     streams = body.get("stream") is True
     writer = make_writer(context, streams=streams, names=names.given, stops=request.stops)
     media = findings.media.violations()
-    return Transposed(
+    return TranslatedRequest(
         path="/v1/chat/completions",
         body=dumps(chat | STREAMS),
         streams=True,
-        translator=translator(context, writer, thinks=request.thinking.shown, media=media),
+        translator=make_translator(context, writer, thinks=request.thinking.shown, media=media),
         dropped=findings.dropped,
         controls=chat_controls(chat, context.profile.thinking),
         question=_question(chat, context, writer) if streams else None,
@@ -54,8 +54,8 @@ def _write_count(count: int) -> dict[str, Any]:
     return {"input_tokens": count}
 
 
-def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
-    """messages/count_tokens. Raises as ``transpose``."""
+def count(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest | Answered:
+    """messages/count_tokens. Raises as ``translate``."""
     findings = Findings(feature_code="unsupported_anthropic_feature")
     names = ToolNameMap(strict=context.profile.strict_names)
     request = read_request(body, findings, counts=True)

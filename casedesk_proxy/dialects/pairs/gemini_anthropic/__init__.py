@@ -6,7 +6,7 @@ If a node also speaks OpenAI, that is preferred: the ``/v1/messages`` of local s
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.pairs.gemini_anthropic.reply import translator
-from casedesk_proxy.dialects.pairs.gemini_anthropic.request import count, transpose
+from casedesk_proxy.dialects.pairs.gemini_anthropic.reply import make_translator
+from casedesk_proxy.dialects.pairs.gemini_anthropic.request import count, translate
 
-__all__ = ["count", "translator", "transpose"]
+__all__ = ["count", "make_translator", "translate"]

@@ -12,10 +12,10 @@ from casedesk_proxy.dialects.gemini.writer import GeminiWriter
 from casedesk_proxy.errors import Violation
 from casedesk_proxy.terms import Dialect, Framing
 
-__all__ = ["translator"]
+__all__ = ["make_translator"]
 
 
-def translator(
+def make_translator(
     context: Context,
     framing: Framing,
     *,

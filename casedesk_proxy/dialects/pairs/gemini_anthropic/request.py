@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from casedesk_proxy.dialects.core.body_translator import BodyTranslator
-from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED, estimate_tokens, read_count
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.thinking import messages_controls
@@ -23,15 +23,15 @@ from casedesk_proxy.dialects.pairs.gemini_anthropic.fields import (
     tool_fields,
 )
 from casedesk_proxy.dialects.pairs.gemini_anthropic.messages import conversation_fields
-from casedesk_proxy.dialects.pairs.gemini_anthropic.reply import translator
+from casedesk_proxy.dialects.pairs.gemini_anthropic.reply import make_translator
 from casedesk_proxy.engines.profile import IMAGES
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect, Usage
 
-__all__ = ["count", "transpose"]
+__all__ = ["count", "translate"]
 
 
-def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     """A generateContent or streamGenerateContent request. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_request(body, findings)
@@ -52,11 +52,11 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     if output:
         made["output_config"] = output
     findings.raise_refusals()
-    return Transposed(
+    return TranslatedRequest(
         path="/v1/messages",
         body=dumps(made),
         streams=True,
-        translator=translator(
+        translator=make_translator(
             context,
             call.framing,
             thoughts=request.config.thoughts,
@@ -68,7 +68,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     )
 
 
-def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+def count(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest | Answered:
     """countTokens, by the node's own ``count_tokens``. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_count_request(body, findings)
@@ -86,7 +86,7 @@ def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | An
         number = estimate_tokens(dumps([question["messages"], question.get("system")]))
         return Answered(dumps({"totalTokens": number}), ((COUNTED, "estimate"),))
 
-    return Transposed(
+    return TranslatedRequest(
         path="/v1/messages/count_tokens",
         body=dumps(question),
         streams=False,

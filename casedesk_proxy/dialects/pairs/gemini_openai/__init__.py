@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.dialects.pairs.gemini_openai.embeddings import embed_batch, embed_one
-from casedesk_proxy.dialects.pairs.gemini_openai.reply import translator
-from casedesk_proxy.dialects.pairs.gemini_openai.request import count, transpose
+from casedesk_proxy.dialects.pairs.gemini_openai.reply import make_translator
+from casedesk_proxy.dialects.pairs.gemini_openai.request import count, translate
 
-__all__ = ["count", "embed_batch", "embed_one", "translator", "transpose"]
+__all__ = ["count", "embed_batch", "embed_one", "make_translator", "translate"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Context, Transposed
+from casedesk_proxy.dialects.core.contract import Context, TranslatedRequest
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.gemini.contents import read_text
 from casedesk_proxy.dialects.gemini.protojson import read_message
@@ -20,16 +20,16 @@ from casedesk_proxy.wire.model_names import plain_name
 __all__ = ["embed_batch", "embed_one"]
 
 
-def embed_one(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def embed_one(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     """embedContent. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_message("EmbedContentRequest", body, "", findings)
     text = _read_input(request, "", findings)
     size = _read_size(request, "", findings)
-    return _transposed(text, size, "content", context, findings)
+    return _translated(text, size, "content", context, findings)
 
 
-def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def embed_batch(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     """batchEmbedContents; google-genai (3.6.1) uses it for one text, too."""
     findings = Findings(context.refuse_unknown)
     requests = read_message("BatchEmbedContentsRequest", body, "", findings).get("requests", [])
@@ -46,7 +46,7 @@ def embed_batch(call: Call, body: dict[str, Any], context: Context) -> Transpose
         if sizes[at] != sizes[0]:
             message = "all requests must have the same outputDimensionality"
             findings.refuse(f"{path}outputDimensionality", message)
-    return _transposed(texts, sizes[0] if sizes else None, "requests", context, findings)
+    return _translated(texts, sizes[0] if sizes else None, "requests", context, findings)
 
 
 def _read_input(request: dict[str, Any], path: str, findings: Findings) -> str:
@@ -66,13 +66,13 @@ def _read_size(request: dict[str, Any], path: str, findings: Findings) -> int | 
     return size
 
 
-def _transposed(
+def _translated(
     texts: str | list[str],
     size: int | None,
     path: str,
     context: Context,
     findings: Findings,
-) -> Transposed:
+) -> TranslatedRequest:
     profile = context.profile
     if not profile.embeds:
         findings.refuse(path, "the node does not make embeddings")
@@ -86,7 +86,7 @@ def _transposed(
     if size is not None:
         request["dimensions"] = size
 
-    return Transposed(
+    return TranslatedRequest(
         path="/v1/embeddings",
         body=dumps(request),
         streams=False,

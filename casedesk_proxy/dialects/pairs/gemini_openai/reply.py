@@ -12,10 +12,10 @@ from casedesk_proxy.dialects.openai.reader import ChatReader, chunk_template
 from casedesk_proxy.errors import Violation
 from casedesk_proxy.terms import Dialect, Framing
 
-__all__ = ["translator"]
+__all__ = ["make_translator"]
 
 
-def translator(
+def make_translator(
     context: Context,
     framing: Framing,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.thinking import chat_controls
@@ -28,14 +28,14 @@ from casedesk_proxy.dialects.pairs.gemini_openai.fields import (
     tool_fields,
 )
 from casedesk_proxy.dialects.pairs.gemini_openai.messages import chat_messages
-from casedesk_proxy.dialects.pairs.gemini_openai.reply import translator
+from casedesk_proxy.dialects.pairs.gemini_openai.reply import make_translator
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect
 
-__all__ = ["count", "transpose"]
+__all__ = ["count", "translate"]
 
 
-def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     """A generateContent or streamGenerateContent request. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_request(body, findings)
@@ -53,11 +53,11 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     }
     check_together(request, profile, findings)
     findings.raise_refusals()
-    return Transposed(
+    return TranslatedRequest(
         path="/v1/chat/completions",
         body=dumps(chat),
         streams=True,
-        translator=translator(
+        translator=make_translator(
             context,
             call.framing,
             thoughts=request.config.thoughts,
@@ -74,7 +74,7 @@ def _write_count(count: int) -> dict[str, Any]:
     return {"totalTokens": count}
 
 
-def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+def count(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest | Answered:
     """countTokens. Raises BadRequest or Unsupported."""
     findings = Findings(context.refuse_unknown)
     request = read_count_request(body, findings)

@@ -6,6 +6,6 @@ reply, except tools of kinds that clients send whether they need them or not.
 
 from __future__ import annotations
 
-from casedesk_proxy.dialects.pairs.responses_openai.request import count, transpose
+from casedesk_proxy.dialects.pairs.responses_openai.request import count, translate
 
-__all__ = ["count", "transpose"]
+__all__ = ["count", "translate"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Answered, Context, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, Context, TranslatedRequest
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.ids import clean_id
 from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
@@ -30,10 +30,10 @@ from casedesk_proxy.engines.profile import Choice, Profile
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Call, Dialect
 
-__all__ = ["count", "transpose"]
+__all__ = ["count", "translate"]
 
 
-def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
+def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest:
     """A Responses request. Raises BadRequest or Unsupported."""
     request, builder, findings = _build(body, context)
     make = ResponseEventForm if request.stream else ResponseObjectForm
@@ -44,7 +44,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     translator = StreamTranslator(
         Dialect.RESPONSES, context, reader, writer, chunk_template(), media
     )
-    return Transposed(
+    return TranslatedRequest(
         path="/v1/chat/completions",
         body=dumps(builder.chat | STREAMS),
         streams=True,
@@ -54,7 +54,7 @@ def transpose(call: Call, body: dict[str, Any], context: Context) -> Transposed:
     )
 
 
-def count(call: Call, body: dict[str, Any], context: Context) -> Transposed | Answered:
+def count(call: Call, body: dict[str, Any], context: Context) -> TranslatedRequest | Answered:
     """responses/input_tokens: the size of the prompt that this request would have."""
     _, builder, _ = _build(body, context)
     return count_chat(builder.chat, context, Dialect.RESPONSES, _show_count)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.engines.registry import ENGINES
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, StreamBroken, Unsupported
-from tests.dialects.anthropic_asking import asking, image, result, said, text, transposed, used
+from tests.dialects.anthropic_asking import asking, image, result, said, text, translated, used
 from tests.dialects.pairs.anthropic_openai.test_reply import (
     DONE,
     blocks,
@@ -131,7 +131,7 @@ REQUESTS = st.builds(
 def sent(body: dict[str, Any], engine: EngineSpec, **changes: Any) -> dict[str, Any] | ProxyError:
     """The node's request, which openai's types accept, or the refusal. Nothing else is allowed."""
     try:
-        made = transposed(body, engine, **changes)
+        made = translated(body, engine, **changes)
     except (BadRequest, Unsupported) as fault:
         return fault
     return check_request(made.body)
@@ -233,7 +233,7 @@ ASKED: dict[str, Any] = {"thinking": {"type": "adaptive"}, "stop_sequences": ["x
 
 
 def read(pieces: list[bytes], stream: bool) -> bytes | None:
-    made = transposed(asking(**ASKED, stream=stream)).translator
+    made = translated(asking(**ASKED, stream=stream)).translator
     try:
         return b"".join([made.feed(piece) for piece in pieces]) + made.finish()
     except StreamBroken:

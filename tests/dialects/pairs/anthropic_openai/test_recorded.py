@@ -10,7 +10,7 @@ import pytest
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import StreamBroken
-from tests.dialects.anthropic_asking import WEATHER, asking, transposed
+from tests.dialects.anthropic_asking import WEATHER, asking, translated
 from tests.dialects.pairs.anthropic_openai.test_reply import collected, ending, streamed, told
 from tests.dialects.replies import cuts, names, read_reply
 from tests.engines.known import known
@@ -91,7 +91,7 @@ def test_no_cut_looks_finished(name: str) -> None:
     blocks, reason = wanted(name)
     for at in cuts(body, finished - 40):
         made = [
-            transposed(asking(**ANYTHING, stream=stream)).translator for stream in (True, False)
+            translated(asking(**ANYTHING, stream=stream)).translator for stream in (True, False)
         ]
         events, message = (_read(one, body[:at]) for one in made)
         assert (b"message_stop" in events) == (message != b"")

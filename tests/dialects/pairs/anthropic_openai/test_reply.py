@@ -14,7 +14,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
 from casedesk_proxy.surfaces import anthropic
 from casedesk_proxy.terms import Dialect, Framing, Usage
-from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, transposed
+from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, translated
 from tests.dialects.breaking import error_behind
 from tests.dialects.pairs.anthropic_openai.test_request import LONG
 from tests.fixtures.table import table
@@ -66,7 +66,7 @@ def fragment(index: Any = 0, ident: Any = None, name: Any = None, arguments: Any
 def translator(
     engine: EngineSpec = VLLM, *, context: dict[str, Any] | None = None, **fields: Any
 ) -> Translator:
-    return transposed(asking(**fields), engine, **(context or {})).translator
+    return translated(asking(**fields), engine, **(context or {})).translator
 
 
 def streamed(*pieces: bytes, **fields: Any) -> list[dict[str, Any]]:
@@ -450,7 +450,7 @@ def test_an_id_that_is_there_twice() -> None:
 
 def test_names_lead_back_to_the_clients() -> None:
     tool = {"name": LONG, "input_schema": {"type": "object"}}
-    made = transposed(asking(tools=[tool, WEATHER]), OPENAI)
+    made = translated(asking(tools=[tool, WEATHER]), OPENAI)
     name = json.loads(made.body)["tools"][0]["function"]["name"]
     made.translator.feed(calls(fragment(0, "call_aaaa", name, "{}")))
     made.translator.feed(calls(fragment(1, "call_bbbb", "get_weather", "{}")) + STOP[0])
@@ -497,7 +497,7 @@ def test_the_limit_always_wins() -> None:
 @table("said", [chunk({"role": "assistant"}), chunk({"content": "a"}), CALL])
 @table("stream", [True, False])
 def test_any_other_reason_ends_no_answer(said: bytes, finish: Any, stream: bool) -> None:
-    reader = transposed(asking(stream=stream)).translator
+    reader = translated(asking(stream=stream)).translator
     reader.feed(said)
     with pytest.raises(StreamBroken):
         reader.feed(chunk(finish=finish) + usage() + DONE)

@@ -31,7 +31,7 @@ from tests.dialects.anthropic_asking import (
     result,
     said,
     text,
-    transposed,
+    translated,
     used,
     user,
 )
@@ -57,7 +57,7 @@ def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
 
 @table("engine", [*LOCAL, OPENAI, AUTO])
 def test_the_least_request(engine: EngineSpec) -> None:
-    made = transposed(asking(thinking={"type": "adaptive"}), engine)
+    made = translated(asking(thinking={"type": "adaptive"}), engine)
     assert made.path == "/v1/chat/completions"
     assert made.streams
     assert made.dropped == ()
@@ -72,7 +72,7 @@ def test_the_least_request(engine: EngineSpec) -> None:
 
 @table("stream", [True, False, None])
 def test_the_node_always_streams(stream: bool | None) -> None:
-    made = transposed(asking(stream=stream))
+    made = translated(asking(stream=stream))
     assert json.loads(made.body)["stream"] is True
     assert json.loads(made.body)["stream_options"] == {"include_usage": True}
     wanted = "text/event-stream; charset=utf-8" if stream else "application/json"
@@ -136,7 +136,7 @@ def test_sampling() -> None:
 
 @table("engine", [OLLAMA, TGI, OPENAI])
 def test_top_k_is_dropped_where_nobody_reads_it(engine: EngineSpec) -> None:
-    made = transposed(asking(top_k=40), engine)
+    made = translated(asking(top_k=40), engine)
     assert "top_k" not in json.loads(made.body)
     assert made.dropped == ("top_k",)
 
@@ -414,7 +414,7 @@ def test_a_turn_of_thinking_alone() -> None:
     ],
 )
 def test_the_model_continues_its_own_last_turn(engine: EngineSpec, fields: dict[str, Any]) -> None:
-    made = transposed(asking("Hi", assistant("{")), engine)
+    made = translated(asking("Hi", assistant("{")), engine)
     body = json.loads(made.body)
     names = ("add_generation_prompt", "continue_final_message")
     assert {name: body[name] for name in names if name in body} == fields
@@ -422,7 +422,7 @@ def test_the_model_continues_its_own_last_turn(engine: EngineSpec, fields: dict[
 
 
 def test_an_unknown_node_may_not_continue() -> None:
-    made = transposed(asking("Hi", assistant("{")), OPENAI)
+    made = translated(asking("Hi", assistant("{")), OPENAI)
     assert made.dropped == ("messages.1",)
 
 
@@ -512,7 +512,7 @@ def test_documents_of_blocks() -> None:
 def test_citations_are_dropped_with_a_warning() -> None:
     source = {"type": "text", "media_type": "text/plain", "data": "It rained."}
     document = {"type": "document", "source": source, "citations": {"enabled": True}}
-    assert transposed(asking(user(document))).dropped == ("messages.0.content.0.citations",)
+    assert translated(asking(user(document))).dropped == ("messages.0.content.0.citations",)
 
 
 @table(
@@ -786,7 +786,7 @@ def test_parallel_calls_forbidden() -> None:
     choice = {"type": "auto", "disable_parallel_tool_use": True}
     body = asking(tools=[TIME], tool_choice=choice)
     assert chat(body)["parallel_tool_calls"] is False
-    made = transposed(body, OLLAMA)
+    made = translated(body, OLLAMA)
     assert "parallel_tool_calls" not in json.loads(made.body)
     assert made.dropped == ("tool_choice.disable_parallel_tool_use",)
     allowed = asking(tools=[TIME], tool_choice={**choice, "disable_parallel_tool_use": False})
@@ -843,7 +843,7 @@ def test_names_that_openai_does_not_take_lead_back() -> None:
 def test_effort(effort: str) -> None:
     body = asking(output_config={"effort": effort}, thinking={"type": "adaptive"})
     assert chat(body)["reasoning_effort"] == effort
-    made = transposed(body, TGI)
+    made = translated(body, TGI)
     assert "reasoning_effort" not in json.loads(made.body)
     assert made.dropped == ("output_config.effort",)
 
@@ -890,7 +890,7 @@ def test_formats_that_a_grammar_cannot_follow() -> None:
     }
     schema = {"type": "object", "properties": properties, "default": {"format": "uri"}}
     body = asking(output_config={"format": {"type": "json_schema", "schema": schema}})
-    made = transposed(body)
+    made = translated(body)
     fitted = json.loads(made.body)["response_format"]["json_schema"]["schema"]
     assert fitted["properties"] == {
         "format": {"type": "string"},
@@ -985,7 +985,7 @@ def test_leaving_thinking_out_means_none(engine: EngineSpec) -> None:
 
 def test_a_budget_that_nobody_reads() -> None:
     body = asking(thinking={"type": "enabled", "budget_tokens": 8000})
-    assert transposed(body, TGI).dropped == ("thinking.budget_tokens",)
+    assert translated(body, TGI).dropped == ("thinking.budget_tokens",)
 
 
 def test_effort_is_more_than_a_budget() -> None:
@@ -1027,7 +1027,7 @@ def test_a_body_is_not_changed() -> None:
     )
     before = json.dumps(body)
     for engine in (*LOCAL[:2], SGLANG, OPENAI):
-        transposed(body, engine)
+        translated(body, engine)
     assert json.dumps(body) == before
 
 

@@ -22,7 +22,7 @@ from tests.dialects.anthropic_asking import (
     asking,
     image,
     text,
-    transposed,
+    translated,
     user,
 )
 from tests.dialects.breaking import error_behind
@@ -77,7 +77,7 @@ class Proxy:
         )
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        made = transposed(json.loads(request.content), self._engine)
+        made = translated(json.loads(request.content), self._engine)
         self.asked = check_request(made.body)
         reader = made.translator
 
@@ -198,7 +198,7 @@ def test_a_request_with_everything(engine: EngineSpec) -> None:
 
 
 def test_the_judge_is_strict() -> None:
-    body = json.loads(transposed(asking()).body)
+    body = json.loads(translated(asking()).body)
     assert check_request(json.dumps(body).encode())
     for wrong in (
         {"max_tokens": "many"},

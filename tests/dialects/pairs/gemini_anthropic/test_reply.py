@@ -54,7 +54,7 @@ BEGIN = start(input_tokens=5, output_tokens=1) + block(type="text", text="")
 
 
 def translator(framing: Framing = Framing.SSE, **wanted: Any) -> Translator:
-    return gemini_anthropic.translator(context(), framing, **wanted)
+    return gemini_anthropic.make_translator(context(), framing, **wanted)
 
 
 def play(*stream: bytes, framing: Framing = Framing.SSE, **wanted: Any) -> bytes:

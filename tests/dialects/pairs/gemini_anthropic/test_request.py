@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.contract import Answered, Transposed
+from casedesk_proxy.dialects.core.contract import Answered, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED
-from casedesk_proxy.dialects.pairs.gemini_anthropic import count, transpose
+from casedesk_proxy.dialects.pairs.gemini_anthropic import count, translate
 from casedesk_proxy.engines.anthropic import SPEC as ANTHROPIC
 from casedesk_proxy.engines.lmstudio import SPEC as LMSTUDIO
 from casedesk_proxy.engines.restrictions import Restrictions
@@ -38,8 +38,8 @@ F, G = {"name": "f"}, {"name": "g"}
 NOTHING = {"type": "object", "properties": {}}
 
 
-def made(body: dict[str, Any], engine: EngineSpec = REAL, **changes: Any) -> Transposed:
-    return transpose(call(), body, context(engine, **changes))
+def made(body: dict[str, Any], engine: EngineSpec = REAL, **changes: Any) -> TranslatedRequest:
+    return translate(call(), body, context(engine, **changes))
 
 
 def sent(body: dict[str, Any], engine: EngineSpec = REAL, **changes: Any) -> dict[str, Any]:
@@ -307,7 +307,7 @@ def counted(body: dict[str, Any], engine: EngineSpec = REAL) -> Any:
 def test_counts() -> None:
     inner = {**with_tools(F), "systemInstruction": {"parts": {"text": "s"}}}
     request = counted({"generateContentRequest": inner})
-    assert isinstance(request, Transposed)
+    assert isinstance(request, TranslatedRequest)
     assert request.path == "/v1/messages/count_tokens"
     assert json.loads(request.body) == {
         "model": "tiny",

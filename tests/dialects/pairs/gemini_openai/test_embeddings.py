@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from casedesk_proxy.dialects.core.contract import Transposed
+from casedesk_proxy.dialects.core.contract import TranslatedRequest
 from casedesk_proxy.dialects.pairs.gemini_openai import embed_batch, embed_one
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ProxyError, Unsupported
@@ -18,11 +18,11 @@ from tests.fixtures.table import table
 CALL = Call(Dialect.GEMINI, Action.EMBED, None, "nomic:v1", "v1beta")
 
 
-def one(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> Transposed:
+def one(body: dict[str, Any], engine: EngineSpec = VLLM, **changes: Any) -> TranslatedRequest:
     return embed_one(CALL, body, context(engine, **changes))
 
 
-def batch(*requests: Any, engine: EngineSpec = VLLM) -> Transposed:
+def batch(*requests: Any, engine: EngineSpec = VLLM) -> TranslatedRequest:
     return embed_batch(CALL, {"requests": list(requests)}, context(engine))
 
 
@@ -30,7 +30,7 @@ def text(value: str, **more: Any) -> dict[str, Any]:
     return {"content": {"parts": [{"text": value}]}, **more}
 
 
-def sent(made: Transposed) -> dict[str, Any]:
+def sent(made: TranslatedRequest) -> dict[str, Any]:
     assert made.path == "/v1/embeddings"
     assert not made.streams
     return json.loads(made.body)

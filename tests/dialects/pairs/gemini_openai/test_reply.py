@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
-from casedesk_proxy.dialects.pairs.gemini_openai import transpose
+from casedesk_proxy.dialects.pairs.gemini_openai import translate
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Framing, Usage
 from tests.dialects.asking import call, context, with_config
@@ -764,7 +764,7 @@ def test_candidates_may_come_one_after_the_other(framing: Framing) -> None:
     begins."""
     second = [delta("b", index=1), delta(finish="length", index=1), usage(3, 4)]
     stream = [delta("a"), STOP, usage(3, 2), *second, DONE]
-    made = transpose(call(framing), with_config(candidateCount=2), context()).translator
+    made = translate(call(framing), with_config(candidateCount=2), context()).translator
     reply = b"".join([made.feed(piece) for piece in stream]) + made.finish()
     assert b'"MAX_TOKENS"' in reply
     assert reply.count(b'"finishReason"') == 2

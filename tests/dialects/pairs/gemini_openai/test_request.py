@@ -27,7 +27,7 @@ from tests.dialects.asking import (
     chat,
     error,
     refused,
-    transposed,
+    translated,
     with_config,
     with_parts,
     with_tools,
@@ -51,7 +51,7 @@ def messages(
 
 @table("engine", ENGINES.values(), ids=str)
 def test_the_least_request_adds_nothing_but_the_stream(engine: EngineSpec) -> None:
-    request = transposed(HELLO, engine)
+    request = translated(HELLO, engine)
     assert chat(HELLO, engine) == BARE
     assert request.path == "/v1/chat/completions"
     assert request.streams
@@ -86,7 +86,7 @@ def test_what_means_nothing_to_a_node_is_left_out(extra: dict[str, Any]) -> None
 
 
 def test_storing_is_left_out_with_a_warning() -> None:
-    assert transposed({**HELLO, "store": True}).dropped == ("store",)
+    assert translated({**HELLO, "store": True}).dropped == ("store",)
 
 
 @table(
@@ -108,7 +108,7 @@ def test_unknown_fields(name: str) -> None:
     assert error(body).message == (
         f'Invalid JSON payload received. Unknown name "{name}": Cannot find field.'
     )
-    request = transposed(body, refuse_unknown=False)
+    request = translated(body, refuse_unknown=False)
     assert request.dropped == (name,)
 
 
@@ -848,7 +848,7 @@ def test_what_engines_differ_in() -> None:
     assert chat(with_config(topK=0), SGLANG)["top_k"] == -1
     assert chat(with_config(topK=0), VLLM)["top_k"] == 0
     for engine in (OLLAMA, TGI, OPENAI):
-        request = transposed(with_config(topK=5), engine)
+        request = translated(with_config(topK=5), engine)
         assert request.dropped == ("generationConfig.topK",)
         assert b"top_k" not in request.body
     for engine in (OLLAMA, TGI):
@@ -899,7 +899,7 @@ def test_thinking(thinking: dict[str, Any], engine: EngineSpec, made: dict[str, 
 
 def test_thinking_that_cannot_be_set_is_told() -> None:
     for thinking in ({"thinkingBudget": 0}, {"thinkingBudget": 9}, {"thinkingLevel": "LOW"}):
-        (dropped,) = transposed(with_config(thinkingConfig=thinking), TGI).dropped
+        (dropped,) = translated(with_config(thinkingConfig=thinking), TGI).dropped
         assert dropped == f"generationConfig.thinkingConfig.{next(iter(thinking))}"
 
 
@@ -1024,9 +1024,9 @@ def test_formats_that_break_a_grammar_are_dropped() -> None:
         },
         "default": {"format": "kept"},
     }
-    assert len(transposed(body).dropped) == 2
+    assert len(translated(body).dropped) == 2
     twice = {"anyOf": [{"format": "odd"}, {"format": "odd"}]}
-    assert len(transposed(with_config(**JSON, responseJsonSchema=twice)).dropped) == 1
+    assert len(translated(with_config(**JSON, responseJsonSchema=twice)).dropped) == 1
     assert chat(body, LLAMA)["response_format"]["json_schema"]["schema"] == schema
 
 
@@ -1111,4 +1111,4 @@ def test_many_names_are_read_in_one_pass() -> None:
     names = [one["function"]["name"] for one in chat(with_tools(*odd), OPENAI)["tools"]]
     assert len(set(names)) == len(odd)
     unknown = {f"field{number}": 1 for number in range(20_000)}
-    assert len(transposed({**HELLO, **unknown}, refuse_unknown=False).dropped) == len(unknown)
+    assert len(translated({**HELLO, **unknown}, refuse_unknown=False).dropped) == len(unknown)

@@ -39,7 +39,7 @@ from tests.dialects.responses_asking import (
     read,
     result,
     said,
-    transposed,
+    translated,
 )
 from tests.fixtures.sdks import openai
 from tests.fixtures.table import table
@@ -118,7 +118,7 @@ def stream_event() -> TypeAdapter[Any]:
 def sent(body: dict[str, Any], engine: EngineSpec, **changes: Any) -> dict[str, Any] | ProxyError:
     """The node's request, which openai's types accept, or the refusal. Nothing else is allowed."""
     try:
-        made = transposed(body, engine, **changes)
+        made = translated(body, engine, **changes)
     except (BadRequest, Unsupported) as fault:
         return fault
     return check_request(made.body)
@@ -246,7 +246,7 @@ def test_no_cut_of_recorded_replies_looks_finished(name: str) -> None:
     finish = max(body.rfind(b'"finish_reason":"'), body.rfind(b'"finish_reason": "'))
     assert finish > 0
     for at in cuts(body, finish - 20):
-        made = transposed(asking(stream=True)).translator
+        made = translated(asking(stream=True)).translator
         out = b""
         try:
             out = made.feed(body[:at])

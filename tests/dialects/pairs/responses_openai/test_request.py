@@ -21,7 +21,7 @@ from tests.dialects.responses_asking import (
     refused,
     result,
     said,
-    transposed,
+    translated,
 )
 from tests.fixtures.table import table
 
@@ -123,7 +123,7 @@ def test_thoughts_go_back() -> None:
     asked = asking("Hi", thought, called("c1"), result("c1"))
     assert chat(asked)["messages"][1]["reasoning"] == "Hm."
     assert chat(asked, LLAMA)["messages"][1]["reasoning_content"] == "Hm."
-    plain = transposed(asked, OPENAI)
+    plain = translated(asked, OPENAI)
     assert plain.dropped == ("input[1]",)
     assert "Hm." not in plain.body.decode()
 
@@ -138,7 +138,7 @@ def test_what_stands_on_both_sides_of_thoughts_alone_is_one_turn() -> None:
 
 def test_thoughts_that_only_openai_can_read_are_dropped() -> None:
     thought = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "x"}
-    made = transposed(asking("Hi", thought, "Well?"))
+    made = translated(asking("Hi", thought, "Well?"))
     assert made.dropped == ("input[1]",)
     assert json.loads(made.body)["messages"] == [{"role": "user", "content": "Hi\n\nWell?"}]
 
@@ -236,7 +236,7 @@ def test_a_long_namespace_is_shortened_the_same_way_everywhere() -> None:
 
 
 def test_tools_that_no_node_has_are_dropped() -> None:
-    made = transposed(asking(tools=[WEATHER, WEB_SEARCH, FREEFORM]))
+    made = translated(asking(tools=[WEATHER, WEB_SEARCH, FREEFORM]))
     assert made.dropped == ("tools[1]:web_search", "tools[2]:custom")
     assert len(json.loads(made.body)["tools"]) == 1
 
@@ -322,7 +322,7 @@ def test_numbers() -> None:
 def test_one_call_at_a_time() -> None:
     asked = asking(tools=[WEATHER], parallel_tool_calls=False)
     assert chat(asked)["parallel_tool_calls"] is False
-    assert transposed(asked, TGI).dropped == ("parallel_tool_calls",)
+    assert translated(asked, TGI).dropped == ("parallel_tool_calls",)
 
 
 def test_a_duty_that_the_node_does_not_know_is_refused() -> None:
@@ -332,7 +332,7 @@ def test_a_duty_that_the_node_does_not_know_is_refused() -> None:
 
 def test_a_number_of_tokens_to_choose_from_that_the_node_does_not_know() -> None:
     assert chat(asking(top_k=5))["top_k"] == 5
-    assert transposed(asking(top_k=5), OPENAI).dropped == ("top_k",)
+    assert translated(asking(top_k=5), OPENAI).dropped == ("top_k",)
 
 
 def test_log_probabilities_that_the_node_does_not_tell() -> None:
@@ -406,7 +406,7 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 def test_what_codex_always_sends() -> None:
-    made = transposed(
+    made = translated(
         asking(
             said("developer", [{"type": "input_text", "text": "You are Codex."}]),
             "Hi",
@@ -426,11 +426,11 @@ def test_what_codex_always_sends() -> None:
 
 
 def test_unknown_fields_are_dropped_with_a_warning() -> None:
-    assert transposed(asking(store=True, shiny=1)).dropped == ("store", "shiny")
+    assert translated(asking(store=True, shiny=1)).dropped == ("store", "shiny")
 
 
 def test_items_that_are_no_traces_of_tools_are_refused() -> None:
     assert places(refused(asking({"type": "item_reference", "id": "msg_1"}))) == ["input[0]"]
     trace = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
-    assert transposed(asking("Hi", trace)).dropped == ("input[1]:web_search_call",)
+    assert translated(asking("Hi", trace)).dropped == ("input[1]:web_search_call",)
     assert places(refused(asking("Hi", trace), refuse_tools=True)) == ["input[1]"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from casedesk_proxy.dialects.core.contract import Answered, Context, Transpose, Transposed
-from casedesk_proxy.dialects.registry import transposers
+from casedesk_proxy.dialects.core.contract import Answered, Context, Translate, TranslatedRequest
+from casedesk_proxy.dialects.registry import find_translations
 from casedesk_proxy.engines.restrictions import Restrictions
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ClientFault
@@ -19,7 +19,7 @@ from casedesk_proxy.terms import Dialect, ModelInfo, Target
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
 
-__all__ = ["Transposition", "transpose_for"]
+__all__ = ["Translation", "translate_for"]
 
 #: Headers that a node of another protocol gets, with every ``x-goog-`` header: such a node does not
 #: know them, but a gateway in front of it may.
@@ -34,7 +34,7 @@ _PRINTABLE = bytes(one if 0x20 <= one < 0x7F else ord("?") for one in range(256)
 
 
 @dataclass(slots=True)
-class Transposition:
+class Translation:
     """The result: a route for each node that can serve the request, or a whole answer.
 
     ``dropped`` names what was left out although the client asked for it: harmless, but worth a note
@@ -46,13 +46,13 @@ class Transposition:
     dropped: tuple[str, ...] = ()
 
 
-def transpose_for(
+def translate_for(
     ask: PlanInput,
     value: dict[str, object],
     target: Target,
     holders: Sequence[NodeSpec],
     deployment: DeploymentSpec,
-) -> Transposition:
+) -> Translation:
     """The request for those of ``holders`` that speak the best dialect that any of them speaks.
 
     Engines and chat templates differ in what they support, so the request is made once for each
@@ -60,11 +60,11 @@ def transpose_for(
     before any node is asked. The result is empty if there is no translation.
     """
     value = with_exact_numbers(value, ask.raw)
-    for dialect, transpose in transposers(ask.call):
+    for dialect, translate in find_translations(ask.call):
         speakers = [node for node in holders if dialect in node.speaks]
         if speakers:
-            return _for_speakers(ask, value, target, speakers, dialect, transpose, deployment)
-    return Transposition()
+            return _for_speakers(ask, value, target, speakers, dialect, translate, deployment)
+    return Translation()
 
 
 def _for_speakers(
@@ -73,10 +73,10 @@ def _for_speakers(
     target: Target,
     speakers: Sequence[NodeSpec],
     dialect: Dialect,
-    transpose: Transpose,
+    translate: Translate,
     deployment: DeploymentSpec,
-) -> Transposition:
-    result = Transposition()
+) -> Translation:
+    result = Translation()
     fault: ClientFault | None = None
     made: dict[tuple[EngineSpec, str, Restrictions], Route | None] = {}
     parameters = deployment.find_parameters(target.alias)
@@ -87,7 +87,7 @@ def _for_speakers(
         if kind not in made:
             context = _context(ask, target, node, deployment, restrictions)
             try:
-                one = _transpose(transpose, ask, value, context)
+                one = _translate(translate, ask, value, context)
             except ClientFault as error:
                 fault, made[kind] = fault or error, None
                 continue
@@ -109,11 +109,11 @@ def _for_speakers(
     return result
 
 
-def _transpose(
-    transpose: Transpose, ask: PlanInput, value: dict[str, object], context: Context
-) -> Transposed | Answered:
+def _translate(
+    translate: Translate, ask: PlanInput, value: dict[str, object], context: Context
+) -> TranslatedRequest | Answered:
     try:
-        return transpose(ask.call, value, context)
+        return translate(ask.call, value, context)
     except TooDeep:
         raise BadRequest("the request body is nested too deeply; flatten it") from None
 
@@ -150,7 +150,9 @@ def _output_limit(
     return model.output_limit if model is not None else None
 
 
-def _route(ask: PlanInput, made: Transposed, dialect: Dialect, change: BodyChange | None) -> Route:
+def _route(
+    ask: PlanInput, made: TranslatedRequest, dialect: Dialect, change: BodyChange | None
+) -> Route:
     headers = [
         pair
         for pair in forward_request_headers(ask.headers)
