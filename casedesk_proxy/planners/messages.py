@@ -60,7 +60,7 @@ class Letter(Enum):
 
     FACTS = b"f"
     ASKED = b"a"
-    #: The question which node keeps a response, and the answer.
+    #: A response that some node keeps, and the node.
     FIND_KEEPER = b"k"
     KEEPER = b"n"
     MADE = b"m"
@@ -108,13 +108,13 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Made:
     """The result. ``plan`` has routes without bodies: ``bodies`` gives, by node, the index of its
-    body among those sent beside it; -1: the client's, unchanged. ``questions`` does the same for
+    body among those sent beside it; -1: the client's, unchanged. ``side_bodies`` does the same for
     side requests. ``references``: the request was not planned, as it names stored files. ``error``
     is a ProxyError; ``bug`` any other exception."""
 
     plan: Plan | None = None
     bodies: Mapping[str, int] = field(default_factory=dict)
-    questions: Mapping[str, int] = field(default_factory=dict)
+    side_bodies: Mapping[str, int] = field(default_factory=dict)
     text_size: int = 0
     references: tuple[FileReference, ...] = ()
     error: Exception | None = None

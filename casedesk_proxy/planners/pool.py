@@ -280,5 +280,7 @@ def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]
     contents: dict[str, HeldContent] = {
         name: raw if at < 0 else bodies[at] for name, at in made.bodies.items()
     }
-    questions: dict[str, HeldContent] = {name: bodies[at] for name, at in made.questions.items()}
-    return hold_plan(made.plan, contents, questions), made.text_size
+    side_contents: dict[str, HeldContent] = {
+        name: bodies[at] for name, at in made.side_bodies.items()
+    }
+    return hold_plan(made.plan, contents, side_contents), made.text_size

@@ -150,16 +150,16 @@ def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[Made, list[bytes
             bodies.append(body)
         return at
 
-    by_node, questions, routes = {}, {}, {}
+    by_node, side_bodies, routes = {}, {}, {}
     bare = {}
     for name, route in plan.routes.items():
         by_node[name] = place(route.body)
-        question = route.question if asks else None
-        if question is not None:
-            questions[name] = place(question.body)
-            question = replace(question, body=b"")
+        side_request = route.side_request if asks else None
+        if side_request is not None:
+            side_bodies[name] = place(side_request.body)
+            side_request = replace(side_request, body=b"")
         if id(route) not in bare:
-            bare[id(route)] = replace(route, body=b"", head_templates={}, question=question)
+            bare[id(route)] = replace(route, body=b"", head_templates={}, side_request=side_request)
         routes[name] = bare[id(route)]
-    made = Made(replace(plan, routes=routes), by_node, questions, text_size(raw))
+    made = Made(replace(plan, routes=routes), by_node, side_bodies, text_size(raw))
     return made, bodies

@@ -84,8 +84,8 @@ class FilledRoute(Route):
     def length(self) -> int:
         return sum(len(part) if isinstance(part, bytes) else part.length for part in self.parts)
 
-    def question_for(self, node: NodeSpec) -> bytes:
-        return _plain(self).question_for(node)
+    def side_request_for(self, node: NodeSpec) -> bytes:
+        return _plain(self).side_request_for(node)
 
     def request_for(self, node: NodeSpec) -> bytes:
         """Its head, and the part of its body before the first file."""
@@ -141,8 +141,8 @@ def _fill_route(route: Route, node: NodeSpec, uses: Mapping[str, tuple[FileUse, 
     if len(parts) == 1:
         return route
     filled = {field.name: getattr(route, field.name) for field in fields(Route)} | {"body": body}
-    if route.question is not None and _MARK.search(route.question.body):
-        filled["question"] = None  # Its question would not contain the file.
+    if route.side_request is not None and _MARK.search(route.side_request.body):
+        filled["side_request"] = None  # It would not contain the file.
     inline = tuple(one for several in uses.values() for one in several if one.inline in body)
     return FilledRoute(**filled, parts=parts, uses=inline)
 

@@ -25,17 +25,17 @@ class HeldContent(Protocol):
 
 @record
 class HeldRoute(Route):
-    """A request whose body is ``content``; ``body`` is empty, and so is that of its question, which
-    is ``question_content``."""
+    """A request whose body is ``content``; ``body`` is empty. ``side_content`` is the body of its
+    side request."""
 
     content: HeldContent | None = None
-    question_content: HeldContent | None = None
+    side_content: HeldContent | None = None
 
-    def question_for(self, node: Any) -> bytes:
+    def side_request_for(self, node: Any) -> bytes:
         """Its head."""
-        assert self.question is not None
+        assert self.side_request is not None
         asked = replace(
-            self, target=self.question.path, content=self.question_content, head_templates={}
+            self, target=self.side_request.path, content=self.side_content, head_templates={}
         )
         return asked.request_for(node)
 
@@ -49,9 +49,10 @@ class HeldRoute(Route):
 
 
 def hold_plan(
-    plan: Plan, contents: Mapping[str, HeldContent], questions: Mapping[str, HeldContent]
+    plan: Plan, contents: Mapping[str, HeldContent], side_contents: Mapping[str, HeldContent]
 ) -> Plan:
-    """The plan with bodies: ``contents`` and those of ``questions``, by the nodes' names."""
+    """The plan with its bodies, ``contents``, and those of its side requests, ``side_contents``, by
+    the nodes' names."""
     made: dict[tuple[int, int], HeldRoute] = {}
     routes: dict[str, Route] = {}
     for name, route in plan.routes.items():
@@ -59,6 +60,6 @@ def hold_plan(
         key = id(route), id(content)
         if key not in made:
             known = {field.name: getattr(route, field.name) for field in fields(Route)}
-            made[key] = HeldRoute(**known, content=content, question_content=questions.get(name))
+            made[key] = HeldRoute(**known, content=content, side_content=side_contents.get(name))
         routes[name] = made[key]
     return replace(plan, routes=routes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from casedesk_proxy.dialects.core.contract import Question, Translator
+from casedesk_proxy.dialects.core.contract import SideRequest, Translator
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.conversation_key import Marked
 from casedesk_proxy.pools.policies import Demand
@@ -121,7 +121,7 @@ class Route:
     ``method`` other than POST has no body. ``head_templates`` are heads by node, up to the value of
     that id: the same for all requests with such a target and such headers. ``translator``
     translates the reply, with ``reply_headers``; None: the node's reply is in the client's
-    protocol. ``question`` is asked beside it. ``controls``: the controls of thinking in the
+    protocol. ``side_request`` is sent beside it. ``controls``: the controls of thinking in the
     request, each with its field. ``has_more_counts``: it asks for counts for which the client did
     not ask.
     """
@@ -134,7 +134,7 @@ class Route:
     translator: Translator | None = None
     head_templates: dict[str, bytes] = field(default_factory=dict, repr=False)
     reply_headers: tuple[tuple[str, str], ...] = ()
-    question: Question | None = None
+    side_request: SideRequest | None = None
     controls: Mapping[Control, str] = field(default_factory=dict)
     method: str = "POST"
     has_more_counts: bool = False
@@ -143,14 +143,14 @@ class Route:
         """The same route, with a ``body`` that asks for counts. Only for a route without parts."""
         return Route(
             self.dialect, self.target, self.headers, self.request_id, body, self.translator,
-            self.head_templates, self.reply_headers, self.question, self.controls, self.method,
+            self.head_templates, self.reply_headers, self.side_request, self.controls, self.method,
             has_more_counts=True,
         )  # fmt: skip
 
-    def question_for(self, node: NodeSpec) -> bytes:
-        """The question as a whole request."""
-        assert self.question is not None
-        path, body = self.question.path, self.question.body
+    def side_request_for(self, node: NodeSpec) -> bytes:
+        """The whole side request for one node."""
+        assert self.side_request is not None
+        path, body = self.side_request.path, self.side_request.body
         return replace(self, target=path, body=body, head_templates={}).request_for(node)
 
     def request_for(self, node: NodeSpec) -> bytes:

@@ -169,7 +169,7 @@ def _route(
         body=change_body(change, made.body, loads(made.body)) if change else made.body,
         translator=made.translator,
         reply_headers=made.headers + _warn(made.dropped),
-        question=made.question,
+        side_request=made.side_request,
         controls=made.controls,
     )
 

@@ -138,7 +138,7 @@ def _count_bytes(plan: Plan, raw: HeldBody) -> int:
         id(content): content.size
         for route in plan.routes.values()
         if isinstance(route, HeldRoute)
-        for content in (route.content, route.question_content)
+        for content in (route.content, route.side_content)
         if content is not None
     }
     made.pop(id(raw), None)

@@ -33,7 +33,7 @@ from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, pass_on_refusa
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
 from casedesk_proxy.upstream.pool import ConnectionPool
-from casedesk_proxy.upstream.side_requests import run_and_ask
+from casedesk_proxy.upstream.side_requests import run_with_side_request
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
 from casedesk_proxy.upstream.upload_attempt import UploadAttempt
@@ -211,10 +211,10 @@ class Dispatcher:
         upload = self._upload(route, attempts)
         attempt = Attempt(*parameters) if upload is None else UploadAttempt(*parameters, upload)
         try:
-            if route.question is None:
+            if route.side_request is None:
                 connection, head = await attempt.run()
             else:
-                connection, head = await run_and_ask(attempt, route, node, pool)
+                connection, head = await run_with_side_request(attempt, route, node, pool)
         except AttemptFailed as failed:
             try:
                 self.slots.record_failure(slot.state, failed.fault, failed.cause)

@@ -1,4 +1,5 @@
-"""A question to the same node beside a request: it may cost a moment, but never cause an error."""
+"""Side requests, to the node that gets the client's request: one may cost a moment, but never cause
+an error."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from casedesk_proxy.wire.bodies import BodyReader, CloseReader, body_reader
 from casedesk_proxy.wire.chunked import MalformedChunk
 from casedesk_proxy.wire.http1 import ResponseHead
 
-__all__ = ["fetch_beside", "read_answer", "run_and_ask"]
+__all__ = ["fetch_beside", "read_answer", "run_with_side_request"]
 
 #: Seconds for which a reply that has begun waits for the answer.
 ANSWER_WAIT_S = 0.25
@@ -27,15 +28,15 @@ ANSWER_WAIT_S = 0.25
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 
-async def run_and_ask(
+async def run_with_side_request(
     attempt: Attempt, route: Route, node: NodeSpec, pool: ConnectionPool
 ) -> tuple[NodeConnection, ResponseHead]:
-    """Run the attempt and, beside it, the route's question; the reply waits a short time for the
-    answer."""
-    assert route.question is not None
-    content = route.question_content if isinstance(route, HeldRoute) else None
+    """Run the attempt and, beside it, the route's side request; the reply waits a short time for
+    its answer."""
+    assert route.side_request is not None
+    content = route.side_content if isinstance(route, HeldRoute) else None
     rest = None if content is None else HeldUpload(asyncio.get_running_loop(), content)
-    beside = fetch_beside(pool, route.question_for(node), route.question.take, rest)
+    beside = fetch_beside(pool, route.side_request_for(node), route.side_request.take, rest)
     asking = asyncio.ensure_future(beside)
     try:
         connection, head = await attempt.run()

@@ -61,8 +61,8 @@ def plan_there(config: Snapshot, route: str, raw: bytes) -> Plan:
     made = unpack(written, facts)
     assert made.plan is not None
     contents = {name: own if at < 0 else held[at] for name, at in made.bodies.items()}
-    questions = {name: held[at] for name, at in made.questions.items()}
-    return hold_plan(made.plan, contents, questions)
+    side_contents = {name: held[at] for name, at in made.side_bodies.items()}
+    return hold_plan(made.plan, contents, side_contents)
 
 
 def request_of(plan: Plan) -> list[tuple[str, bytes]]:
@@ -72,10 +72,10 @@ def request_of(plan: Plan) -> list[tuple[str, bytes]]:
         content: Any = getattr(route, "content", None)
         body = b"" if content is None else content.read_all()
         sent.append((node.name, route.request_for(node) + body))
-        if route.question is not None:
-            content = getattr(route, "question_content", None)
+        if route.side_request is not None:
+            content = getattr(route, "side_content", None)
             body = b"" if content is None else content.read_all()
-            sent.append((node.name, route.question_for(node) + body))
+            sent.append((node.name, route.side_request_for(node) + body))
     return sent
 
 
@@ -246,11 +246,11 @@ def test_size_of_a_text_is_the_whole_one_s() -> None:
 def test_more_than_a_context_holds_is_not_counted_beforehand() -> None:
     told = TOLD[id(CHAT)]
     asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("anthropic", b""))), told)
-    for times, questions in ((1, {"n": 1}), (1500, {})):
+    for times, side_bodies in ((1, {"n": 1}), (1500, {})):
         raw = write("anthropic", "m", [LONG * times])
         written, held = plan_held(told, asked, HeldBody.create(raw), find_none)
         made = unpack(written, Facts(CHAT, REPORTED, {}))
-        assert (made.questions, len(held)) == (questions, 1 + len(questions))
+        assert (made.side_bodies, len(held)) == (side_bodies, 1 + len(side_bodies))
 
 
 @pytest.mark.parametrize("route", ["gemini", "anthropic", "responses"])

@@ -100,17 +100,17 @@ def test_documents_go_to_nodes_that_read_them() -> None:
         fill_plan(plan_chat(PDF, "only")[0], other)
 
 
-def test_a_question_about_what_would_not_be_there_is_not_asked() -> None:
-    from casedesk_proxy.dialects.core.contract import Question
+def test_a_side_request_about_what_would_not_be_there_is_not_sent() -> None:
+    from casedesk_proxy.dialects.core.contract import SideRequest
 
     plan, uses = plan_chat(IMAGE)
     for text, stays in (("count", True), (MARK, False)):
-        question = Question("/tokenize", text.encode(), lambda body: None)
-        routes = {name: replace(one, question=question) for name, one in plan.routes.items()}
+        beside = SideRequest("/tokenize", text.encode(), lambda body: None)
+        routes = {name: replace(one, side_request=beside) for name, one in plan.routes.items()}
         route = fill_plan(replace(plan, routes=routes), uses).routes["plain"]
-        assert (route.question is not None) is stays
+        assert (route.side_request is not None) is stays
         if stays:
-            assert route.question_for(plan.nodes[0]).endswith(b"\r\n\r\ncount")
+            assert route.side_request_for(plan.nodes[0]).endswith(b"\r\n\r\ncount")
 
 
 def test_what_makes_a_request_too_large_is_named_instead() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from casedesk_proxy.dialects.core.contract import Question
+from casedesk_proxy.dialects.core.contract import SideRequest
 from casedesk_proxy.planning.held import HeldRoute, hold_plan
 from casedesk_proxy.planning.plan import Plan, plan_request
 from tests.planners.asking import ask, snapshot, write
@@ -51,13 +51,13 @@ def test_a_route_of_several_nodes_stays_one() -> None:
     assert held.routes["p"] is not held.routes["n"]
 
 
-def test_its_question_is_a_request_of_its_own() -> None:
+def test_its_side_request_is_a_request_of_its_own() -> None:
     plan, node = planned(), CONFIG.nodes["n"]
-    route = replace(plan.routes["n"], question=Question("/count", b"", print))
+    route = replace(plan.routes["n"], side_request=SideRequest("/count", b"", print))
     large, asked = Here(b"large"), Here(b"{}")
     held = hold_plan(replace(plan, routes={"n": route}), {"n": large}, {"n": asked}).routes["n"]
     assert isinstance(held, HeldRoute)
-    question = held.question_for(node)
-    assert question.startswith(b"POST /count HTTP/1.1\r\n")
-    assert question.endswith(b"Content-Length: 2\r\n\r\n"), "its body is sent behind it"
-    assert (held.content, held.question_content) == (large, asked)
+    side_request = held.side_request_for(node)
+    assert side_request.startswith(b"POST /count HTTP/1.1\r\n")
+    assert side_request.endswith(b"Content-Length: 2\r\n\r\n"), "its body is sent behind it"
+    assert (held.content, held.side_content) == (large, asked)

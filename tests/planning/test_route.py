@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from casedesk_proxy.dialects.core.contract import Question
+from casedesk_proxy.dialects.core.contract import SideRequest
 from casedesk_proxy.planning.route import PlanInput, Route
 from casedesk_proxy.terms import Dialect
 from tests.planning.configs import make_snapshot
@@ -29,10 +29,10 @@ def test_each_node_has_its_own_host_and_its_own_key() -> None:
     assert "google-key" not in repr(made)
 
 
-def test_a_question_beside_the_request_is_a_request_of_its_own() -> None:
-    made = route(question=Question("/tokenize", b"counted", lambda body: None))
+def test_a_side_request_is_a_request_of_its_own() -> None:
+    made = route(side_request=SideRequest("/tokenize", b"counted", lambda body: None))
     made.request_for(NODES["google"])
-    asked = made.question_for(NODES["google"])
+    asked = made.side_request_for(NODES["google"])
     assert asked.startswith(b"POST /base/tokenize HTTP/1.1\r\nHost: gemini.example\r\n")
     assert asked.endswith(b"\r\nContent-Length: 7\r\n\r\ncounted")
     assert b"google-key" in asked

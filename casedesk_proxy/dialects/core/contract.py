@@ -20,7 +20,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.terms import Call, Control, Position, RawHeaders, Usage
 
-__all__ = ["Answered", "Context", "Question", "Translate", "TranslatedRequest", "Translator"]
+__all__ = ["Answered", "Context", "SideRequest", "Translate", "TranslatedRequest", "Translator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +108,8 @@ class Translator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question to the node beside the request: POST ``body`` to ``path``.
+class SideRequest:
+    """A request of the proxy to the same node, beside the client's: POST ``body`` to ``path``.
 
     The translator uses the answer but works without it. ``take`` gets the body of a reply with
     status 200 and raises nothing.
@@ -136,7 +136,7 @@ class TranslatedRequest:
     translator: Translator
     headers: tuple[tuple[str, str], ...] = ()
     dropped: tuple[str, ...] = field(default=())
-    question: Question | None = None
+    side_request: SideRequest | None = None
     controls: Mapping[Control, str] = field(default_factory=dict)
 
 

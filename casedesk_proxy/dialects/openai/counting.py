@@ -13,20 +13,20 @@ from casedesk_proxy.engines.profile import Counter
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.terms import Dialect, Usage, record
 
-__all__ = ["count_chat", "count_question"]
+__all__ = ["count_chat", "count_request"]
 
 #: Fields of a chat request that change how its template writes the prompt.
 _TEMPLATE_FIELDS = ("chat_template_kwargs", "add_generation_prompt", "continue_final_message")
 
 
-def count_question(chat: dict[str, Any], context: Context) -> tuple[str, bytes] | None:
+def count_request(chat: dict[str, Any], context: Context) -> tuple[str, bytes] | None:
     """Path and body that ask a node for the size of a chat request; None if its engine cannot
     count, or only estimates."""
     counter = context.profile.counter
     messages, has_media = _text_only(chat.get("messages", []))
     if counter is None or has_media:
         return None
-    return counter.value, dumps(_question(counter, chat, messages, context))
+    return counter.value, dumps(_count_body(counter, chat, messages, context))
 
 
 def count_chat(
@@ -43,14 +43,14 @@ def count_chat(
         estimate = dumps(shape(_estimate(messages, chat.get("tools", []))))
         return Answered(estimate, ((COUNTED, "estimate"),))
 
-    question = _question(counter, chat, messages, context)
+    body = _count_body(counter, chat, messages, context)
     return TranslatedRequest(
         path=counter.value,
-        body=dumps(question),
+        body=dumps(body),
         streams=False,
         translator=BodyTranslator(surface, context.asked, _Make(shape)),
         headers=((COUNTED, "text-only"),) if has_media else (),
-        controls=chat_controls(question, context.profile.thinking),
+        controls=chat_controls(body, context.profile.thinking),
     )
 
 
@@ -62,19 +62,19 @@ class _Make:
         return self.shape(read_count(document)), Usage()
 
 
-def _question(
+def _count_body(
     counter: Counter, chat: dict[str, Any], messages: list[dict[str, Any]], context: Context
 ) -> dict[str, Any]:
-    question: dict[str, Any] = {"model": context.model, "messages": messages}
+    body: dict[str, Any] = {"model": context.model, "messages": messages}
     if counter is Counter.TOKENIZE:
-        question["add_generation_prompt"] = True
+        body["add_generation_prompt"] = True
     if chat.get("tools"):
-        question["tools"] = chat["tools"]
+        body["tools"] = chat["tools"]
     fields = {name: chat[name] for name in _TEMPLATE_FIELDS if name in chat}
     if "add_generation_prompt" not in fields:
         # SGLang and TGI accept it in a chat; it is not known whether their counters do.
         fields.pop("continue_final_message", None)
-    return question | fields
+    return body | fields
 
 
 def _text_only(messages: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:

@@ -119,8 +119,8 @@ def test_a_streams_beginning_tells_the_size_of_the_prompt(body: bytes, prompt: i
     comes at the end."""
     asked = {"model": "m", "max_tokens": 9, "stream": True, "messages": MESSAGES}
     made = anthropic_openai.translate(ASKED, asked, context(count_prompt=True))
-    assert made.question is not None
-    made.question.take(body)
+    assert made.side_request is not None
+    made.side_request.take(body)
     stream = made.translator.feed(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
     begun = json.loads(stream.partition(b"data: ")[2].partition(b"\n")[0])
     assert begun["message"]["usage"]["input_tokens"] == prompt

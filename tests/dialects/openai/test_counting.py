@@ -7,7 +7,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.contract import Answered, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import COUNTED
-from casedesk_proxy.dialects.openai.counting import count_chat, count_question
+from casedesk_proxy.dialects.openai.counting import count_chat, count_request
 from casedesk_proxy.terms import Dialect
 from tests.dialects.asking import OLLAMA, SGLANG, VLLM, context
 
@@ -16,13 +16,13 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 
 def test_a_question_about_a_chat() -> None:
     chat = {"messages": MESSAGES, "tools": [{"type": "function"}]}
-    found = count_question(chat, context(VLLM))
+    found = count_request(chat, context(VLLM))
     assert found is not None
     assert found[0] == "/tokenize"
     assert json.loads(found[1])["tools"] == [{"type": "function"}]
-    assert count_question(chat, context(OLLAMA)) is None
+    assert count_request(chat, context(OLLAMA)) is None
     media = [{"role": "user", "content": [{"type": "image_url"}]}]
-    assert count_question({"messages": media}, context(VLLM)) is None
+    assert count_request({"messages": media}, context(VLLM)) is None
 
 
 def test_fields_that_change_the_template_are_part_of_the_question() -> None:
@@ -32,7 +32,7 @@ def test_fields_that_change_the_template_are_part_of_the_question() -> None:
         "chat_template_kwargs": {"enable_thinking": False},
         "continue_final_message": True,
     }
-    found = count_question(chat, context(SGLANG))
+    found = count_request(chat, context(SGLANG))
     assert found is not None
     assert json.loads(found[1]) == {
         "model": "tiny",

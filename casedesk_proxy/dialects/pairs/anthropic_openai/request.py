@@ -8,13 +8,13 @@ from typing import Any
 from casedesk_proxy.dialects.anthropic.fields import KEPT_AT_ANTHROPIC
 from casedesk_proxy.dialects.anthropic.request import MessagesRequest, read_request
 from casedesk_proxy.dialects.anthropic.writer import AnthropicWriter
-from casedesk_proxy.dialects.core.contract import Answered, Context, Question, TranslatedRequest
+from casedesk_proxy.dialects.core.contract import Answered, Context, SideRequest, TranslatedRequest
 from casedesk_proxy.dialects.core.counting import read_count
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.function_names import ToolNameMap
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.dialects.openai.builder import STREAMS
-from casedesk_proxy.dialects.openai.counting import count_chat, count_question
+from casedesk_proxy.dialects.openai.counting import count_chat, count_request
 from casedesk_proxy.dialects.pairs.anthropic_openai.fields import (
     chat_formats,
     chat_sampling,
@@ -46,7 +46,7 @@ def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedR
         translator=make_translator(context, writer, thinks=request.thinking.shown, media=media),
         dropped=findings.dropped,
         controls=chat_controls(chat, context.profile.thinking),
-        question=_question(chat, context, writer) if streams else None,
+        side_request=_ask_for_size(chat, context, writer) if streams else None,
     )
 
 
@@ -103,11 +103,12 @@ def _effort(request: MessagesRequest, context: Context, findings: Findings) -> d
     return {}
 
 
-def _question(chat: dict[str, Any], context: Context, writer: AnthropicWriter) -> Question | None:
-    """The question for the size of the prompt in ``message_start``; the node's own count comes
-    last."""
-    asked = count_question(chat, context) if context.count_prompt else None
-    return None if asked is None else Question(*asked, _Take(writer))
+def _ask_for_size(
+    chat: dict[str, Any], context: Context, writer: AnthropicWriter
+) -> SideRequest | None:
+    """Asks for the size of the prompt in ``message_start``; the node's own count comes last."""
+    asked = count_request(chat, context) if context.count_prompt else None
+    return None if asked is None else SideRequest(*asked, _Take(writer))
 
 
 @record

@@ -76,19 +76,19 @@ def count(call: Call, body: dict[str, Any], context: Context) -> TranslatedReque
     route = profile.messages
     names = function_names(request) if route.exact else {}
     readable = replace(profile, images=IMAGES, messages=replace(route, documents=True))
-    question = {
+    counted = {
         "model": context.model,
         **conversation_fields(request, context, readable, names, findings),
         **tool_fields(request, route, names, Findings()),
     }
     findings.raise_refusals()
     if not route.counts:
-        number = estimate_tokens(dumps([question["messages"], question.get("system")]))
+        number = estimate_tokens(dumps([counted["messages"], counted.get("system")]))
         return Answered(dumps({"totalTokens": number}), ((COUNTED, "estimate"),))
 
     return TranslatedRequest(
         path="/v1/messages/count_tokens",
-        body=dumps(question),
+        body=dumps(counted),
         streams=False,
         translator=BodyTranslator(Dialect.GEMINI, context.asked, _write_count),
     )
