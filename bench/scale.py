@@ -27,7 +27,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput
+from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInputs
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.snapshot import NodeSpec, Snapshot, compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
@@ -90,7 +90,7 @@ def rules_of(snapshot: Snapshot) -> ModelRules:
 def plan(snapshot: Snapshot, reported: Reported, model: bytes = b"model-9") -> None:
     """Plan a request with a new head for a model that others have requested."""
     call = read_call("POST", "/v1/chat/completions", ())
-    ask = PlanInput(call, (), _BODY % model, "r", reported, _NO_NODES, places=_PLACES)
+    ask = PlanInputs(call, (), _BODY % model, "r", reported, _NO_NODES, places=_PLACES)
     plan_request(snapshot, snapshot.deployments["d"], ask)
 
 

@@ -21,8 +21,8 @@ __all__ = [
     "Position",
     "Principal",
     "RawHeaders",
+    "ResolvedModel",
     "Standing",
-    "Target",
     "Usage",
     "UseRules",
     "record",
@@ -278,7 +278,7 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResolvedModel:
     """A resolved model: the client's name, the node's name for it, and the nodes that have it.
     ``alias``: the alias or pattern in the configuration that was used; empty if none was."""
 

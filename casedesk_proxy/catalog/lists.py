@@ -38,10 +38,12 @@ def in_order(models: Iterable[ModelInfo]) -> tuple[ModelInfo, ...]:
 
 def describe(asked: str, rules: ModelRules, reported: Reported) -> ModelInfo:
     """The one model that ``asked`` means, under that name. Raises NotFound as `resolve` does."""
-    target = resolve(asked, rules, reported)
+    resolved = resolve(asked, rules, reported)
     lists = (by_name(reported.get(node, ())) for node in rules.nodes)
-    found = next((known[target.model] for known in lists if target.model in known), None)
-    return _named(found or ModelInfo(target.model), asked, rules.descriptions.get(target.alias, ""))
+    found = next((known[resolved.model] for known in lists if resolved.model in known), None)
+    return _named(
+        found or ModelInfo(resolved.model), asked, rules.descriptions.get(resolved.alias, "")
+    )
 
 
 def offered(rules: ModelRules, reported: Reported) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from itertools import islice
 
 from casedesk_proxy.catalog.index import PatternIndex, by_name, find_near
 from casedesk_proxy.errors import NotFound
-from casedesk_proxy.terms import ModelInfo, Target
+from casedesk_proxy.terms import ModelInfo, ResolvedModel
 
 __all__ = ["ModelRules", "Reported", "may_use", "resolve"]
 
@@ -52,7 +52,7 @@ class ModelRules:
         object.__setattr__(self, "allowed", allowed)
 
 
-def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
+def resolve(asked: str, rules: ModelRules, reported: Reported) -> ResolvedModel:
     """The nodes that have the model that the client calls ``asked``, and its name there.
 
     The prefix is removed if it is there. Then, in this order: an exact alias; a model that a node
@@ -62,10 +62,10 @@ def resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     """
     if len(asked) > _MAX_NAME_CHARS:
         raise _not_found(asked, rules, reported)
-    target = _resolve(asked, rules, reported)
-    if not may_use(asked, target.model, rules):
+    resolved = _resolve(asked, rules, reported)
+    if not may_use(asked, resolved.model, rules):
         raise _not_found(asked, rules, reported)
-    return target
+    return resolved
 
 
 def may_use(name: str, model: str, rules: ModelRules) -> bool:
@@ -79,7 +79,7 @@ def may_use(name: str, model: str, rules: ModelRules) -> bool:
     )
 
 
-def _resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
+def _resolve(asked: str, rules: ModelRules, reported: Reported) -> ResolvedModel:
     names = _readings(asked, rules.prefix)
     for name in reversed(names):
         if name in rules.aliases:
@@ -87,14 +87,14 @@ def _resolve(asked: str, rules: ModelRules, reported: Reported) -> Target:
     for name in names:
         found = _reporters(name, rules, reported)
         if found is not None:
-            return Target(asked, *found)
+            return ResolvedModel(asked, *found)
     pattern = _fitting_pattern(names, rules)
     if pattern is not None:
         return _behind_alias(asked, *pattern, rules, reported)
     for name in names:
         found = _silent(name, rules, reported)
         if found is not None:
-            return Target(asked, *found)
+            return ResolvedModel(asked, *found)
     raise _not_found(asked, rules, reported)
 
 
@@ -182,11 +182,11 @@ def _without(name: str, prefix: str) -> str:
 
 def _behind_alias(
     asked: str, alias: str, model: str, rules: ModelRules, reported: Reported
-) -> Target:
+) -> ResolvedModel:
     found = locate(model, rules, reported)
     if found is None:
         raise _not_found(asked, rules, reported, model)
-    return Target(asked, *found, alias)
+    return ResolvedModel(asked, *found, alias)
 
 
 def _reporters(

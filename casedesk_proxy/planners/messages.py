@@ -21,7 +21,7 @@ from casedesk_proxy.engines.registry import find_engine
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.file_references import FileReference
 from casedesk_proxy.surfaces.parameters import Parameters
@@ -73,7 +73,7 @@ class Closed(Exception):
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What planning reads beside the request; the same for many requests. ``nodes`` and
-    ``reported`` as in PlanInput."""
+    ``reported`` as in PlanInputs."""
 
     snapshot: Snapshot = field(repr=False)
     reported: Mapping[str, tuple[ModelInfo, ...]] = field(repr=False)
@@ -97,11 +97,11 @@ class Asked:
     now: float
 
     @classmethod
-    def of(cls, deployment: DeploymentSpec, ask: PlanInput) -> Asked:
-        headers = tuple(pair for pair in ask.headers if pair[0].lower() not in _CREDENTIALS)
+    def of(cls, deployment: DeploymentSpec, inputs: PlanInputs) -> Asked:
+        headers = tuple(pair for pair in inputs.headers if pair[0].lower() not in _CREDENTIALS)
         return cls(
-            deployment.name, deployment.rules.only, deployment.key_parameters, ask.call, headers,
-            ask.request_id, dict(ask.refused), dict(ask.taken), ask.without, ask.now,
+            deployment.name, deployment.rules.only, deployment.key_parameters, inputs.call, headers,
+            inputs.request_id, dict(inputs.refused), dict(inputs.taken), inputs.without, inputs.now,
         )  # fmt: skip
 
 

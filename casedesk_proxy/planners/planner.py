@@ -19,7 +19,7 @@ from casedesk_proxy.planners.messages import (
     receive,
     send,
 )
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import Snapshot
 
@@ -106,10 +106,10 @@ class Known:
         # Packed once, until something changes.
         self.packed = pack(facts_of(facts.snapshot, facts.reported, facts.nodes))
 
-    def is_of(self, snapshot: Snapshot, ask: PlanInput) -> bool:
+    def is_of(self, snapshot: Snapshot, inputs: PlanInputs) -> bool:
         known = self.facts
         return (
             known.snapshot is snapshot
-            and known.reported is ask.reported
-            and known.nodes is ask.nodes
+            and known.reported is inputs.reported
+            and known.nodes is inputs.nodes
         )

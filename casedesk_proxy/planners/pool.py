@@ -22,7 +22,7 @@ from casedesk_proxy.planners.parent import NICE_WEIGHT, Parent, see_out
 from casedesk_proxy.planners.planner import Answer, Known, Planner
 from casedesk_proxy.planning.held import HeldContent, hold_plan
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.surfaces.file_references import FileReference
 
@@ -105,15 +105,15 @@ class Planners:
             self._start()
 
     async def plan(
-        self, snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, body: HeldBody
+        self, snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs, body: HeldBody
     ) -> tuple[Plan, int]:
-        """The plan, and the `text_size` of the body. ``ask`` has no body.
+        """The plan, and the `text_size` of the body. ``inputs`` has no body.
 
         Raises what `plan_request` raises, NamesFiles, and Busy (503) if the planner died.
         """
         made: asyncio.Future[Answer] = self._loop.create_future()
         # A task of its own: a planner is free only when it has answered, even if no client waits.
-        self._spawn(self._run(made, snapshot, deployment, ask, body), self._plans)
+        self._spawn(self._run(made, snapshot, deployment, inputs, body), self._plans)
         try:
             return _read(*await made, body)
         finally:
@@ -141,7 +141,7 @@ class Planners:
         made: asyncio.Future[Answer],
         snapshot: Snapshot,
         deployment: DeploymentSpec,
-        ask: PlanInput,
+        inputs: PlanInputs,
         body: HeldBody,
     ) -> None:
         try:
@@ -149,14 +149,14 @@ class Planners:
             try:
                 if made.done():
                     return  # Its client has left.
-                known, asked = self._find_known(snapshot, ask), Asked.of(deployment, ask)
-                answer = await planner.plan(known, asked, body, ask.find_keeper)
+                known, asked = self._find_known(snapshot, inputs), Asked.of(deployment, inputs)
+                answer = await planner.plan(known, asked, body, inputs.find_keeper)
             finally:
                 self._give_back(planner, body.size)
             if not made.done():
                 made.set_result(answer)
         except (Closed, OSError) as error:
-            log.warning("a planner died while it read request %s: %s", ask.request_id, error)
+            log.warning("a planner died while it read request %s: %s", inputs.request_id, error)
             if not made.done():
                 made.set_exception(_lost())
         except BaseException as error:
@@ -164,10 +164,10 @@ class Planners:
                 made.set_exception(error if isinstance(error, Exception) else _lost())
             raise
 
-    def _find_known(self, snapshot: Snapshot, ask: PlanInput) -> Known:
+    def _find_known(self, snapshot: Snapshot, inputs: PlanInputs) -> Known:
         known = self._known
-        if known is None or not known.is_of(snapshot, ask):
-            known = self._known = Known(Facts(snapshot, ask.reported, ask.nodes))
+        if known is None or not known.is_of(snapshot, inputs):
+            known = self._known = Known(Facts(snapshot, inputs.reported, inputs.nodes))
         return known
 
     async def _take(self, size: int) -> Planner:

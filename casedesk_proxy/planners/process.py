@@ -19,7 +19,7 @@ from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import Asked, Closed, Facts, Letter, Made, pack, receive, send
 from casedesk_proxy.planning.conversation_key import Marked
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.terms import Action
 from casedesk_proxy.usage.cut import MAX_TEXT_BYTES, text_size
@@ -121,17 +121,17 @@ def plan_apart(
     marked: Marked | None = None,
 ) -> tuple[Made, list[bytes]]:
     """The plan, and those bodies of its routes that are not the client's own. ``marked``: see
-    PlanInput. Raises a ClientFault."""
+    PlanInputs. Raises a ClientFault."""
     deployment = facts.snapshot.deployments[asked.deployment]
     deployment = deployment.for_key(asked.only, asked.parameters)
     if references := deployment.find_references(asked.call, raw):
         return Made(references=references), []
-    ask = PlanInput(
+    inputs = PlanInputs(
         asked.call, asked.headers, raw, asked.request_id, facts.reported, facts.nodes,
         refused=asked.refused, taken=asked.taken, without=asked.without, now=asked.now,
         find_keeper=find_keeper, marked=marked,
     )  # fmt: skip
-    plan = plan_request(facts.snapshot, deployment, ask)
+    plan = plan_request(facts.snapshot, deployment, inputs)
     size = len(raw) if marked is None else marked.size
     return _take_apart(plan, raw, asks=size <= MAX_TEXT_BYTES)
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from casedesk_proxy import jsonio
 from casedesk_proxy.terms import Dialect
 
-__all__ = ["Marked", "beginning", "spread"]
+__all__ = ["Marked", "conversation_key", "request_key"]
 
 #: Claude Code's system text begins with a line of this name that changes with every request;
 #: llama-server and vLLM exclude it from their caches, so it must not move a conversation.
@@ -33,7 +33,7 @@ class Marked(Protocol):
         """``data`` with the replaced texts, as the client wrote them or in our own JSON."""
 
 
-def beginning(surface: Dialect, body: dict[str, Any], marked: Marked | None = None) -> bytes:
+def conversation_key(surface: Dialect, body: dict[str, Any], marked: Marked | None = None) -> bytes:
     """A short key, equal for all requests of one conversation."""
     if surface is Dialect.GEMINI:
         system = body.get("systemInstruction", body.get("system_instruction"))
@@ -61,7 +61,7 @@ def beginning(surface: Dialect, body: dict[str, Any], marked: Marked | None = No
     return key.digest()
 
 
-def spread(raw: bytes, marked: Marked | None = None) -> bytes:
+def request_key(raw: bytes, marked: Marked | None = None) -> bytes:
     """A key for a request that is not a conversation: equal requests have the same key, others
     different ones."""
     if marked is not None:

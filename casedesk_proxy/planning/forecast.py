@@ -14,7 +14,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.errors import ClientFault
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Dialect, ModelInfo, RawHeaders, record
@@ -70,7 +70,7 @@ def forecast(
     nodes: Mapping[str, NodeSpec],
 ) -> Iterator[Forecast]:
     """For each model that the deployment offers, by each surface, each feature. ``reported`` and
-    ``nodes`` as in PlanInput."""
+    ``nodes`` as in PlanInputs."""
     for model in offered(deployment.rules, reported):
         for surface in SURFACES:
             for feature in FEATURES:
@@ -78,8 +78,8 @@ def forecast(
                 if sample is not None:
                     call = read_call("POST", sample.target, sample.headers)
                     raw = jsonio.dumps(sample.body)
-                    ask = PlanInput(call, sample.headers, raw, "doctor", reported, nodes)
-                    yield _judge(snapshot, deployment, ask, model, feature)
+                    inputs = PlanInputs(call, sample.headers, raw, "doctor", reported, nodes)
+                    yield _judge(snapshot, deployment, inputs, model, feature)
 
 
 def sample_request(surface: Dialect, feature: str, model: str) -> Sample | None:
@@ -102,11 +102,11 @@ def sample_request(surface: Dialect, feature: str, model: str) -> Sample | None:
 
 
 def _judge(
-    snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, model: str, feature: str
+    snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs, model: str, feature: str
 ) -> Forecast:
-    surface = ask.call.surface
+    surface = inputs.call.surface
     try:
-        plan = plan_request(snapshot, deployment, ask)
+        plan = plan_request(snapshot, deployment, inputs)
     except ClientFault as fault:
         places = "; ".join(f"{one.path}: {one.description}" for one in fault.violations)
         return Forecast(model, surface, feature, "refused", places or fault.message)

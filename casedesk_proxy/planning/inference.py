@@ -10,11 +10,11 @@ from casedesk_proxy.catalog.names import ModelRules
 from casedesk_proxy.engines.paths import nearest_path
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import Unsupported
-from casedesk_proxy.planning.route import PlanInput, Route, UploadRoute
+from casedesk_proxy.planning.route import PlanInputs, Route, UploadRoute
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.form_changes import FormEditor
 from casedesk_proxy.surfaces.parameters import Parameters
-from casedesk_proxy.terms import Action, Call, Target
+from casedesk_proxy.terms import Action, Call, ResolvedModel
 
 __all__ = [
     "as_upload",
@@ -52,30 +52,30 @@ def keep_having(rules: ModelRules, call: Call, find: Callable[[str], NodeSpec]) 
     return replace(rules, nodes=having)
 
 
-def refuse_path(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
+def refuse_path(call: Call, resolved: ResolvedModel, holders: Sequence[NodeSpec]) -> Unsupported:
     """The nodes ``holders`` have the model, but none of them has the path."""
     named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders[:_MAX_NAMED_NODES])
     more = ", …" if len(holders) > _MAX_NAMED_NODES else ""
     return Unsupported(
-        f"unsupported_path: no node with the model {target.asked!r} serves {call.path}:"
+        f"unsupported_path: no node with the model {resolved.asked!r} serves {call.path}:"
         f" {named}{more}; use a model at another engine",
         code="unsupported_path",
     )
 
 
-def as_upload(route: Route, ask: PlanInput, parameters: Parameters | None) -> Route:
-    """The route with its body's fields changed, if it is a form and ``ask`` contains all of it.
+def as_upload(route: Route, inputs: PlanInputs, parameters: Parameters | None) -> Route:
+    """The route with its body's fields changed, if it is a form and ``inputs`` contains all of it.
     Raises BadRequest."""
-    form = ask.form
+    form = inputs.form
     if form is None:
         return route
-    change = parameters.for_form(ask.call) if parameters is not None else None
+    change = parameters.for_form(inputs.call) if parameters is not None else None
     editor = None if change is None else FormEditor(form.boundary, change)
     body = route.body if editor is None else editor.edit(route.body)
     if form.is_whole:
         return route if editor is None else replace(route, body=body + editor.finish())
     is_length_known = form.length is not None and editor is None
-    length = (form.length or 0) + len(body) - len(ask.raw) if is_length_known else None
+    length = (form.length or 0) + len(body) - len(inputs.raw) if is_length_known else None
     return UploadRoute(
         route.dialect, route.target, route.headers, route.request_id, body, length=length,
         head_templates=route.head_templates, editor=editor,

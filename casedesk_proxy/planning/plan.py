@@ -17,8 +17,8 @@ from casedesk_proxy.dialects.core.contract import Answered
 from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
-from casedesk_proxy.planning.asked_counts import ask_nodes
-from casedesk_proxy.planning.conversation_key import beginning, spread
+from casedesk_proxy.planning.asked_counts import request_counts
+from casedesk_proxy.planning.conversation_key import conversation_key, request_key
 from casedesk_proxy.planning.demand import make_demand
 from casedesk_proxy.planning.inference import (
     as_upload,
@@ -30,7 +30,7 @@ from casedesk_proxy.planning.inference import (
 from casedesk_proxy.planning.namespaces import flatten_namespaces
 from casedesk_proxy.planning.node_parameters import change_for_nodes
 from casedesk_proxy.planning.restrictions import find_restrictions
-from casedesk_proxy.planning.route import ModelPlacement, PlanInput, Route
+from casedesk_proxy.planning.route import ModelPlacement, PlanInputs, Route
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.planning.translation import Translation, translate_for
 from casedesk_proxy.pools.policies import Demand
@@ -41,7 +41,7 @@ from casedesk_proxy.surfaces.body_items import check_items
 from casedesk_proxy.surfaces.forms import name_model, read_form
 from casedesk_proxy.surfaces.parameter_changes import change_body
 from casedesk_proxy.surfaces.unserved_paths import POSTED
-from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, Target, record
+from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders, ResolvedModel, record
 from casedesk_proxy.wire.headers import forward_request_headers
 
 __all__ = ["Plan", "forwarded_headers", "plan_request"]
@@ -82,92 +82,98 @@ class Plan:
     upgrades: bool = False
 
 
-def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
-    """The plan for ``ask``. Raises a ClientFault if no node can serve it."""
-    call = ask.call
+def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs) -> Plan:
+    """The plan for one request. Raises a ClientFault if no node can serve it."""
+    call = inputs.call
     if call.surface is Dialect.ANTHROPIC:
-        require_version(ask.headers)
-    if ask.form is None:
-        check_items(ask.raw, snapshot.body_items)
-        body = read_body(call, ask.raw, lambda: _offered(snapshot, deployment, ask))
+        require_version(inputs.headers)
+    if inputs.form is None:
+        check_items(inputs.raw, snapshot.body_items)
+        body = read_body(call, inputs.raw, lambda: _offered(snapshot, deployment, inputs))
     else:
-        body = read_form(ask.form, lambda: _offered(snapshot, deployment, ask))
+        body = read_form(inputs.form, lambda: _offered(snapshot, deployment, inputs))
     asked = call.model or body.model or ""
-    known = ask.placements.under(ask.reported, ask.nodes)
-    place = known.get(asked)
-    if place is None:
-        place = _recall_placement(snapshot, deployment, ask, asked)
-        known.remember(asked, place)
-    if place.parameters is not None and (change := place.parameters.for_client(call, ask.form)):
-        ask = ask.with_body(change_body(change, ask.raw, body.value))
-    target, nodes, demand, made = place.target, place.natives, place.demand, _UNTRANSLATED
-    if not place.plain:
-        nodes, made = _judge(snapshot, ask, body, place, deployment)
+    remembered = inputs.placements.under(inputs.reported, inputs.nodes)
+    placement = remembered.get(asked)
+    if placement is None:
+        placement = _recall_placement(snapshot, deployment, inputs, asked)
+        remembered.remember(asked, placement)
+    rules = placement.parameters
+    if rules is not None and (change := rules.for_client(call, inputs.form)):
+        inputs = inputs.with_body(change_body(change, inputs.raw, body.value))
+    model, nodes, demand = placement.resolved.model, placement.natives, placement.demand
+    translation = _UNTRANSLATED
+    if not placement.plain:
+        nodes, translation = _choose_nodes(snapshot, inputs, body, placement, deployment)
         if demand.nodes != tuple(node.name for node in nodes):
-            demand = make_demand(ask, deployment, target, nodes)
-    if not (made.routes or deployment.config.nodes_fetch_urls):
+            demand = make_demand(inputs, deployment, placement.resolved, nodes)
+    if not (translation.routes or deployment.config.nodes_fetch_urls):
         refuse_addresses(call, body.value)
-    routes: Mapping[str, Route] = made.routes or _native_routes(ask, body, place, nodes)
-    if body.stream and deployment.asks_usage and not made.routes:
-        routes = ask_nodes(ask, body, nodes, routes)
-    if place.has_changes:
+    routes: Mapping[str, Route] = translation.routes
+    if not routes:
+        routes = _native_routes(inputs, body, placement, nodes)
+        if body.stream and deployment.asks_usage:
+            routes = request_counts(inputs, body, nodes, routes)
+    if placement.has_changes:
         routes = change_for_nodes(call, nodes, routes)
     if demand.policy == "prefix-affinity":
-        who = f"{deployment.name}\0{target.model}\0".encode("utf-8", "surrogatepass")
-        if call.path:
-            key = spread(ask.raw, ask.marked)
-        else:
-            key = beginning(call.surface, body.value, ask.marked)
-        demand = replace(demand, affinity_key=who + key)
+        demand = replace(demand, affinity_key=_affinity_key(deployment.name, model, inputs, body))
     makes_kept = call.action is Action.RESPOND and body.value.get("store") is not False
     return Plan(
-        deployment, asked, target.model, nodes, routes, _framing(call, stream=body.stream), demand,
-        made.answer, made.dropped, makes_kept,
+        deployment, asked, model, nodes, routes, _framing(call, stream=body.stream), demand,
+        translation.answer, translation.dropped, makes_kept,
     )  # fmt: skip
 
 
-def _offered(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> tuple[str, ...]:
+def _affinity_key(deployment: str, model: str, inputs: PlanInputs, body: RequestBody) -> bytes:
+    who = f"{deployment}\0{model}\0".encode("utf-8", "surrogatepass")
+    if inputs.call.path:
+        return who + request_key(inputs.raw, inputs.marked)
+    return who + conversation_key(inputs.call.surface, body.value, inputs.marked)
+
+
+def _offered(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs) -> tuple[str, ...]:
     """The models of the deployment. Raises NotFound while no node has listed any."""
     rules = deployment.rules
-    if ask.call.path:
+    if inputs.call.path:
         # Leave out models that only nodes without this path have.
-        rules = keep_having(rules, ask.call, lambda name: _find_node(snapshot, ask, name))
-    names = offered(rules, ask.reported)
-    if not names and not ask.reported:
+        rules = keep_having(rules, inputs.call, lambda name: _find_node(snapshot, inputs, name))
+    names = offered(rules, inputs.reported)
+    if not names and not inputs.reported:
         raise NotFound("model: a string is required, since no node has listed its models yet")
     return names
 
 
-def _judge(
+def _choose_nodes(
     snapshot: Snapshot,
-    ask: PlanInput,
+    inputs: PlanInputs,
     body: RequestBody,
-    place: ModelPlacement,
+    placement: ModelPlacement,
     deployment: DeploymentSpec,
 ) -> tuple[tuple[NodeSpec, ...], Translation]:
     """The nodes that get the request, and its translation for them. The translation is empty if
     they get the request unchanged."""
-    place = keep_able(ask, body.value, place)
-    native = choose_natives(ask, body.value, place)
+    placement = keep_able(inputs, body.value, placement)
+    native = choose_natives(inputs, body.value, placement)
     if native.nodes:
         return native.nodes, _UNTRANSLATED
-    made = _translate(snapshot, ask, body, place, native, deployment)
-    nodes = tuple(node for node in place.holders if node.name in made.routes)
-    return nodes or native.unsure, made
+    translation = _translate(snapshot, inputs, body, placement, native, deployment)
+    nodes = tuple(node for node in placement.holders if node.name in translation.routes)
+    return nodes or native.unsure, translation
 
 
 def _translate(
     snapshot: Snapshot,
-    ask: PlanInput,
+    inputs: PlanInputs,
     body: RequestBody,
-    place: ModelPlacement,
+    placement: ModelPlacement,
     native: Native,
     deployment: DeploymentSpec,
 ) -> Translation:
     """The translation; empty if nodes of the client's own protocol get the request after all."""
     try:
-        check_bounds(ask.call.surface, body.value, snapshot.body_items)
-        made = translate_for(ask, body.value, place.target, place.holders, deployment)
+        check_bounds(inputs.call.surface, body.value, snapshot.body_items)
+        made = translate_for(inputs, body.value, placement.resolved, placement.holders, deployment)
     except ClientFault:
         if native.unsure:
             return _UNTRANSLATED
@@ -176,46 +182,46 @@ def _translate(
         return made
     if native.lost:
         raise refuse_parts(native.engine, native.lost)
-    raise _unsupported(ask.call, place.target, place.holders)
+    raise _unsupported(inputs.call, placement.resolved, placement.holders)
 
 
 def _recall_placement(
-    snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
+    snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs, asked: str
 ) -> ModelPlacement:
     """An earlier request's placement, if there is one, else a new one. Raises NotFound."""
-    call = ask.call
+    call = inputs.call
     if call.path or deployment.key_parameters is not None:
-        return _find_placement(snapshot, deployment, ask, asked)
-    known = ask.places.under(snapshot, ask.reported, ask.nodes)
+        return _find_placement(snapshot, deployment, inputs, asked)
+    shared = inputs.shared_placements.under(snapshot, inputs.reported, inputs.nodes)
     key = deployment.name, deployment.rules.only, call.surface, call.action, asked
-    if (place := known.get(key)) is None:
-        place = _find_placement(snapshot, deployment, ask, asked)
-        known.remember(key, place)
-    return replace(place, head_templates={})
+    if (placement := shared.get(key)) is None:
+        placement = _find_placement(snapshot, deployment, inputs, asked)
+        shared.remember(key, placement)
+    return replace(placement, head_templates={})
 
 
 def _find_placement(
-    snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput, asked: str
+    snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs, asked: str
 ) -> ModelPlacement:
     """Which nodes have the model, and what it supports there. Raises NotFound."""
-    target = resolve(asked, deployment.rules, ask.reported)
-    holders = tuple(_find_node(snapshot, ask, name) for name in target.nodes)
-    parameters = deployment.find_parameters(target.alias)
-    if ask.call.path:
-        having = tuple(node for node in holders if node_path(ask.call, node))
+    call, resolved = inputs.call, resolve(asked, deployment.rules, inputs.reported)
+    holders = tuple(_find_node(snapshot, inputs, name) for name in resolved.nodes)
+    parameters = deployment.find_parameters(resolved.alias)
+    if call.path:
+        having = tuple(node for node in holders if node_path(call, node))
         if not having:
-            raise refuse_path(ask.call, target, holders)
-        demand = make_demand(ask, deployment, target, having)
+            raise refuse_path(call, resolved, holders)
+        demand = make_demand(inputs, deployment, resolved, having)
         return ModelPlacement(
-            target, holders, having, demand, plain=True, parameters=parameters,
-            has_changes=ask.form is None and _have_changes(having),
+            resolved, holders, having, demand, plain=True, parameters=parameters,
+            has_changes=inputs.form is None and _have_changes(having),
         )  # fmt: skip
-    natives = tuple(node for node in holders if ask.call.surface in node.speaks)
-    demand = make_demand(ask, deployment, target, natives)
-    lacks = {node.name: find_restrictions(ask, target.model, node).lacks for node in holders}
-    plain = bool(natives) and not any(lacks.values()) and is_plain(ask, natives)
+    natives = tuple(node for node in holders if call.surface in node.speaks)
+    demand = make_demand(inputs, deployment, resolved, natives)
+    lacks = {node.name: find_restrictions(inputs, resolved.model, node).lacks for node in holders}
+    plain = bool(natives) and not any(lacks.values()) and is_plain(inputs, natives)
     return ModelPlacement(
-        target, holders, natives, demand, lacks, plain, parameters=parameters,
+        resolved, holders, natives, demand, lacks, plain, parameters=parameters,
         refuses_tools=deployment.refuse_tools, has_changes=_have_changes(holders),
     )  # fmt: skip
 
@@ -224,56 +230,56 @@ def _have_changes(nodes: Iterable[NodeSpec]) -> bool:
     return any(node.parameters is not None for node in nodes)
 
 
-def _find_node(snapshot: Snapshot, ask: PlanInput, name: str) -> NodeSpec:
+def _find_node(snapshot: Snapshot, inputs: PlanInputs, name: str) -> NodeSpec:
     """The node with its detected engine and protocols, if any; else as it is configured."""
-    return ask.nodes.get(name) or snapshot.nodes[name]
+    return inputs.nodes.get(name) or snapshot.nodes[name]
 
 
 def _native_routes(
-    ask: PlanInput, body: RequestBody, place: ModelPlacement, nodes: Sequence[NodeSpec]
+    inputs: PlanInputs, body: RequestBody, placement: ModelPlacement, nodes: Sequence[NodeSpec]
 ) -> dict[str, Route]:
     """Nodes that speak the client's own protocol get the client's own request."""
-    raw, target = ask.raw, place.target
+    call, raw, resolved = inputs.call, inputs.raw, placement.resolved
     if (
-        target.model != target.asked
-        or ask.form is not None
-        or is_renamed(ask.call, body.value, target.model)
+        resolved.model != resolved.asked
+        or inputs.form is not None
+        or is_renamed(call, body.value, resolved.model)
     ):
-        raw = _name(ask, body, target)
+        raw = _name_model(inputs, body, resolved.model)
     translator = None
-    if ask.call.surface is Dialect.RESPONSES and has_namespaces(body.value):
-        raw, translator = flatten_namespaces(raw, body, target.asked)
+    if call.surface is Dialect.RESPONSES and has_namespaces(body.value):
+        raw, translator = flatten_namespaces(raw, body, resolved.asked)
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    path = ""
-    if place.plain:
-        unknown = len(place.head_templates) < len(nodes)
+    target = ""
+    if placement.plain:
+        unknown = len(placement.head_templates) < len(nodes)
     else:
-        unknown = any(node.name not in place.head_templates for node in nodes)
+        unknown = any(node.name not in placement.head_templates for node in nodes)
     if unknown:
-        path, headers = _target(ask.call, target.model), forwarded_headers(ask.headers)
+        target, headers = _node_target(call, resolved.model), forwarded_headers(inputs.headers)
     route = Route(
-        ask.call.surface, path, headers, ask.request_id, raw, translator, place.head_templates
+        call.surface, target, headers, inputs.request_id, raw, translator, placement.head_templates
     )
-    if ask.call.path:
-        return route_paths(as_upload(route, ask, place.parameters), ask.call, nodes)
+    if call.path:
+        return route_paths(as_upload(route, inputs, placement.parameters), call, nodes)
     return {node.name: route for node in nodes}
 
 
-def _name(ask: PlanInput, body: RequestBody, target: Target) -> bytes:
-    """The body with the name of the node's model, whether it had another name or none."""
-    may_add = not ask.call.names_no_model
-    if ask.form is not None:
-        return name_model(ask.raw, ask.form, target.model, may_add=may_add)
+def _name_model(inputs: PlanInputs, body: RequestBody, model: str) -> bytes:
+    """The body with the node's name of the model, whether it had another name or none."""
+    may_add = not inputs.call.names_no_model
+    if inputs.form is not None:
+        return name_model(inputs.raw, inputs.form, model, may_add=may_add)
     if may_add or "model" in body.value:
-        return rename_model(ask.call, ask.raw, body.value, target.model)
-    return ask.raw
+        return rename_model(inputs.call, inputs.raw, body.value, model)
+    return inputs.raw
 
 
-def _unsupported(call: Call, target: Target, holders: Sequence[NodeSpec]) -> Unsupported:
+def _unsupported(call: Call, resolved: ResolvedModel, holders: Sequence[NodeSpec]) -> Unsupported:
     spoken = sorted({str(dialect) for node in holders for dialect in node.speaks})
     other = "OpenAI's API" if call.surface is Dialect.OLLAMA else "one of these, or another model"
     return Unsupported(
-        f"unsupported_dialect: no node with the model {target.asked!r} speaks {call.surface};"
+        f"unsupported_dialect: no node with the model {resolved.asked!r} speaks {call.surface};"
         f" they speak {', '.join(spoken) or 'nothing known yet'}; use {other}",
         code="unsupported_dialect",
     )
@@ -285,7 +291,8 @@ def _framing(call: Call, *, stream: bool) -> Framing:
     return Framing.LINES if call.surface is Dialect.OLLAMA else Framing.SSE
 
 
-def _target(call: Call, model: str) -> str:
+def _node_target(call: Call, model: str) -> str:
+    """Path and query at the node."""
     path = call.path or _PATHS.get(call.action)
     if path is None:
         name = model if model.startswith("tunedModels/") else f"models/{model}"

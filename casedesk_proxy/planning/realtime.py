@@ -8,7 +8,7 @@ from casedesk_proxy.catalog.lists import offered
 from casedesk_proxy.catalog.names import resolve
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
 from casedesk_proxy.planning.plan import Plan, forwarded_headers
-from casedesk_proxy.planning.route import PlanInput, Route
+from casedesk_proxy.planning.route import PlanInputs, Route
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec, Snapshot
 from casedesk_proxy.surfaces.realtime import (
@@ -17,7 +17,7 @@ from casedesk_proxy.surfaces.realtime import (
     rename_in_query,
     require_upgrade,
 )
-from casedesk_proxy.terms import Dialect, Framing, Target
+from casedesk_proxy.terms import Dialect, Framing, ResolvedModel
 
 __all__ = ["plan_realtime"]
 
@@ -25,46 +25,48 @@ _PATH = "/v1/realtime"
 _MAX_LISTED_NAMES = 5
 
 
-def plan_realtime(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
+def plan_realtime(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs) -> Plan:
     """Raises a ClientFault."""
-    require_upgrade(ask.headers)
-    nodes = {name: ask.nodes.get(name) or snapshot.nodes[name] for name in deployment.rules.nodes}
+    require_upgrade(inputs.headers)
+    nodes = {
+        name: inputs.nodes.get(name) or snapshot.nodes[name] for name in deployment.rules.nodes
+    }
     having = tuple(name for name, node in nodes.items() if node.engine.has_realtime)
     rules = replace(deployment.rules, nodes=having)
-    asked = named_model(ask.call.query) or _sole(offered(rules, ask.reported), ask)
-    target = resolve(asked, deployment.rules, ask.reported)
-    holders = tuple(nodes[name] for name in target.nodes if name in having)
+    asked = named_model(inputs.call.query) or _sole(offered(rules, inputs.reported), inputs)
+    resolved = resolve(asked, deployment.rules, inputs.reported)
+    holders = tuple(nodes[name] for name in resolved.nodes if name in having)
     if not holders:
-        raise _unsupported(target, [nodes[name] for name in target.nodes])
-    query = ask.call.query
-    if target.model != asked:
-        query = rename_in_query(query, target.model)
+        raise _unsupported(resolved, [nodes[name] for name in resolved.nodes])
+    query = inputs.call.query
+    if resolved.model != asked:
+        query = rename_in_query(query, resolved.model)
     route = Route(
         dialect=Dialect.OPENAI,
         target=f"{_PATH}?{query}" if query else _PATH,
-        headers=(*forwarded_headers(ask.headers), *handshake_headers(ask.headers)),
-        request_id=ask.request_id,
+        headers=(*forwarded_headers(inputs.headers), *handshake_headers(inputs.headers)),
+        request_id=inputs.request_id,
         body=b"",
         method="GET",
     )
     names = tuple(node.name for node in holders)
-    action = ask.call.action.value
+    action = inputs.call.action.value
     return Plan(
         deployment=deployment,
         asked=asked,
-        model=target.model,
+        model=resolved.model,
         nodes=holders,
         routes=dict.fromkeys(names, route),
         framing=Framing.UNARY,
-        demand=Demand(deployment.policy, names, frozenset(), b"", target.model, action),
+        demand=Demand(deployment.policy, names, frozenset(), b"", resolved.model, action),
         upgrades=True,
     )
 
 
-def _sole(names: tuple[str, ...], ask: PlanInput) -> str:
+def _sole(names: tuple[str, ...], inputs: PlanInputs) -> str:
     if len(names) == 1:
         return names[0]
-    if not names and not ask.reported:
+    if not names and not inputs.reported:
         raise NotFound(
             "model: name it in the query (?model=NAME); no node has listed its models yet"
         )
@@ -72,10 +74,10 @@ def _sole(names: tuple[str, ...], ask: PlanInput) -> str:
     raise BadRequest(f"model: name it in the query, ?model=NAME{served}")
 
 
-def _unsupported(target: Target, holders: list[NodeSpec]) -> Unsupported:
+def _unsupported(resolved: ResolvedModel, holders: list[NodeSpec]) -> Unsupported:
     named = ", ".join(f"{one.name} runs {one.engine.title}" for one in holders)
     return Unsupported(
-        f"unsupported_path: no node with the model {target.asked!r} serves {_PATH}: {named};"
+        f"unsupported_path: no node with the model {resolved.asked!r} serves {_PATH}: {named};"
         " use a model at another engine",
         code="unsupported_path",
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Violation
-from casedesk_proxy.planning.route import ModelPlacement, PlanInput
+from casedesk_proxy.planning.route import ModelPlacement, PlanInputs
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.json_spans import members
 from casedesk_proxy.surfaces.kept_responses import no_earlier
@@ -30,23 +30,23 @@ _FLATTENED = frozenset({"namespace"})
 
 
 def choose_responders(
-    ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement
+    inputs: PlanInputs, body: Mapping[str, Any], placement: ModelPlacement
 ) -> tuple[NodeSpec, ...]:
     """Raises BadRequest if nodes keep responses but none has the named one, or if two are named."""
     wanted, kinds = frozenset(_wanted(body)), frozenset(_kinds(body)) - _FLATTENED
-    fit = tuple(node for node in place.natives if _loses_nothing(node, wanted, kinds))
-    if place.refuses_tools:
+    fit = tuple(node for node in placement.natives if _loses_nothing(node, wanted, kinds))
+    if placement.refuses_tools:
         # Translation reports the parts that prevent it.
         fit = tuple(node for node in fit if _may_have(node, kinds))
-    if ask.call.action is Action.COUNT_RESPONSE:
+    if inputs.call.action is Action.COUNT_RESPONSE:
         fit = tuple(node for node in fit if node.engine.profile.responses.counts)
     earlier = body.get(_EARLIER)
     if _EARLIER in body:
-        _require_one(ask.raw)
+        _require_one(inputs.raw)
     if not isinstance(earlier, str) or not earlier:
         return fit
     keeping = [node for node in fit if node.engine.profile.responses.keeps]
-    keeper = ask.find_keeper(earlier) if keeping else None
+    keeper = inputs.find_keeper(earlier) if keeping else None
     found = tuple(node for node in keeping if keeper is not None and node.name == keeper.node)
     if keeping and not found:
         raise no_earlier(earlier)

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from casedesk_proxy.catalog.index import by_name
 from casedesk_proxy.engines.restrictions import Restrictions
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Control, ModelInfo
 
@@ -16,15 +16,15 @@ __all__ = ["find_model", "find_restrictions", "thinking_mode"]
 _NO_CONTROLS = frozenset(Control)
 
 
-def find_restrictions(ask: PlanInput, model: str, node: NodeSpec) -> Restrictions:
+def find_restrictions(inputs: PlanInputs, model: str, node: NodeSpec) -> Restrictions:
     """``model``: the node's own name."""
-    info = find_model(ask.reported, node, model)
+    info = find_model(inputs.reported, node, model)
     lacks = info.lacks if info is not None else frozenset()
     mode = thinking_mode(node, model)
     if mode == "auto":
         ignored = info.ignores if info is not None else frozenset()
-        learnt = ask.refused.get((node.name, model), frozenset())
-        return Restrictions(lacks, ignored | learnt | ask.without)
+        learnt = inputs.refused.get((node.name, model), frozenset())
+        return Restrictions(lacks, ignored | learnt | inputs.without)
     # The operator's setting has priority over the node's report.
     lacks -= {Ability.THINKING}
     if mode == "none":

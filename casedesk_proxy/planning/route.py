@@ -22,19 +22,19 @@ from casedesk_proxy.terms import (
     Dialect,
     ModelInfo,
     RawHeaders,
-    Target,
+    ResolvedModel,
     record,
 )
 from casedesk_proxy.wire.chunked import frame_chunk
 from casedesk_proxy.wire.headers import node_credential
 from casedesk_proxy.wire.http1 import request_head
 
-__all__ = ["Asked", "ModelPlacement", "PlanInput", "Route", "UploadRoute", "find_none"]
+__all__ = ["ModelPlacement", "PlacementKey", "PlanInputs", "Route", "UploadRoute", "find_none"]
 
 
 #: A deployment's name, the models to which the key is limited, dialect and action, and the model's
 #: name.
-Asked = tuple[str, tuple[str, ...] | None, Dialect, Action, str]
+PlacementKey = tuple[str, tuple[str, ...] | None, Dialect, Action, str]
 
 #: How many models a client with one head may use in turn.
 _MAX_PLACEMENTS = 16
@@ -51,14 +51,14 @@ def no_placements() -> Memory[str, ModelPlacement]:
 
 
 @record
-class PlanInput:
-    """One request to be planned. ``reported``: the models of each node that listed them; ``nodes``:
-    detected nodes, with their real engines. ``placements``: what planning found out about models
-    for earlier requests with the same head and snapshot, ``places``: for earlier ones with other
-    heads. ``refused`` and ``taken``: the controls of thinking that a model at a node has refused
-    and accepted; ``without``: the controls to leave out of this request. ``form``: ``raw`` is the
-    beginning of a form. ``marked``: ``raw`` is the short form of a larger body, with marks in
-    it."""
+class PlanInputs:
+    """One request, and what its plan depends on. ``reported``: the models of each node that listed
+    them; ``nodes``: detected nodes, with their real engines. ``placements``: what planning found
+    out about models for earlier requests with the same head and snapshot; ``shared_placements``:
+    for requests with other heads. ``refused`` and ``taken``: the controls of thinking that a model
+    at a node has refused and accepted; ``without``: the controls to leave out of this request.
+    ``form``: ``raw`` is the beginning of a form. ``marked``: ``raw`` is the short form of a larger
+    body, with marks in it."""
 
     call: Call
     headers: RawHeaders = field(repr=False)
@@ -75,23 +75,25 @@ class PlanInput:
     #: Finds the node that keeps the response with an id, if it was made with the same key.
     find_keeper: Callable[[str], Keeper | None] = find_none
     form: FormBeginning | None = None
-    places: Memory[Asked, ModelPlacement] = field(default_factory=lambda: Memory(0), repr=False)
+    shared_placements: Memory[PlacementKey, ModelPlacement] = field(
+        default_factory=lambda: Memory(0), repr=False
+    )
     marked: Marked | None = None
 
-    def with_body(self, raw: bytes) -> PlanInput:
+    def with_body(self, raw: bytes) -> PlanInputs:
         """The same with another body, written out: `replace` takes three times as long."""
         if raw is self.raw:
             return self
-        return PlanInput(
+        return PlanInputs(
             self.call, self.headers, raw, self.request_id, self.reported, self.nodes,
             self.placements, self.refused, self.taken, self.without, self.now,
-            self.find_keeper, self.form, self.places, self.marked,
+            self.find_keeper, self.form, self.shared_placements, self.marked,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ModelPlacement:
-    """Where the model ``target.asked`` is, valid until nodes report something else.
+    """Where the model ``resolved.asked`` is, valid until nodes report something else.
 
     ``holders`` have the model, ``natives`` also speak the client's protocol, and ``demand`` is for
     the natives, without a key. ``lacks``: abilities that it lacks at each node that reports them.
@@ -101,7 +103,7 @@ class ModelPlacement:
     their requests.
     """
 
-    target: Target
+    resolved: ResolvedModel
     holders: tuple[NodeSpec, ...]
     natives: tuple[NodeSpec, ...]
     demand: Demand

@@ -16,7 +16,7 @@ from casedesk_proxy.engines.registry import AUTO
 from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.planning.responders import choose_responders
 from casedesk_proxy.planning.restrictions import find_model, find_restrictions, thinking_mode
-from casedesk_proxy.planning.route import ModelPlacement, PlanInput
+from casedesk_proxy.planning.route import ModelPlacement, PlanInputs
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.terms import Ability, Action, Control, Dialect, record
 
@@ -36,50 +36,54 @@ class Native:
     engine: EngineSpec = AUTO
 
 
-def is_plain(ask: PlanInput, natives: tuple[NodeSpec, ...]) -> bool:
+def is_plain(inputs: PlanInputs, natives: tuple[NodeSpec, ...]) -> bool:
     """Whether these nodes get every request unchanged, whatever it contains."""
-    if ask.call.surface is Dialect.RESPONSES:
+    if inputs.call.surface is Dialect.RESPONSES:
         return False
-    return ask.call.surface is not Dialect.ANTHROPIC or not any(
+    return inputs.call.surface is not Dialect.ANTHROPIC or not any(
         node.engine.profile.messages.loses or node.config.thinking for node in natives
     )
 
 
-def keep_able(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> ModelPlacement:
+def keep_able(
+    inputs: PlanInputs, body: Mapping[str, Any], placement: ModelPlacement
+) -> ModelPlacement:
     """The placement without nodes that report that their model does not support what the request
     needs. Raises Unsupported if none is left."""
-    if not any(place.lacks.values()):
-        return place
-    surface = ask.call.surface
-    needs = find_needs(surface, ask.call.action, body)
-    able = tuple(
-        node for node in place.holders if place.lacks.get(node.name, frozenset()).isdisjoint(needs)
-    )
-    if len(able) == len(place.holders):
-        return place
+    if not any(placement.lacks.values()):
+        return placement
+    surface = inputs.call.surface
+    needs = find_needs(surface, inputs.call.action, body)
+    lacks, holders = placement.lacks, placement.holders
+    able = tuple(node for node in holders if lacks.get(node.name, frozenset()).isdisjoint(needs))
+    if len(able) == len(holders):
+        return placement
     if not able:
-        refuse_needs(surface, needs, place.lacks[place.holders[0].name], place.target.asked)
-    natives = tuple(node for node in able if node in place.natives)
-    return replace(place, holders=able, natives=natives)
+        refuse_needs(surface, needs, lacks[holders[0].name], placement.resolved.asked)
+    natives = tuple(node for node in able if node in placement.natives)
+    return replace(placement, holders=able, natives=natives)
 
 
-def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement) -> Native:
+def choose_natives(
+    inputs: PlanInputs, body: Mapping[str, Any], placement: ModelPlacement
+) -> Native:
     """Of the nodes that speak the client's protocol, those that lose nothing of it."""
-    if ask.call.surface is Dialect.RESPONSES and not are_flattenable(body):
+    if inputs.call.surface is Dialect.RESPONSES and not are_flattenable(body):
         # Only a translated request is searched for what else a namespace may contain.
         return Native(())
-    if ask.call.surface is Dialect.RESPONSES:
-        return Native(choose_responders(ask, body, place))
-    if ask.call.surface is not Dialect.ANTHROPIC:
-        return Native(place.natives)
-    parts = find_parts(ask.call.action, body)
+    if inputs.call.surface is Dialect.RESPONSES:
+        return Native(choose_responders(inputs, body, placement))
+    if inputs.call.surface is not Dialect.ANTHROPIC:
+        return Native(placement.natives)
+    parts = find_parts(inputs.call.action, body)
     if not parts:
-        return Native(place.natives)
+        return Native(placement.natives)
     kept, unsure, losers = [], [], []
-    for node in place.natives:
-        if lost := _lost(ask, parts, place, node):
+    model = placement.resolved.model
+    for node in placement.natives:
+        if lost := _lost(inputs, parts, model, node):
             losers.append((lost, node.engine))
-        elif _is_unproven(ask, body, place, node):
+        elif _is_unproven(inputs, body, model, node):
             unsure.append(node)
         else:
             kept.append(node)
@@ -87,14 +91,14 @@ def choose_natives(ask: PlanInput, body: Mapping[str, Any], place: ModelPlacemen
 
 
 def _lost(
-    ask: PlanInput, parts: Mapping[Part, str], place: ModelPlacement, node: NodeSpec
+    inputs: PlanInputs, parts: Mapping[Part, str], name: str, node: NodeSpec
 ) -> dict[Part, str]:
     route = node.engine.profile.messages
     lost = route.lost_parts(node.version)
     found = {part: path for part, path in parts.items() if part in lost}
     if found.keys().isdisjoint(_ABOUT_THINKING):
         return found
-    model = find_model(ask.reported, node, place.target.model)
+    model = find_model(inputs.reported, node, name)
     if model is not None and Ability.THINKING in model.lacks:
         return {part: path for part, path in found.items() if part not in _ABOUT_THINKING}
     if route.effort_by_template and (model is None or Control.EFFORT not in model.heeds):
@@ -103,22 +107,20 @@ def _lost(
     return found
 
 
-def _is_unproven(
-    ask: PlanInput, body: Mapping[str, Any], place: ModelPlacement, node: NodeSpec
-) -> bool:
+def _is_unproven(inputs: PlanInputs, body: Mapping[str, Any], model: str, node: NodeSpec) -> bool:
     """Whether a control of thinking must, or may have to, be left out for this node: its refusals
     are learnt from translated requests."""
-    if ask.call.action is not Action.MESSAGES or Dialect.OPENAI not in node.speaks:
+    if inputs.call.action is not Action.MESSAGES or Dialect.OPENAI not in node.speaks:
         return False
-    controls = messages_controls(body).keys()
-    mode = thinking_mode(node, place.target.model)
+    controls, where = messages_controls(body).keys(), (node.name, model)
+    mode = thinking_mode(node, model)
     if not controls or mode == "all":
         return False
-    if mode != "auto" or controls & ask.refused.get((node.name, place.target.model), frozenset()):
+    if mode != "auto" or controls & inputs.refused.get(where, frozenset()):
         return True
     may_refuse = node.engine.profile.messages.may_refuse
     if not may_refuse:
         return False
-    if controls & find_restrictions(ask, place.target.model, node).unusable:
+    if controls & find_restrictions(inputs, model, node).unusable:
         return True
-    return not controls & may_refuse <= ask.taken.get((node.name, place.target.model), frozenset())
+    return not controls & may_refuse <= inputs.taken.get(where, frozenset())

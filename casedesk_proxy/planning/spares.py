@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.planning.route import PlanInput, no_placements
+from casedesk_proxy.planning.route import PlanInputs, no_placements
 from casedesk_proxy.terms import Action
 
-__all__ = ["ask_others", "is_as_good", "may_have_spares"]
+__all__ = ["is_as_good", "may_have_spares", "without_nodes_of"]
 
 #: Actions that can be translated. A node may keep something of a Responses request.
 _ACTIONS = frozenset({Action.GENERATE, Action.STREAM_GENERATE, Action.MESSAGES})
@@ -23,10 +23,12 @@ def may_have_spares(plan: Plan, action: Action) -> bool:
     return not any(route.translator for route in plan.routes.values())
 
 
-def ask_others(ask: PlanInput, plan: Plan) -> PlanInput:
+def without_nodes_of(inputs: PlanInputs, plan: Plan) -> PlanInputs:
     """The same request, as if the nodes of ``plan`` did not have the model."""
-    reported = {**ask.reported, **{node.name: () for node in plan.nodes}}
-    return replace(ask, reported=reported, placements=no_placements(), places=Memory(0))
+    reported = {**inputs.reported, **{node.name: () for node in plan.nodes}}
+    return replace(
+        inputs, reported=reported, placements=no_placements(), shared_placements=Memory(0)
+    )
 
 
 def is_as_good(plan: Plan) -> bool:

@@ -5,34 +5,34 @@ from __future__ import annotations
 
 from casedesk_proxy.errors import BadRequest, NotFound, Violation
 from casedesk_proxy.planning.inference import node_path
-from casedesk_proxy.planning.kept import plan_at_keeper
+from casedesk_proxy.planning.kept import plan_at_keeper, route_to_keeper
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
 from casedesk_proxy.surfaces.bodies import parse_body, rename_model
 
 __all__ = ["plan_steering"]
 
 
-def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, ask: PlanInput) -> Plan:
-    """``ask.find_keeper`` returns the node that runs the chat with an id. Raises BadRequest or
+def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs) -> Plan:
+    """``inputs.find_keeper`` returns the node that runs the chat with an id. Raises BadRequest or
     NotFound."""
-    call = ask.call
-    value = parse_body(ask.raw)
+    call = inputs.call
+    value = parse_body(inputs.raw)
     ident = value.get("id")
     if not isinstance(ident, str) or not ident:
         why = "the chat's id, from its stream, is required"
         raise BadRequest(f"id: {why}", violations=(Violation("id", why),))
-    keeper = ask.find_keeper(ident)
+    keeper = inputs.find_keeper(ident)
     if keeper is None:
         raise NotFound(
             "id: you have no running chat with this id; use that of a running chat",
             code="chat_not_found",
             violations=(Violation("id", "no running chat of yours has it"),),
         )
-    node = ask.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
-    raw = ask.raw
+    node = inputs.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
+    raw = inputs.raw
     if value.get("model", keeper.model) != keeper.model:
         raw = rename_model(call, raw, value, keeper.model)
-    path = node_path(call, node)
-    return plan_at_keeper(deployment, ask, keeper, node, path, raw)
+    route = route_to_keeper(inputs, node_path(call, node), raw)
+    return plan_at_keeper(deployment, call, keeper, node, route)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from casedesk_proxy.dialects.core.contract import Answered, Context, Translate, TranslatedRequest
@@ -12,10 +12,10 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.jsonio import TooDeep, loads, with_exact_numbers
 from casedesk_proxy.planning.restrictions import find_model, find_restrictions
-from casedesk_proxy.planning.route import PlanInput, Route
+from casedesk_proxy.planning.route import PlanInputs, Route
 from casedesk_proxy.snapshot import DeploymentSpec, NodeSpec
-from casedesk_proxy.surfaces.parameter_changes import BodyChange, change_body
-from casedesk_proxy.terms import Dialect, ModelInfo, Target
+from casedesk_proxy.surfaces.parameter_changes import change_body
+from casedesk_proxy.terms import Dialect, ResolvedModel
 from casedesk_proxy.wire.headers import forward_request_headers
 from casedesk_proxy.wire.http1 import header
 
@@ -47,9 +47,9 @@ class Translation:
 
 
 def translate_for(
-    ask: PlanInput,
+    inputs: PlanInputs,
     value: dict[str, object],
-    target: Target,
+    resolved: ResolvedModel,
     holders: Sequence[NodeSpec],
     deployment: DeploymentSpec,
 ) -> Translation:
@@ -59,119 +59,109 @@ def translate_for(
     kind of them. If none can serve it, the first one's fault is raised: BadRequest or Unsupported,
     before any node is asked. The result is empty if there is no translation.
     """
-    value = with_exact_numbers(value, ask.raw)
-    for dialect, translate in find_translations(ask.call):
+    value = with_exact_numbers(value, inputs.raw)
+    for dialect, translate in find_translations(inputs.call):
         speakers = [node for node in holders if dialect in node.speaks]
         if speakers:
-            return _for_speakers(ask, value, target, speakers, dialect, translate, deployment)
+            source = _Source(inputs, value, resolved, deployment)
+            return source.translate(dialect, translate, speakers)
     return Translation()
 
 
-def _for_speakers(
-    ask: PlanInput,
-    value: dict[str, object],
-    target: Target,
-    speakers: Sequence[NodeSpec],
-    dialect: Dialect,
-    translate: Translate,
-    deployment: DeploymentSpec,
-) -> Translation:
-    result = Translation()
-    fault: ClientFault | None = None
-    made: dict[tuple[EngineSpec, str, Restrictions], Route | None] = {}
-    parameters = deployment.find_parameters(target.alias)
-    change = parameters.for_node(ask.call, dialect) if parameters is not None else None
-    for node in speakers:
-        restrictions = find_restrictions(ask, target.model, node)
-        kind = (node.engine, node.config.system_role, restrictions)
-        if kind not in made:
-            context = _context(ask, target, node, deployment, restrictions)
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The request to be translated: ``value`` is its parsed body."""
+
+    inputs: PlanInputs
+    value: dict[str, object]
+    resolved: ResolvedModel
+    deployment: DeploymentSpec
+
+    def translate(
+        self, dialect: Dialect, translate: Translate, speakers: Sequence[NodeSpec]
+    ) -> Translation:
+        """For nodes that speak ``dialect``, once for each kind of them. Raises a ClientFault."""
+        result = Translation()
+        fault: ClientFault | None = None
+        made: dict[tuple[EngineSpec, str, Restrictions], Route | None] = {}
+        for node in speakers:
+            restrictions = find_restrictions(self.inputs, self.resolved.model, node)
+            kind = (node.engine, node.config.system_role, restrictions)
+            if kind not in made:
+                try:
+                    one = self._translate(translate, node, restrictions)
+                except ClientFault as error:
+                    fault, made[kind] = fault or error, None
+                    continue
+                if isinstance(one, Answered):
+                    result.answer = one
+                    return result
+                made[kind] = self._route(one, dialect)
+                result.dropped = one.dropped
+            route = made[kind]
+            if route is not None:
+                result.routes[node.name] = route
+        if fault is not None and not result.routes:
             try:
-                one = _translate(translate, ask, value, context)
-            except ClientFault as error:
-                fault, made[kind] = fault or error, None
-                continue
-            if isinstance(one, Answered):
-                result.answer = one
-                return result
-            made[kind] = _route(ask, one, dialect, change)
-            result.dropped = one.dropped
-        route = made[kind]
-        if route is not None:
-            result.routes[node.name] = route
-    if fault is not None and not result.routes:
+                raise fault
+            finally:
+                # Its traceback holds this frame: only the garbage collector could free the two
+                # together.
+                del fault
+        return result
+
+    def _translate(
+        self, translate: Translate, node: NodeSpec, restrictions: Restrictions
+    ) -> TranslatedRequest | Answered:
         try:
-            raise fault
-        finally:
-            # Its traceback holds this frame: only the garbage collector could free the two
-            # together.
-            del fault
-    return result
+            return translate(self.inputs.call, self.value, self._context(node, restrictions))
+        except TooDeep:
+            raise BadRequest("the request body is nested too deeply; flatten it") from None
 
+    def _context(self, node: NodeSpec, restrictions: Restrictions) -> Context:
+        inputs, resolved, deployment = self.inputs, self.resolved, self.deployment
+        headers = inputs.headers
+        client = header(headers, b"x-goog-api-client") or header(headers, b"user-agent") or b""
+        model = find_model(inputs.reported, node, resolved.model)
+        return Context(
+            model=resolved.model,
+            asked=resolved.asked,
+            engine=node.engine,
+            request_id=inputs.request_id,
+            client=client.decode("latin-1"),
+            refuse_unknown=deployment.refuse_unknown,
+            refuse_tools=deployment.refuse_tools,
+            now=inputs.now,
+            count_prompt=deployment.config.count_prompt,
+            output_limit=model.output_limit if model is not None else None,
+            fold_system=node.config.system_role == "none",
+            system_first=node.config.system_role == "first",
+            restrictions=restrictions,
+        )
 
-def _translate(
-    translate: Translate, ask: PlanInput, value: dict[str, object], context: Context
-) -> TranslatedRequest | Answered:
-    try:
-        return translate(ask.call, value, context)
-    except TooDeep:
-        raise BadRequest("the request body is nested too deeply; flatten it") from None
-
-
-def _context(
-    ask: PlanInput,
-    target: Target,
-    node: NodeSpec,
-    deployment: DeploymentSpec,
-    restrictions: Restrictions,
-) -> Context:
-    client = header(ask.headers, b"x-goog-api-client") or header(ask.headers, b"user-agent") or b""
-    return Context(
-        model=target.model,
-        asked=target.asked,
-        engine=node.engine,
-        request_id=ask.request_id,
-        client=client.decode("latin-1"),
-        refuse_unknown=deployment.refuse_unknown,
-        refuse_tools=deployment.refuse_tools,
-        now=ask.now,
-        count_prompt=deployment.config.count_prompt,
-        output_limit=_output_limit(ask.reported, target, node),
-        fold_system=node.config.system_role == "none",
-        system_first=node.config.system_role == "first",
-        restrictions=restrictions,
-    )
-
-
-def _output_limit(
-    reported: Mapping[str, tuple[ModelInfo, ...]], target: Target, node: NodeSpec
-) -> int | None:
-    model = find_model(reported, node, target.model)
-    return model.output_limit if model is not None else None
-
-
-def _route(
-    ask: PlanInput, made: TranslatedRequest, dialect: Dialect, change: BodyChange | None
-) -> Route:
-    headers = [
-        pair
-        for pair in forward_request_headers(ask.headers)
-        if (name := pair[0].lower()) in _FORWARDED or name.startswith(b"x-goog-")
-    ]
-    headers.append((b"Content-Type", b"application/json"))
-    if dialect is Dialect.ANTHROPIC:
-        headers.append((b"anthropic-version", b"2023-06-01"))
-    return Route(
-        dialect=dialect,
-        target=made.path,
-        headers=tuple(headers),
-        request_id=ask.request_id,
-        body=change_body(change, made.body, loads(made.body)) if change else made.body,
-        translator=made.translator,
-        reply_headers=made.headers + _warn(made.dropped),
-        side_request=made.side_request,
-        controls=made.controls,
-    )
+    def _route(self, made: TranslatedRequest, dialect: Dialect) -> Route:
+        inputs = self.inputs
+        headers = [
+            pair
+            for pair in forward_request_headers(inputs.headers)
+            if (name := pair[0].lower()) in _FORWARDED or name.startswith(b"x-goog-")
+        ]
+        headers.append((b"Content-Type", b"application/json"))
+        if dialect is Dialect.ANTHROPIC:
+            headers.append((b"anthropic-version", b"2023-06-01"))
+        rules = self.deployment.find_parameters(self.resolved.alias)
+        change = rules.for_node(inputs.call, dialect) if rules is not None else None
+        return Route(
+            dialect=dialect,
+            target=made.path,
+            headers=tuple(headers),
+            request_id=inputs.request_id,
+            body=change_body(change, made.body, loads(made.body)) if change else made.body,
+            translator=made.translator,
+            reply_headers=made.headers + _warn(made.dropped),
+            side_request=made.side_request,
+            controls=made.controls,
+        )
 
 
 def _warn(dropped: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

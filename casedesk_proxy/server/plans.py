@@ -15,8 +15,8 @@ from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.realtime import plan_realtime
-from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput, find_none
-from casedesk_proxy.planning.spares import ask_others, is_as_good, may_have_spares
+from casedesk_proxy.planning.route import ModelPlacement, PlacementKey, PlanInputs, find_none
+from casedesk_proxy.planning.spares import is_as_good, may_have_spares, without_nodes_of
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import Keeper
@@ -29,13 +29,13 @@ from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = ["PlanMaker"]
 
-_MAX_PLACES = 512
+_MAX_PLACEMENTS = 512
 #: Also where their body is apart.
 _PLANNED_HERE = frozenset({Action.STEER_CHAT, Action.REALTIME})
 
 
-def _remember_places() -> Memory[Asked, ModelPlacement]:
-    return Memory(_MAX_PLACES if is_on(Trick.ADMISSION) else 0)
+def _remember_placements() -> Memory[PlacementKey, ModelPlacement]:
+    return Memory(_MAX_PLACEMENTS if is_on(Trick.ADMISSION) else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,9 @@ class PlanMaker:
     #: By the names of a node and of a model: whether the node could serve a request for it now.
     is_available: Callable[[str, str], bool]
     #: For requests whose heads differ, for example by a trace's id.
-    places: Memory[Asked, ModelPlacement] = field(default_factory=_remember_places, repr=False)
+    shared_placements: Memory[PlacementKey, ModelPlacement] = field(
+        default_factory=_remember_placements, repr=False
+    )
 
     async def make(self, pending: PendingRequest) -> Plan:
         """Raises a ProxyError; `NamesFiles` for a held body that names stored files."""
@@ -59,11 +61,11 @@ class PlanMaker:
             # Such requests are few and small in practice.
             pending.raw = raw = raw.read_all()
         if call.kept:
-            ask = self._ask(pending, b"", self.keeping.keepers(admitted))
-            return plan_kept(pending.snapshot, admitted.deployment, ask)
+            inputs = self._inputs_about(pending, b"", self.keeping.keepers(admitted))
+            return plan_kept(pending.snapshot, admitted.deployment, inputs)
         if isinstance(raw, bytes) and call.action is Action.STEER_CHAT:
-            ask = self._ask(pending, raw, self.steering.finder(admitted))
-            return plan_steering(pending.snapshot, admitted.deployment, ask)
+            inputs = self._inputs_about(pending, raw, self.steering.finder(admitted))
+            return plan_steering(pending.snapshot, admitted.deployment, inputs)
         has_asked_anew = False
         while True:
             try:
@@ -97,36 +99,37 @@ class PlanMaker:
         return self.metadata.reported is not reported or self.metadata.nodes is not nodes
 
     async def _plan(self, pending: PendingRequest, crowded: Plan | None = None) -> Plan:
-        """Plan here, or in a planner if the body is held apart. ``crowded``: see `_given`."""
+        """Plan here, or in a planner if the body is held apart. ``crowded``: see `_inputs`."""
         admitted, snapshot, raw = pending.admitted, pending.snapshot, pending.raw
         if isinstance(raw, bytes):
             make = plan_realtime if admitted.call.action is Action.REALTIME else plan_request
-            return make(snapshot, admitted.deployment, self._given(pending, raw, crowded))
+            return make(snapshot, admitted.deployment, self._inputs(pending, raw, crowded))
         assert self.planners is not None, "nothing is held apart without them"
-        given = self._given(pending, b"", crowded)
-        plan, size = await self.planners.plan(snapshot, admitted.deployment, given, raw)
+        inputs = self._inputs(pending, b"", crowded)
+        plan, size = await self.planners.plan(snapshot, admitted.deployment, inputs, raw)
         pending.exchange.text_size = size
         pending.request.count(_count_bytes(plan, raw))
         return plan
 
-    def _given(self, pending: PendingRequest, raw: bytes, crowded: Plan | None) -> PlanInput:
+    def _inputs(self, pending: PendingRequest, raw: bytes, crowded: Plan | None) -> PlanInputs:
         """``crowded``: the plan whose nodes are excluded."""
         admitted, exchange = pending.admitted, pending.exchange
         is_kept = admitted.call.surface is Dialect.RESPONSES
         keepers = self.keeping.keepers(admitted) if is_kept else find_none
         # By position: keyword arguments of so many take three times as long.
-        given = PlanInput(
+        inputs = PlanInputs(
             admitted.call, pending.request.head.headers, raw, exchange.request_id,
             self.metadata.reported, self.metadata.nodes, admitted.placements,
             self.memory.refused, self.memory.taken, exchange.attempts.without,
-            time.time(), keepers, pending.form, self.places,
+            time.time(), keepers, pending.form, self.shared_placements,
         )  # fmt: skip
-        return given if crowded is None else ask_others(given, crowded)
+        return inputs if crowded is None else without_nodes_of(inputs, crowded)
 
-    def _ask(
+    def _inputs_about(
         self, pending: PendingRequest, raw: bytes, find_keeper: Callable[[str], Keeper | None]
-    ) -> PlanInput:
-        return PlanInput(
+    ) -> PlanInputs:
+        """For a request about what one node has."""
+        return PlanInputs(
             pending.admitted.call, pending.request.head.headers, raw, pending.exchange.request_id,
             self.metadata.reported, self.metadata.nodes, find_keeper=find_keeper,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.catalog.lists import visible
 from casedesk_proxy.catalog.names import ModelRules, resolve
 from casedesk_proxy.errors import NotFound
-from casedesk_proxy.terms import ModelInfo, Target
+from casedesk_proxy.terms import ModelInfo, ResolvedModel
 from tests.fixtures.table import table
 
 
@@ -81,7 +81,7 @@ ALIASED = {
     ],
 )
 def test_resolve(asked: str, given: dict[str, Any], model: str, nodes: str) -> None:
-    assert resolve(asked, rules(**given), BOTH) == Target(asked, model, tuple(nodes))
+    assert resolve(asked, rules(**given), BOTH) == ResolvedModel(asked, model, tuple(nodes))
 
 
 def test_an_exact_spelling_is_taken_before_its_twin() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.engines.registry import ENGINES
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo, RawHeaders
@@ -74,9 +74,9 @@ deployments:
     return compile_snapshot(load_config(text, "test").config, {"n": "key-of-the-node"})
 
 
-def ask(route: str, raw: bytes) -> PlanInput:
+def ask(route: str, raw: bytes) -> PlanInputs:
     call = read_call("POST", TARGETS[route], HEADERS)
-    return PlanInput(call, HEADERS, raw, "r", REPORTED, now=1.0)
+    return PlanInputs(call, HEADERS, raw, "r", REPORTED, now=1.0)
 
 
 def write(route: str, model: str, texts: list[str], indent: int | None = None) -> bytes:

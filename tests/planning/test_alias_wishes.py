@@ -12,7 +12,7 @@ import yaml
 from casedesk_proxy.config.alias import ParameterRules
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.parameters import compile_parameters
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
@@ -72,9 +72,9 @@ def plan(
     }
     snapshot = make_snapshot(yaml.safe_dump(config))
     call = read_call("POST", PATHS[surface], HEADERS)
-    ask = PlanInput(call, HEADERS, raw.encode(), "r", {node: (ModelInfo("m"),)})
+    inputs = PlanInputs(call, HEADERS, raw.encode(), "r", {node: (ModelInfo("m"),)})
     parameters = compile_parameters(ParameterRules.model_validate(key)) if key else None
-    return plan_request(snapshot, snapshot.deployments["d"].for_key(None, parameters), ask)
+    return plan_request(snapshot, snapshot.deployments["d"].for_key(None, parameters), inputs)
 
 
 def sent(
@@ -258,8 +258,8 @@ def test_what_only_counts_is_left_alone() -> None:
         " set: {temperature: 1}}}}}"
     )
     call = read_call("POST", "/v1beta/models/fast:countTokens", HEADERS)
-    ask = PlanInput(call, HEADERS, raw.encode(), "r", {"gemini": (ModelInfo("m"),)})
-    made = plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, HEADERS, raw.encode(), "r", {"gemini": (ModelInfo("m"),)})
+    made = plan_request(snapshot, snapshot.deployments["d"], inputs)
     assert made.routes["gemini"].body == raw.encode()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
 from tests.fixtures.table import table
@@ -15,8 +15,8 @@ def plan_stream(engine: str, usage: str, body: bytes, action: str = "chat/comple
     text = PICKY.replace("ENGINE", engine).replace("SPEAKS", "[openai]")
     snapshot = make_snapshot(text.replace("auth: none", f"auth: none, usage: {usage}"))
     call = read_call("POST", f"/proxy/d/openai/v1/{action}", ())
-    ask = PlanInput(call, (), body, "r", {"n": (ModelInfo("m"),)})
-    return plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, (), body, "r", {"n": (ModelInfo("m"),)})
+    return plan_request(snapshot, snapshot.deployments["d"], inputs)
 
 
 STREAM = b'{ "model":"m","stream":true, "messages":[]}'

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.planning.conversation_key import beginning, spread
+from casedesk_proxy.planning.conversation_key import conversation_key, request_key
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.table import table
 
@@ -31,22 +31,22 @@ def body(surface: Dialect, system: str, *turns: str) -> dict[str, Any]:
 
 @table("surface", list(Dialect))
 def test_a_conversation_keeps_its_key_as_it_grows(surface: Dialect) -> None:
-    first = beginning(surface, body(surface, "be kind", "hello"))
-    assert beginning(surface, body(surface, "be kind", "hello", "hi", "more")) == first
-    assert beginning(surface, body(surface, "be kind", "good day")) != first
-    assert beginning(surface, body(surface, "be rude", "hello")) != first
+    first = conversation_key(surface, body(surface, "be kind", "hello"))
+    assert conversation_key(surface, body(surface, "be kind", "hello", "hi", "more")) == first
+    assert conversation_key(surface, body(surface, "be kind", "good day")) != first
+    assert conversation_key(surface, body(surface, "be rude", "hello")) != first
 
 
 def test_both_spellings_of_googles_field_count() -> None:
-    one = beginning(Dialect.GEMINI, {"systemInstruction": "x", "contents": []})
-    assert beginning(Dialect.GEMINI, {"system_instruction": "x", "contents": []}) == one
-    assert beginning(Dialect.GEMINI, {"contents": []}) != one
+    one = conversation_key(Dialect.GEMINI, {"systemInstruction": "x", "contents": []})
+    assert conversation_key(Dialect.GEMINI, {"system_instruction": "x", "contents": []}) == one
+    assert conversation_key(Dialect.GEMINI, {"contents": []}) != one
 
 
 @table("surface", list(Dialect))
 def test_what_is_no_conversation_has_a_key_too(surface: Dialect) -> None:
     odd = {"messages": "x", "contents": 7, "system": 7, "input": 7}
-    assert len(beginning(surface, odd)) == 16
+    assert len(conversation_key(surface, odd)) == 16
 
 
 def test_claude_codes_volatile_line_moves_no_conversation() -> None:
@@ -55,7 +55,7 @@ def test_claude_codes_volatile_line_moves_no_conversation() -> None:
             {"type": "text", "text": f"x-anthropic-billing-header: cc={mark}"},
             {"type": "text", "text": "You are"},
         ]
-        return beginning(Dialect.ANTHROPIC, {"system": system, "messages": [turn("a")]})
+        return conversation_key(Dialect.ANTHROPIC, {"system": system, "messages": [turn("a")]})
 
     assert key("1") == key("2")
 
@@ -72,15 +72,17 @@ class Marked:
 
 def test_what_is_left_out_of_a_conversation_counts() -> None:
     def key(word: str, marked: Marked | None) -> bytes:
-        return beginning(Dialect.OPENAI, {"messages": [turn(word)]}, marked)
+        return conversation_key(Dialect.OPENAI, {"messages": [turn(word)]}, marked)
 
     assert key("#", Marked()) == key("#" * 35_000, None)
     assert key("#", Marked()) != key("%", Marked())
 
 
 def test_what_is_left_out_of_another_request_counts_as_it_was_sent() -> None:
-    assert spread(b"{#", Marked()) == spread(b"{" + b"#" * 35_000 + b"\xff")
-    assert spread(b"##%", Marked()) == spread(b"###", Marked()), "beyond what is looked at"
+    assert request_key(b"{#", Marked()) == request_key(b"{" + b"#" * 35_000 + b"\xff")
+    assert request_key(b"##%", Marked()) == request_key(b"###", Marked()), (
+        "beyond what is looked at"
+    )
 
 
 JSON = st.recursive(
@@ -95,11 +97,11 @@ NAMES = st.sampled_from(["messages", "contents", "system", "systemInstruction", 
 
 @given(st.sampled_from(list(Dialect)), st.dictionaries(NAMES, JSON, max_size=4))
 def test_nothing_that_is_json_is_too_odd_for_a_key(surface: Dialect, value: dict[str, Any]) -> None:
-    assert len(beginning(surface, value)) == 16
+    assert len(conversation_key(surface, value)) == 16
 
 
 @table("surface", [Dialect.OPENAI, Dialect.ANTHROPIC, Dialect.GEMINI])
 def test_what_is_nested_too_deeply_for_a_key_has_one(surface: Dialect) -> None:
     deep = json.loads('{"a":' * 400 + "1" + "}" * 400)
     turns = "contents" if surface is Dialect.GEMINI else "messages"
-    assert len(beginning(surface, {turns: [deep]})) == 16
+    assert len(conversation_key(surface, {turns: [deep]})) == 16

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from casedesk_proxy.engines.vllm import SPEC as VLLM
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Dialect, ModelInfo
 from tests.planning.configs import make_snapshot
@@ -26,8 +26,8 @@ CHAT = b'{"model":"m","messages":[{"role":"user","content":"%b"}]}'
 def plan(content: bytes, policy: str = "least-streams") -> Plan:
     snapshot = make_snapshot(TEXT.replace("POLICY", policy))
     call = read_call("POST", "/v1/chat/completions", ())
-    ask = PlanInput(call, (), CHAT % content, "r", REPORTED)
-    return plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, (), CHAT % content, "r", REPORTED)
+    return plan_request(snapshot, snapshot.deployments["d"], inputs)
 
 
 def test_nodes_that_have_the_model_loaded_are_told_from_those_that_have_not() -> None:
@@ -52,7 +52,7 @@ def test_a_node_is_planned_for_as_what_it_really_is() -> None:
     found = {
         "b": replace(snapshot.nodes["b"], engine=VLLM, speaks=(Dialect.OPENAI, Dialect.ANTHROPIC))
     }
-    ask = PlanInput(call, headers, body, "r", REPORTED, found)
-    made = plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, headers, body, "r", REPORTED, found)
+    made = plan_request(snapshot, snapshot.deployments["d"], inputs)
     assert [node.name for node in made.nodes] == ["b"]
     assert made.routes["b"].translator is None

@@ -21,7 +21,7 @@ from casedesk_proxy.planning.filling import (
     refer,
 )
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.file_references import FilePlace
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.planning.configs import make_snapshot
@@ -44,8 +44,8 @@ def plan_chat(part: Any, deployment: str = "d") -> tuple[Plan, dict[str, tuple[F
     raw = b'{"model":"m","messages":[{"role":"user","content":[%b]}]}' % inline
     call = Call(Dialect.OPENAI, Action.CHAT, deployment)
     snapshot = make_snapshot(TEXT)
-    ask = PlanInput(call, (), raw, "r1", {})
-    plan = plan_request(snapshot, snapshot.deployments[deployment], ask)
+    inputs = PlanInputs(call, (), raw, "r1", {})
+    plan = plan_request(snapshot, snapshot.deployments[deployment], inputs)
     mime = "application/pdf" if "file" in part else "image/png"
     return plan, {MARK: (FileUse(FILE, mime, MARK, inline, "there", FilePlace.CHAT_PART),)}
 

@@ -8,7 +8,7 @@ from casedesk_proxy.engines.registry import INFERENCE_PATHS
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
 from casedesk_proxy.planning.inference import can_steer, find_editor
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.forms import FormBeginning, begin_form
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Framing, ModelInfo
@@ -39,8 +39,8 @@ REPORTED = {
 def plan(target: str, body: bytes, deployment: str = "desk") -> Plan:
     snapshot = make_snapshot(TEXT)
     call = read_call("POST", target, ())
-    ask = PlanInput(call, (), body, "req-1", REPORTED)
-    return plan_request(snapshot, snapshot.deployments[deployment], ask)
+    inputs = PlanInputs(call, (), body, "req-1", REPORTED)
+    return plan_request(snapshot, snapshot.deployments[deployment], inputs)
 
 
 def lines(made: Plan) -> dict[str, str]:
@@ -111,8 +111,8 @@ def test_a_node_of_which_nothing_is_known_yet_may_have_any(path: str) -> None:
     text = "nodes: {n: {url: 'http://127.0.0.1:1'}}\ndeployments: {d: {nodes: [n], auth: none}}"
     snapshot = make_snapshot(text)
     call = read_call("POST", path, ())
-    ask = PlanInput(call, (), b'{"model":"m"}', "req-1", {})
-    made = plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, (), b'{"model":"m"}', "req-1", {})
+    made = plan_request(snapshot, snapshot.deployments["d"], inputs)
     assert lines(made) == {"n": f"POST {path} HTTP/1.1"}
 
 
@@ -125,8 +125,8 @@ def plan_beginning(raw: bytes, length: int | None, *, whole: bool = False) -> Pl
     assert begun is not None
     begun[1].read(raw)
     form = FormBeginning.of(*begun, is_whole=whole, length=length)
-    ask = PlanInput(call, headers, raw, "req-1", REPORTED, form=form)
-    return plan_request(snapshot, snapshot.deployments["desk"], ask)
+    inputs = PlanInputs(call, headers, raw, "req-1", REPORTED, form=form)
+    return plan_request(snapshot, snapshot.deployments["desk"], inputs)
 
 
 def plan_form(raw: bytes, length: int | None, *, whole: bool = False) -> bytes:
@@ -195,8 +195,8 @@ def test_what_is_no_conversation_is_spread_by_all_of_it() -> None:
     call = read_call("POST", "/v1/rerank", ())
 
     def key(body: bytes) -> bytes:
-        ask = PlanInput(call, (), body, "req-1", REPORTED)
-        return plan_request(snapshot, snapshot.deployments["desk"], ask).demand.affinity_key
+        inputs = PlanInputs(call, (), body, "req-1", REPORTED)
+        return plan_request(snapshot, snapshot.deployments["desk"], inputs).demand.affinity_key
 
     assert key(b'{"model":"tiny","query":"a"}') == key(b'{"model":"tiny","query":"a"}')
     assert key(b'{"model":"tiny","query":"a"}') != key(b'{"model":"tiny","query":"b"}')

@@ -11,7 +11,7 @@ from casedesk_proxy.dialects.responses.names import FlatNames
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.planning.kept import plan_kept
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.replying.namespaces import NameRestorer, NamespacedBody, NamespacedStream
 from casedesk_proxy.surfaces.paths import read_call
@@ -37,11 +37,11 @@ def plan(method: str, path: str, node: str = "a", names: NameRestorer | None = N
     def find_keeper(ident: str) -> Keeper | None:
         return Keeper(node, "tiny", "gpt", 9.0, names) if ident == "resp_1" else None
 
-    ask = PlanInput(call, HEADERS, b"", "r1", {}, find_keeper=find_keeper)
+    inputs = PlanInputs(call, HEADERS, b"", "r1", {}, find_keeper=find_keeper)
     snapshot = replace(
         SNAPSHOT, nodes=SNAPSHOT.nodes | {"a": replace(SNAPSHOT.nodes["a"], key="k")}
     )
-    return plan_kept(snapshot, snapshot.deployments["d"], ask)
+    return plan_kept(snapshot, snapshot.deployments["d"], inputs)
 
 
 def sent(made: Plan) -> bytes:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from casedesk_proxy.errors import BadRequest, Unsupported
 from casedesk_proxy.planning.namespaces import flatten_namespaces
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.replying.namespaces import NamespacedBody, NamespacedStream
 from casedesk_proxy.surfaces.bodies import RequestBody
 from casedesk_proxy.surfaces.paths import read_call
@@ -192,8 +192,8 @@ deployments:
     call = read_call("POST", "/v1/responses", ())
     for tools, translates in ([MCP], True), ([WEATHER], False):
         raw = json.dumps({"model": "m", "input": "x", "tools": tools}).encode()
-        ask = PlanInput(call, (), raw, "r", {})
-        route = plan_request(snapshot, snapshot.deployments["d"], ask).routes["a"]
+        inputs = PlanInputs(call, (), raw, "r", {})
+        route = plan_request(snapshot, snapshot.deployments["d"], inputs).routes["a"]
         assert (route.translator is not None) is translates
         assert route.target == "/v1/responses"
         assert json.loads(route.body)["tools"][0]["name"] == (FLAT if translates else "get_weather")
@@ -209,6 +209,6 @@ deployments:
     snapshot = make_snapshot(text)
     call = read_call("POST", "/v1/responses", ())
     raw = json.dumps({"model": "m", "input": "x", "tools": [MCP, {"type": "web_search"}]}).encode()
-    ask = PlanInput(call, (), raw, "r", {})
+    inputs = PlanInputs(call, (), raw, "r", {})
     with pytest.raises(Unsupported, match=r"tools\[1\].*'web_search'"):
-        plan_request(snapshot, snapshot.deployments["d"], ask)
+        plan_request(snapshot, snapshot.deployments["d"], inputs)

@@ -11,7 +11,7 @@ import yaml
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
 from tests.fixtures.table import table
@@ -56,8 +56,8 @@ def bodies(
     snapshot = make_snapshot(yaml.safe_dump({"nodes": nodes, "deployments": {"d": desk}}))
     call = read_call("POST", path or PATHS[surface], HEADERS)
     raw = (ASKED[surface] % more).encode()
-    ask = PlanInput(call, HEADERS, raw, "r", dict.fromkeys(nodes, (ModelInfo("m"),)))
-    made = plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, HEADERS, raw, "r", dict.fromkeys(nodes, (ModelInfo("m"),)))
+    made = plan_request(snapshot, snapshot.deployments["d"], inputs)
     return {name: route.body.decode() for name, route in made.routes.items()}
 
 

@@ -11,7 +11,7 @@ import pytest
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInput
+from casedesk_proxy.planning.route import ModelPlacement, PlacementKey, PlanInputs
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Action, Dialect, Framing, ModelInfo, RawHeaders
 from tests.fixtures.table import table
@@ -28,7 +28,7 @@ def plan(target: str, body: bytes, headers: RawHeaders = (), deployment: str = "
     snapshot = make_snapshot()
     call = read_call("POST", target, headers)
     where = snapshot.deployments[deployment]
-    return plan_request(snapshot, where, PlanInput(call, headers, body, "req-1", REPORTED))
+    return plan_request(snapshot, where, PlanInputs(call, headers, body, "req-1", REPORTED))
 
 
 def sent_by(plan: Plan) -> bytes:
@@ -73,8 +73,8 @@ def plan_alone(body: bytes, target: str = "/v1/chat/completions", only: str = "t
     headers = ANTHROPIC if "messages" in target else ()
     reported = {"local": (ModelInfo(only),), "google": ()}
     call = read_call("POST", target, headers)
-    ask = PlanInput(call, headers, body, "req-1", reported)
-    return plan_request(snapshot, snapshot.deployments["desk"], ask)
+    inputs = PlanInputs(call, headers, body, "req-1", reported)
+    return plan_request(snapshot, snapshot.deployments["desk"], inputs)
 
 
 @table("target", ["/v1/chat/completions", "/v1/messages", "/v1/completions"])
@@ -101,7 +101,7 @@ def test_while_no_node_has_told_its_models_they_are_asked() -> None:
     call = read_call("POST", "/v1/chat/completions", ())
     with pytest.raises(NotFound, match="no node has listed"):
         plan_request(
-            snapshot, snapshot.deployments["open"], PlanInput(call, (), b'{"n":1}', "req-1", {})
+            snapshot, snapshot.deployments["open"], PlanInputs(call, (), b'{"n":1}', "req-1", {})
         )
 
 
@@ -168,8 +168,8 @@ def plan_picky(engine: str, speaks: str, **fields: Any) -> Plan:
     message = {"role": "user", "content": "Hi"}
     body = {"model": "m", "max_tokens": 3000, "messages": [message], **fields}
     call = read_call("POST", "/proxy/d/anthropic/v1/messages", ANTHROPIC)
-    ask = PlanInput(call, ANTHROPIC, json.dumps(body).encode(), "r", {"n": (ModelInfo("m"),)})
-    return plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(call, ANTHROPIC, json.dumps(body).encode(), "r", {"n": (ModelInfo("m"),)})
+    return plan_request(snapshot, snapshot.deployments["d"], inputs)
 
 
 BUDGET = {"type": "enabled", "budget_tokens": 2000}
@@ -197,15 +197,15 @@ def test_what_the_only_node_would_lose_is_refused_by_name() -> None:
 
 def test_where_a_model_is_is_known_to_requests_with_other_heads() -> None:
     snapshot = make_snapshot(PICKY.replace("ENGINE", "vllm").replace("SPEAKS", "[openai]"))
-    places: Memory[Asked, ModelPlacement] = Memory(4)
+    places: Memory[PlacementKey, ModelPlacement] = Memory(4)
     reported = {"n": (ModelInfo("m"),)}
     call = read_call("POST", "/proxy/d/openai/v1/chat/completions", ())
     body = b'{"model":"m","messages":[]}'
 
     def plan_for(ident: bytes, reported: dict[str, tuple[ModelInfo, ...]]) -> Plan:
         headers = ((b"traceparent", ident),)
-        ask = PlanInput(call, headers, body, "r", reported, places=places)
-        return plan_request(snapshot, snapshot.deployments["d"], ask)
+        inputs = PlanInputs(call, headers, body, "r", reported, shared_placements=places)
+        return plan_request(snapshot, snapshot.deployments["d"], inputs)
 
     first, second = plan_for(b"1", reported).routes["n"], plan_for(b"2", reported).routes["n"]
     assert list(places) == [("d", None, Dialect.OPENAI, Action.CHAT, "m")]
@@ -221,12 +221,12 @@ def test_where_a_model_is_is_known_to_requests_with_other_heads() -> None:
 
 def test_where_a_model_is_is_not_known_to_keys_that_may_not_use_it() -> None:
     snapshot = make_snapshot(PICKY.replace("ENGINE", "vllm").replace("SPEAKS", "[openai]"))
-    deployment, places = snapshot.deployments["d"], Memory[Asked, ModelPlacement](4)
+    deployment, places = snapshot.deployments["d"], Memory[PlacementKey, ModelPlacement](4)
     call = read_call("POST", "/proxy/d/openai/v1/chat/completions", ())
     body = b'{"model":"m","messages":[]}'
-    ask = PlanInput(call, (), body, "r", {"n": (ModelInfo("m"),)}, places=places)
-    assert plan_request(snapshot, deployment, ask).model == "m"
+    inputs = PlanInputs(call, (), body, "r", {"n": (ModelInfo("m"),)}, shared_placements=places)
+    assert plan_request(snapshot, deployment, inputs).model == "m"
     limited = deployment.for_key(("another",))
     for placements in (Memory[str, ModelPlacement](4), Memory[str, ModelPlacement](4)):
         with pytest.raises(NotFound, match="not to your key"):
-            plan_request(snapshot, limited, replace(ask, placements=placements))
+            plan_request(snapshot, limited, replace(inputs, placements=placements))

@@ -9,7 +9,7 @@ import pytest
 from casedesk_proxy.errors import BadRequest, NotFound, Unsupported
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.realtime import plan_realtime
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
 from tests.planning.configs import make_snapshot
@@ -42,8 +42,8 @@ def plan(
 ) -> Plan:
     snapshot = make_snapshot(TEXT)
     call = read_call("GET", f"/v1/realtime{query}", ())
-    ask = PlanInput(call, HEADERS, b"", "req-1", reported)
-    return plan_realtime(snapshot, snapshot.deployments[deployment], ask)
+    inputs = PlanInputs(call, HEADERS, b"", "req-1", reported)
+    return plan_realtime(snapshot, snapshot.deployments[deployment], inputs)
 
 
 def test_the_handshake_goes_to_a_node_that_has_the_api() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.responders import choose_responders
-from casedesk_proxy.planning.route import ModelPlacement, PlanInput
+from casedesk_proxy.planning.route import ModelPlacement, PlanInputs
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.surfaces.paths import read_call
-from casedesk_proxy.terms import Target
+from casedesk_proxy.terms import ResolvedModel
 from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
@@ -37,13 +37,13 @@ def chosen(*names: str, refuses_tools: bool = False, raw: bytes = b"", **body: A
         return Keeper(ident.removeprefix("at "), "m", "m", 9.0) if ident.startswith("at ") else None
 
     raw = raw or json.dumps(body).encode()
-    ask = PlanInput(CALL, (), raw, "r", {}, find_keeper=find_keeper)
+    inputs = PlanInputs(CALL, (), raw, "r", {}, find_keeper=find_keeper)
     nodes = tuple(NODES[name] for name in names)
     place = ModelPlacement(
-        Target("m", "m", names), nodes, nodes, Demand("ordered", names),
+        ResolvedModel("m", "m", names), nodes, nodes, Demand("ordered", names),
         refuses_tools=refuses_tools,
     )  # fmt: skip
-    return [node.name for node in choose_responders(ask, {"model": "m", **body}, place)]
+    return [node.name for node in choose_responders(inputs, {"model": "m", **body}, place)]
 
 
 def test_a_plain_request_is_anybody_s() -> None:

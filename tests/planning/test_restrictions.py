@@ -6,7 +6,7 @@ from typing import Any
 
 from casedesk_proxy.engines.restrictions import UNRESTRICTED, Restrictions
 from casedesk_proxy.planning.restrictions import find_model, find_restrictions, thinking_mode
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Ability, Control, ModelInfo
@@ -30,9 +30,9 @@ def node(thinking: str = "{}") -> NodeSpec:
     return make_snapshot(TEXT.replace("THINKING", thinking)).nodes["n"]
 
 
-def asked(**facts: Any) -> PlanInput:
+def asked(**facts: Any) -> PlanInputs:
     call = read_call("POST", "/v1/chat/completions", ())
-    return PlanInput(call, (), b"", "r", **{"reported": {"n": (BLIND,)}, **facts})
+    return PlanInputs(call, (), b"", "r", **{"reported": {"n": (BLIND,)}, **facts})
 
 
 def test_a_node_that_says_nothing_can_be_asked_anything() -> None:
@@ -41,9 +41,11 @@ def test_a_node_that_says_nothing_can_be_asked_anything() -> None:
 
 
 def test_what_it_says_what_it_refused_and_what_is_left_out_this_time() -> None:
-    ask = asked(refused={("n", "m"): frozenset({Control.BUDGET})}, without=frozenset({Control.OFF}))
+    inputs = asked(
+        refused={("n", "m"): frozenset({Control.BUDGET})}, without=frozenset({Control.OFF})
+    )
     unusable = frozenset({Control.EFFORT, Control.BUDGET, Control.OFF})
-    assert find_restrictions(ask, "m", node()) == Restrictions(BLIND.lacks, unusable)
+    assert find_restrictions(inputs, "m", node()) == Restrictions(BLIND.lacks, unusable)
 
 
 @table(
@@ -55,8 +57,8 @@ def test_what_it_says_what_it_refused_and_what_is_left_out_this_time() -> None:
     ],
 )
 def test_the_operator_knows_better_how_it_thinks(mode: str, restrictions: Restrictions) -> None:
-    ask = asked(refused={("n", "m"): frozenset({Control.BUDGET})})
-    assert find_restrictions(ask, "m", node(mode)) == restrictions
+    inputs = asked(refused={("n", "m"): frozenset({Control.BUDGET})})
+    assert find_restrictions(inputs, "m", node(mode)) == restrictions
 
 
 @table(

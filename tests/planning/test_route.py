@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from casedesk_proxy.dialects.core.contract import SideRequest
-from casedesk_proxy.planning.route import PlanInput, Route
+from casedesk_proxy.planning.route import PlanInputs, Route
 from casedesk_proxy.terms import Dialect
 from tests.planning.configs import make_snapshot
 
@@ -46,10 +46,10 @@ def test_what_is_only_asked_for_has_no_body() -> None:
 
 
 def test_another_body_changes_nothing_else() -> None:
-    given: Any = {one.name: object() for one in fields(PlanInput)}
-    ask = PlanInput(**given)
-    other = ask.with_body(b"other")
-    for one in fields(PlanInput):
+    given: Any = {one.name: object() for one in fields(PlanInputs)}
+    inputs = PlanInputs(**given)
+    other = inputs.with_body(b"other")
+    for one in fields(PlanInputs):
         wanted = b"other" if one.name == "raw" else given[one.name]
         assert getattr(other, one.name) is wanted, one.name
-    assert ask.with_body(ask.raw) is ask
+    assert inputs.with_body(inputs.raw) is inputs

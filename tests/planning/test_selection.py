@@ -9,11 +9,11 @@ import pytest
 
 from casedesk_proxy.engines.parts import Part
 from casedesk_proxy.errors import Unsupported
-from casedesk_proxy.planning.route import ModelPlacement, PlanInput
+from casedesk_proxy.planning.route import ModelPlacement, PlanInputs
 from casedesk_proxy.planning.selection import Native, choose_natives, is_plain, keep_able
 from casedesk_proxy.pools.policies import Demand
 from casedesk_proxy.surfaces.paths import read_call
-from casedesk_proxy.terms import Ability, Call, Control, Dialect, ModelInfo, Target
+from casedesk_proxy.terms import Ability, Call, Control, Dialect, ModelInfo, ResolvedModel
 from tests.fixtures.table import table
 from tests.planning.configs import make_snapshot
 
@@ -42,14 +42,16 @@ EFFORT = {"output_config": {"effort": "low"}}
 PICTURE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}
 
 
-def asked(call: Call = MESSAGES, **facts: Any) -> PlanInput:
-    return PlanInput(call, (), b"", "r", **{"reported": {}, **facts})
+def asked(call: Call = MESSAGES, **facts: Any) -> PlanInputs:
+    return PlanInputs(call, (), b"", "r", **{"reported": {}, **facts})
 
 
 def place(*names: str, **lacks: Ability) -> ModelPlacement:
     nodes = tuple(NODES[name] for name in names)
     lacking = {name: frozenset({ability}) for name, ability in lacks.items()}
-    return ModelPlacement(Target("m", "m", names), nodes, nodes, Demand("ordered", names), lacking)
+    return ModelPlacement(
+        ResolvedModel("m", "m", names), nodes, nodes, Demand("ordered", names), lacking
+    )
 
 
 def chosen(body: dict[str, Any], *names: str, **facts: Any) -> tuple[list[str], list[str]]:

@@ -8,8 +8,8 @@ import pytest
 
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
-from casedesk_proxy.planning.spares import ask_others, is_as_good, may_have_spares
+from casedesk_proxy.planning.route import PlanInputs
+from casedesk_proxy.planning.spares import is_as_good, may_have_spares, without_nodes_of
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import Action, Dialect, ModelInfo
 from tests.planning.configs import make_snapshot
@@ -27,23 +27,23 @@ REPORTED = {"local": (ModelInfo("m"),), "google": (ModelInfo("m"), ModelInfo("n"
 BODY = b'{"contents":[{"parts":[{"text":"hi"}]}]}'
 
 
-def planned(model: str = "m", deployment: str = "both") -> tuple[Plan, PlanInput]:
+def planned(model: str = "m", deployment: str = "both") -> tuple[Plan, PlanInputs]:
     snapshot = make_snapshot(TEXT)
     call = read_call("POST", f"/v1beta/models/{model}:generateContent", ())
-    ask = PlanInput(call, (), BODY, "r", REPORTED)
-    return plan_request(snapshot, snapshot.deployments[deployment], ask), ask
+    inputs = PlanInputs(call, (), BODY, "r", REPORTED)
+    return plan_request(snapshot, snapshot.deployments[deployment], inputs), inputs
 
 
-def others(plan: Plan, ask: PlanInput) -> Plan:
+def others(plan: Plan, inputs: PlanInputs) -> Plan:
     snapshot = make_snapshot(TEXT)
-    return plan_request(snapshot, plan.deployment, ask_others(ask, plan))
+    return plan_request(snapshot, plan.deployment, without_nodes_of(inputs, plan))
 
 
 def test_a_request_is_for_its_own_nodes_and_could_be_made_over() -> None:
-    plan, ask = planned()
+    plan, inputs = planned()
     assert [node.name for node in plan.nodes] == ["google"]
     assert may_have_spares(plan, Action.GENERATE)
-    other = others(plan, ask)
+    other = others(plan, inputs)
     assert [node.name for node in other.nodes] == ["local"]
     assert other.routes["local"].dialect is Dialect.OPENAI
     assert is_as_good(other)
@@ -55,14 +55,14 @@ def test_what_would_lose_something_is_not_as_good() -> None:
 
 
 def test_where_no_other_has_the_model_there_is_none() -> None:
-    plan, ask = planned("n")
+    plan, inputs = planned("n")
     with pytest.raises(NotFound):
-        others(plan, ask)
+        others(plan, inputs)
 
 
 def test_there_is_none_to_look_for() -> None:
     plan, _ = planned(deployment="one")
     assert not may_have_spares(plan, Action.GENERATE)
-    plan, ask = planned()
+    plan, inputs = planned()
     assert not may_have_spares(plan, Action.RESPOND)
-    assert not may_have_spares(others(plan, ask), Action.GENERATE)
+    assert not may_have_spares(others(plan, inputs), Action.GENERATE)

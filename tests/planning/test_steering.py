@@ -6,7 +6,7 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest, NotFound
 from casedesk_proxy.planning.plan import Plan
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.planning.steering import plan_steering
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.surfaces.paths import read_call
@@ -19,11 +19,11 @@ def steer(body: bytes, mount: str = "") -> Plan:
     """Steer a chat. The node local runs the chat c1 with the model that clients call gpt-4."""
     snapshot = make_snapshot()
     keeper = Keeper("local", "tiny", "gpt-4", 0.0)
-    ask = PlanInput(
+    inputs = PlanInputs(
         read_call("POST", f"{mount}/v1/chat/completions/control?a=1", ()), (), body, "req-1", {},
         find_keeper=lambda ident: keeper if ident == "c1" else None,
     )  # fmt: skip
-    return plan_steering(snapshot, snapshot.deployments["desk"], ask)
+    return plan_steering(snapshot, snapshot.deployments["desk"], inputs)
 
 
 @table("mount", ["", "/proxy/desk/node"])

@@ -10,7 +10,7 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import RawHeaders
 from tests.fixtures.table import table
@@ -36,8 +36,8 @@ def plan(target: str, body: Any, headers: RawHeaders = ()) -> Plan:
     snapshot = make_snapshot(TEXT)
     deployment = snapshot.deployments[target.split("/")[2]]
     call = read_call("POST", target, headers)
-    ask = PlanInput(call, headers, json.dumps(body).encode(), "r1", {})
-    return plan_request(snapshot, deployment, ask)
+    inputs = PlanInputs(call, headers, json.dumps(body).encode(), "r1", {})
+    return plan_request(snapshot, deployment, inputs)
 
 
 def heads(made: Plan) -> dict[str, dict[str, str]]:
@@ -139,16 +139,16 @@ def test_a_body_nested_too_deeply_is_the_clients_fault(body: dict[str, Any]) -> 
 def told(body: dict[str, Any], text: str = TEXT) -> dict[str, tuple[tuple[str, str], ...]]:
     snapshot = make_snapshot(text)
     call = read_call("POST", GENERATE, ())
-    ask = PlanInput(call, (), json.dumps(body).encode(), "r1", {})
-    made = plan_request(snapshot, snapshot.deployments["desk"], ask)
+    inputs = PlanInputs(call, (), json.dumps(body).encode(), "r1", {})
+    made = plan_request(snapshot, snapshot.deployments["desk"], inputs)
     return {name: route.reply_headers for name, route in made.routes.items()}
 
 
 def test_a_count_that_no_node_can_be_asked_is_answered_here() -> None:
     snapshot = make_snapshot(TEXT.replace("engine: vllm", "engine: ollama"))
     call = read_call("POST", GENERATE.replace("streamGenerateContent", "countTokens"), ())
-    ask = PlanInput(call, (), json.dumps({"contents": CONTENTS}).encode(), "r1", {})
-    made = plan_request(snapshot, snapshot.deployments["desk"], ask)
+    inputs = PlanInputs(call, (), json.dumps({"contents": CONTENTS}).encode(), "r1", {})
+    made = plan_request(snapshot, snapshot.deployments["desk"], inputs)
     assert made.answer is not None
     assert json.loads(made.answer.body)["totalTokens"] > 0
     assert made.routes == {}

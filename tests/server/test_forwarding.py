@@ -14,7 +14,7 @@ from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.errors import NoNode, NotFound
 from casedesk_proxy.planning.admission import Admitted, admit
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import PlanInput, find_none
+from casedesk_proxy.planning.route import PlanInputs, find_none
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.pools.response_memory import ResponseMemory
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
@@ -123,7 +123,7 @@ async def test_who_is_not_served_by_the_same_lists_is_looked_for_once(
 
 async def test_each_fact_of_a_plan_stands_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """The facts are combined by their order, see `PlanMaker`."""
-    planned: list[PlanInput] = []
+    planned: list[PlanInputs] = []
 
     def note(*given: Any) -> Any:
         planned.append(given[-1])

@@ -10,7 +10,7 @@ from bench.micro.recorded import read_requests
 from bench.micro.work import Case, Work
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.planning.plan import Plan, plan_request
-from casedesk_proxy.planning.route import PlanInput
+from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
 from casedesk_proxy.terms import ModelInfo
@@ -33,8 +33,8 @@ def _prepare(sdk: str, marks: tuple[bytes, ...]) -> Work:
     call = read_call(request.method, request.target, request.headers)
 
     def run(_: None) -> tuple[Plan, bytes]:
-        ask = PlanInput(call, request.headers, request.body, "req-1", _REPORTED)
-        plan = plan_request(snapshot, deployment, ask)
+        inputs = PlanInputs(call, request.headers, request.body, "req-1", _REPORTED)
+        plan = plan_request(snapshot, deployment, inputs)
         node = plan.nodes[0]
         return plan, plan.routes[node.name].request_for(node)
 
