@@ -8,7 +8,6 @@
     │   │                           KeyRefused · ModelLost
     │   └── NodeError               of StreamBroken: an error inside a reply of status 200
     └── Busy                        ours: no capacity now, come back after ``retry_after``
-    ConfigError                     separate: a list of complaints; never reaches HTTP
 
 An HTTP error *answered* by a node is not an exception: it is relayed. No message here may contain a
 credential, a node's address or a node's own error text.
@@ -35,8 +34,6 @@ __all__ = [
     "BadRequest",
     "Busy",
     "ClientFault",
-    "Complaint",
-    "ConfigError",
     "ConnectFailed",
     "Forbidden",
     "InternalFault",
@@ -74,11 +71,8 @@ class Violation:
 
 
 def _bounded(one: Violation) -> Violation:
-    path, description = (
-        bounded(one.path, MAX_PATH_CHARS),
-        bounded(one.description, _MAX_DESCRIPTION_CHARS),
-    )
-    return Violation(path, description, one.media)
+    path = bounded(one.path, MAX_PATH_CHARS)
+    return Violation(path, bounded(one.description, _MAX_DESCRIPTION_CHARS), one.media)
 
 
 class ProxyError(Exception):
@@ -139,6 +133,16 @@ class ClientFault(ProxyError):
 
     status = 400
     code = "invalid_request"
+
+    @classmethod
+    def about(
+        cls, path: str, why: str, *, status: int | None = None, code: str | None = None,
+        media: str = "",
+    ) -> Self:  # fmt: skip
+        """The error for one faulty place: a field, a parameter or a header. ``media``: see
+        Violation."""
+        violations = (Violation(path, why, media),)
+        return cls(f"{path}: {why}", status=status, code=code, violations=violations)
 
 
 class BadRequest(ClientFault):
@@ -270,31 +274,3 @@ class NodeError(StreamBroken):
 class Busy(ProxyError):
     status = 429
     code = "overloaded"
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """One fault of a configuration. ``line`` and ``column`` start at 1; 0 where unknown.
-
-    ``path`` is the key path, e.g. ``nodes.gpu0.url``; ``remedy`` says what to do.
-    """
-
-    path: str
-    message: str
-    file: str = ""
-    line: int = 0
-    column: int = 0
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        place = f"{self.file or 'config'}:{self.line}:{self.column}" if self.line else self.file
-        text = f"{place}: {self.path}: {self.message}" if self.path else f"{place}: {self.message}"
-        return f"{text}; {self.remedy}" if self.remedy else text
-
-
-class ConfigError(Exception):
-    """All complaints about a configuration, in file order."""
-
-    def __init__(self, complaints: list[Complaint]) -> None:
-        super().__init__("\n".join(str(c) for c in complaints))
-        self.complaints = complaints

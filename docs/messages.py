@@ -35,6 +35,7 @@ _ERRORS = {
     for name, one in vars(errors).items()
     if isinstance(one, type) and issubclass(one, errors.ProxyError)
 }
+_ABOUT = errors.ClientFault.about.__name__
 #: Where requests of a protocol are read or translated, and the code of the errors there.
 _FEATURES = {
     f"dialects/{folder}": f"unsupported_{surface}_feature"
@@ -69,7 +70,7 @@ def find_error_messages() -> dict[str, set[str]]:
         for scope, call in _error_calls(tree):
             for template in _messages_of(call, scope):
                 if len(template.replace(HOLE, " ").split()) >= _MIN_WORDS:
-                    template = _advised(template, _ERRORS[_name(call.func)].remedy)
+                    template = _advised(template, _error_of(call).remedy)
                     for code in _codes_of(call, scope):
                         found[code].add(re.sub(f"{HOLE}+", HOLE, template))
         for folder, code in _FEATURES.items():
@@ -83,9 +84,27 @@ def find_error_messages() -> dict[str, set[str]]:
 def _messages_of(call: ast.Call, scope: _Scope) -> list[str]:
     if not call.args:
         return []
-    if issubclass(_ERRORS[_name(call.func)], errors.StreamBroken):
+    if issubclass(_error_of(call), errors.StreamBroken):
         return _about_node(call, scope)
+    if _name(call.func) == _ABOUT:
+        whats = _resolve(call.args[1], scope)
+        return [f"{path}: {what}" for path in _resolve(call.args[0], scope) for what in whats]
     return _resolve(call.args[0], scope)
+
+
+def _is_error(call: ast.Call) -> bool:
+    return _error_name(call) in _ERRORS
+
+
+def _error_of(call: ast.Call) -> type[errors.ProxyError]:
+    return _ERRORS[_error_name(call)]
+
+
+def _error_name(call: ast.Call) -> str:
+    """Of an error that is made by its class, or by `ClientFault.about`."""
+    if isinstance(call.func, ast.Attribute) and call.func.attr == _ABOUT:
+        return _name(call.func.value)
+    return _name(call.func)
 
 
 def _about_node(call: ast.Call, scope: _Scope) -> list[str]:
@@ -189,11 +208,7 @@ def _error_calls(tree: ast.Module) -> Iterator[tuple[_Scope, ast.Call]]:
         given = {} if isinstance(function, ast.Module) else _given(tree, function)
         scope = _Scope({**outer, **given, **_assigned(list(ast.walk(function)))})
         for node in ast.walk(function):
-            if (
-                isinstance(node, ast.Call)
-                and id(node) not in inside
-                and _name(node.func) in _ERRORS
-            ):
+            if isinstance(node, ast.Call) and id(node) not in inside and _is_error(node):
                 inside.add(id(node))
                 yield scope, node
 
@@ -247,10 +262,10 @@ def _name(node: ast.expr) -> str:
 
 def _codes_of(call: ast.Call, scope: _Scope) -> Iterator[str]:
     given = next((one.value for one in call.keywords if one.arg == "code"), None)
-    if _name(call.func) == errors.LimitReached.__name__:
+    if _error_of(call) is errors.LimitReached:
         yield from ("rate_limit_exceeded", "insufficient_quota")
     elif given is None:
-        yield _ERRORS[_name(call.func)].code
+        yield _error_of(call).code
     else:
         yield from (one for one in _resolve(given, scope) if HOLE not in one)
 

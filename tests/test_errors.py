@@ -9,6 +9,7 @@ from casedesk_proxy.errors import (
     NodeError,
     ProxyError,
     StreamBroken,
+    TooLarge,
     UpstreamFault,
     Violation,
 )
@@ -78,3 +79,11 @@ def test_only_a_short_wait_is_worth_a_repeat(limit: Limit, code: str, repeatable
     error = LimitReached("m", standing, at=40.0, retry_after=60.0)
     assert (error.status, error.code, error.repeatable) == (429, code, repeatable)
     assert (error.standing, error.at, error.retry_after) == (standing, 40.0, 60.0)
+
+
+def test_an_error_about_one_place_names_it_twice() -> None:
+    error = BadRequest.about("a.b", "is wrong; correct it", code="wrong", media="image")
+    assert (error.message, error.code, error.status) == ("a.b: is wrong; correct it", "wrong", 400)
+    assert error.violations == (Violation("a.b", "is wrong; correct it", "image"),)
+    late = TooLarge.about("model", "comes too late")
+    assert (late.status, late.code) == (413, TooLarge.code)

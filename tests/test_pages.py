@@ -69,8 +69,8 @@ def test_a_message_that_is_put_together_of_parts_has_those_of_the_code() -> None
 #: What makes a message say what to do: a request to the reader, or what is required or possible.
 _REMEDY = re.compile(
     r"(?:^|[;:,(] |\b(?:and|or|then|to|else) )(?:add|ask|attach|call|check|choose|close|correct"
-    r"|create|declare|delete|flatten|join|leave|look|name|open|percent-encode|put|raise|remove|repeat|retry"
-    r"|run|send|set|shorten|sign|start|try|turn|upload|use|wait)\b"
+    r"|create|declare|delete|encode|flatten|join|leave|look|name|open|percent-encode|put|raise|remove|repeat|retry"
+    r"|run|save|send|set|shorten|sign|start|try|turn|upload|use|wait|write)\b"
     r"|\bmust\b|\b(?:is|are) required\b|\b(?:allowed|available|known actions): |: one of"
     r"|the proxy's operator has to fix|clients find them at|the base URL is"
 )
@@ -83,6 +83,7 @@ _COMPOSED = {
     "model … is not served here",
     "the limit of … … (…) of the … '…' is reached: … used; …",
     "node … refused the request: …",
+    "…: Unsupported MIME type: …",
 }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.report import fail
 from casedesk_proxy.cli.serve import read_database
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.ledger.database import connect, explain
 from casedesk_proxy.ledger.query import Query, read_shared_usage
 

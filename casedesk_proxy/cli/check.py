@@ -14,12 +14,12 @@ from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import find_bucket, read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.nodes import Node
 from casedesk_proxy.config.schema import Config, Deployment
 from casedesk_proxy.daemon.secrets import find_exposed
 from casedesk_proxy.engines.registry import AUTO, find_engine
 from casedesk_proxy.engines.spec import Detected, EngineSpec
-from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.files.s3_bucket import S3Bucket
 from casedesk_proxy.keystore.rows import StoredKey
 from casedesk_proxy.upstream.contexts import advise

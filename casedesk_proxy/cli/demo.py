@@ -8,8 +8,8 @@ import click
 
 from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import check_value, fail
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.values import Listen
-from casedesk_proxy.errors import ConfigError
 
 __all__ = ["demo"]
 

@@ -17,8 +17,8 @@ from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.planning.forecast import FEATURES, Forecast, forecast
 from casedesk_proxy.snapshot import NodeSpec, Snapshot, compile_snapshot
 from casedesk_proxy.terms import ModelInfo

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.load import LoadedConfig, load_config
 from casedesk_proxy.config.tree import MAX_TEXT_CHARS
-from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["read_config", "write_new"]
 

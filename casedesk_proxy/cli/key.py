@@ -19,11 +19,11 @@ from casedesk_proxy.cli.key_store import change_keys
 from casedesk_proxy.cli.options import DEFAULT_FILE
 from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.state_file import find_state_file, state_options
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.config.values import Name
 from casedesk_proxy.config.wording import nearest
-from casedesk_proxy.errors import ConfigError
 from casedesk_proxy.keystore.changes import (
     Author,
     KeyFault,

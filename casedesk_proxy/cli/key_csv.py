@@ -12,7 +12,7 @@ import click
 from casedesk_proxy.cli.key_store import change_keys, look_at_keys
 from casedesk_proxy.cli.report import fail, write_table
 from casedesk_proxy.cli.state_file import find_state_file, state_options
-from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.keystore.changes import Author, KeyFault, issue
 from casedesk_proxy.keystore.csv_form import read_csv, write_csv
 from casedesk_proxy.keystore.rows import read_keys

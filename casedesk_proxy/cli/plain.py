@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from casedesk_proxy.cli.report import fail, warn
-from casedesk_proxy.errors import Complaint
+from casedesk_proxy.config.complaints import Complaint
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 
 __all__ = ["obey_environment"]

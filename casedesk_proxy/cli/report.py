@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
 
-from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.telemetry.log_output import Destination, find_destination
 
 __all__ = [

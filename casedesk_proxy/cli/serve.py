@@ -15,11 +15,11 @@ from casedesk_proxy.cli.options import admin_option, config_option
 from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.secrets import find_exposed, read_secret, resolve_secrets
 from casedesk_proxy.daemon.signals import Signals
 from casedesk_proxy.daemon.tls_files import find_tls_faults
-from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.store.file import FILE_NAME, find_directory
 
 if TYPE_CHECKING:

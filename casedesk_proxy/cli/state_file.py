@@ -12,7 +12,7 @@ import click
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.options import DEFAULT_FILE, config_option
 from casedesk_proxy.cli.report import fail
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.store.file import FILE_NAME, find_directory
 
 __all__ = ["find_state_file", "locate_state_file", "state_options"]

@@ -18,7 +18,7 @@ from casedesk_proxy.cli.admin_client import ask
 from casedesk_proxy.cli.instances import ask_all, combine, find_address
 from casedesk_proxy.cli.options import running_proxy_options
 from casedesk_proxy.cli.report import fail, open_console
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.config.complaints import ConfigError
 
 __all__ = ["status"]
 

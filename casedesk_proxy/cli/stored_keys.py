@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from casedesk_proxy.config.complaints import Complaint
 from casedesk_proxy.config.load import LoadedConfig
-from casedesk_proxy.errors import Complaint
 from casedesk_proxy.keystore.rows import StoredKey, read_keys
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.schema import StoreError

@@ -23,7 +23,7 @@ from casedesk_proxy.cli.key_presses import KeyPresses
 from casedesk_proxy.cli.options import running_proxy_options
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.top_view import View, make_lines, press, search_for, select_rows
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.config.complaints import ConfigError
 
 __all__ = ["top"]
 

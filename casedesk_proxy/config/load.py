@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.findings import Finding
 from casedesk_proxy.config.old_names import find_old_names, spell_old, take_new_names
 from casedesk_proxy.config.references import cross_check, find_unopened
@@ -16,7 +17,6 @@ from casedesk_proxy.config.schema import Config, Key, Secret
 from casedesk_proxy.config.settings import Path, section_at, spell
 from casedesk_proxy.config.tree import Mark, Tree, read_tree
 from casedesk_proxy.config.wording import KEY_NAMES, nearest, word
-from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["LoadedConfig", "load_config"]
 

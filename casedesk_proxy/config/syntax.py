@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from casedesk_proxy.errors import Complaint
+from casedesk_proxy.config.complaints import Complaint
 
 __all__ = ["TOO_DEEP", "describe"]
 

@@ -19,9 +19,9 @@ from yaml.reader import Reader
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from casedesk_proxy.config.complaints import Complaint
 from casedesk_proxy.config.settings import Path, show, spell
 from casedesk_proxy.config.syntax import TOO_DEEP, describe
-from casedesk_proxy.errors import Complaint
 
 __all__ = ["Mark", "Tree", "read_tree"]
 

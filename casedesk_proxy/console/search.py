@@ -21,6 +21,7 @@ from casedesk_proxy.console.running import MAX_ROWS, MaySee, RunningExchange, de
 from casedesk_proxy.console.walking import Walker
 from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.terms import record
+from casedesk_proxy.wire.query import read_number
 
 __all__ = ["Hits", "Search", "Wanted", "read_wanted"]
 
@@ -71,11 +72,11 @@ def read_wanted(query: Mapping[str, str]) -> Wanted:
         raise BadRequest(f"sort must be {', '.join(_SORTS)} or {_AGE}")
     if order not in _DIRECTIONS:
         raise BadRequest("order must be ascending or descending")
-    skip = query.get("skip", "0")
-    if not (skip.isascii() and skip.isdigit() and int(skip[:9]) <= _MAX_SKIPPED_ROWS):
+    skip = read_number(query.get("skip", "0"), 0, _MAX_SKIPPED_ROWS)
+    if skip is None:
         raise BadRequest(f"skip must be a number from 0 to {_MAX_SKIPPED_ROWS}")
     words = query.get("find", "")[:_MAX_TEXT_CHARS].casefold().split()
-    return Wanted(tuple(words), sort, order == _DIRECTIONS[1], int(skip))
+    return Wanted(tuple(words), sort, order == _DIRECTIONS[1], skip)
 
 
 class Search:

@@ -16,6 +16,7 @@ from casedesk_proxy.ledger.query import Query, read_usage
 from casedesk_proxy.snapshot import DeploymentSpec
 from casedesk_proxy.store.file import open_reader
 from casedesk_proxy.store.schema import StoreError
+from casedesk_proxy.wire.query import read_number
 
 __all__ = ["show_deployments", "show_usage"]
 
@@ -28,8 +29,8 @@ _MAX_MODELS = 500
 async def show_usage(desk: Desk, request: web.Request) -> web.StreamResponse:
     """Days are UTC's. Raises StoreError if there is no ledger."""
     caller = desk.require_caller(request)
-    text = request.query.get("days", "30")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:5]) <= _MAX_DAYS):
+    days = read_number(request.query.get("days", "30"), 1, _MAX_DAYS)
+    if days is None:
         raise BadRequest(f"days must be a number from 1 to {_MAX_DAYS}")
     store = desk.served.store
     if store is None or not desk.place().config.ledger.enabled:
@@ -37,7 +38,7 @@ async def show_usage(desk: Desk, request: web.Request) -> web.StreamResponse:
     today = int(time.time()) // _DAY_S * _DAY_S
     query = Query(
         by=("day", "key", "deployment", "model"),
-        since=float(today - (int(text) - 1) * _DAY_S),
+        since=float(today - (days - 1) * _DAY_S),
         key=None if caller.sees_all else caller.principal.name,
     )
     rows = await asyncio.to_thread(_read, store.path, query)

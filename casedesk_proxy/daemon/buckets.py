@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.s3 import S3
 from casedesk_proxy.daemon.secrets import read_secret
-from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.files.s3_bucket import S3Bucket, open_bucket
 
 __all__ = ["open_file_bucket"]

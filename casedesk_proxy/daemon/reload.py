@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from casedesk_proxy.config.changes import Changes, compare
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.detached_threads import DetachedThreads
-from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.files.s3_bucket import S3Bucket
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.server.runtime import Runtime

@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.schema import Config, Secret
 from casedesk_proxy.config.settings import spell
-from casedesk_proxy.errors import Complaint, ConfigError
 
 __all__ = ["find_exposed", "read_secret", "resolve_secrets"]
 

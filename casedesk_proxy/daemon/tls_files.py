@@ -5,9 +5,9 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
+from casedesk_proxy.config.complaints import Complaint
 from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.config.settings import Path, spell
-from casedesk_proxy.errors import Complaint
 
 __all__ = ["find_tls_faults"]
 

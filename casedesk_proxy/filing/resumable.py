@@ -129,8 +129,8 @@ def next_step(asked: Instruction, progress: UploadProgress, length: int | None) 
         raise BadRequest("X-Goog-Upload-Offset: a number of bytes is required")
     if offset > received:
         raise BadRequest(
-            f"X-Goog-Upload-Offset: {received} bytes have come, and a piece at {offset} would leave"
-            f" a gap; send the rest from {received} on"
+            f"X-Goog-Upload-Offset: {received} bytes have arrived, and a piece at {offset} would"
+            f" leave a gap; send the rest from {received} on"
         )
     if length is not None and progress.declared is not None and offset + length > progress.declared:
         raise BadRequest(
@@ -145,6 +145,6 @@ def require_whole(progress: UploadProgress) -> None:
     """Raises BadRequest if less has arrived than was announced."""
     if progress.declared is not None and progress.received != progress.declared:
         raise BadRequest(
-            f"{progress.received} of {progress.declared} bytes have come; send the rest before you"
-            " finalize"
+            f"{progress.received} of {progress.declared} bytes have arrived; send the rest before"
+            " you finalize"
         )

@@ -18,8 +18,7 @@ from casedesk_proxy.dialects.core.native import refuse_parts
 from casedesk_proxy.dialects.responses.names import has_namespaces
 from casedesk_proxy.errors import ClientFault, NotFound, Unsupported
 from casedesk_proxy.planning.asked_counts import request_counts
-from casedesk_proxy.planning.conversation_key import conversation_key, request_key
-from casedesk_proxy.planning.demand import make_demand
+from casedesk_proxy.planning.demand import follow_conversation, make_demand
 from casedesk_proxy.planning.inference import (
     as_upload,
     keep_having,
@@ -117,19 +116,12 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInp
     if placement.has_changes:
         routes = change_for_nodes(call, nodes, routes)
     if demand.policy == "prefix-affinity":
-        demand = replace(demand, affinity_key=_affinity_key(deployment.name, model, inputs, body))
+        demand = follow_conversation(demand, deployment, inputs, body)
     makes_kept = call.action is Action.RESPOND and body.value.get("store") is not False
     return Plan(
         deployment, asked, model, nodes, routes, _framing(call, stream=body.stream), demand,
         translation.answer, translation.dropped, makes_kept,
     )  # fmt: skip
-
-
-def _affinity_key(deployment: str, model: str, inputs: PlanInputs, body: RequestBody) -> bytes:
-    who = f"{deployment}\0{model}\0".encode("utf-8", "surrogatepass")
-    if inputs.call.path:
-        return who + request_key(inputs.raw, inputs.marked)
-    return who + conversation_key(inputs.call.surface, body.value, inputs.marked)
 
 
 def _offered(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInputs) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.planning.route import ModelPlacement, PlanInputs
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.json_spans import members
@@ -57,8 +57,7 @@ def _require_one(raw: bytes) -> None:
     """Raises BadRequest if two are named: the owner of the first one has not been checked, and
     nodes differ in which of them they use."""
     if sum(jsonio.loads(key) == _EARLIER for key, _, _ in members(raw)) > 1:
-        why = "stands twice; name one response"
-        raise BadRequest(f"{_EARLIER}: {why}", violations=(Violation(_EARLIER, why),))
+        raise BadRequest.about(_EARLIER, "appears twice; name one response")
 
 
 def _loses_nothing(node: NodeSpec, wanted: frozenset[str], kinds: frozenset[str]) -> bool:

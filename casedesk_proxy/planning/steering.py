@@ -21,8 +21,7 @@ def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanIn
     value = parse_body(inputs.raw)
     ident = value.get("id")
     if not isinstance(ident, str) or not ident:
-        why = "the chat's id, from its stream, is required"
-        raise BadRequest(f"id: {why}", violations=(Violation("id", why),))
+        raise BadRequest.about("id", "the chat's id, from its stream, is required")
     keeper = inputs.find_keeper(ident)
     if keeper is None:
         raise NotFound(

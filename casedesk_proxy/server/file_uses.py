@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from casedesk_proxy.config.fetching import FetchUrls
-from casedesk_proxy.errors import BadRequest, TooLarge, Violation
+from casedesk_proxy.errors import BadRequest, TooLarge
 from casedesk_proxy.files.fetching import Fetched, FetchFault, fetch
 from casedesk_proxy.files.pdf_texts import PdfFault, PdfTexts
 from casedesk_proxy.files.store import FileStore
@@ -213,8 +213,7 @@ def _find_host(reference: FileReference, settings: FetchUrls) -> WebAddress | No
 
 def _unfetched(reference: FileReference, why: str) -> BadRequest:
     why = f"the URL is not fetched: {why}; send the content itself"
-    violation = Violation(reference.path, why)
-    return BadRequest(f"{reference.path}: {why}", code="url_not_fetched", violations=(violation,))
+    return BadRequest.about(reference.path, why, code="url_not_fetched")
 
 
 def _mime_of(reference: FileReference, file: StoredFile) -> str:
@@ -224,8 +223,7 @@ def _mime_of(reference: FileReference, file: StoredFile) -> str:
 
 
 def _bad(reference: FileReference, why: str) -> BadRequest:
-    violation = Violation(reference.path, why, "document")
-    return BadRequest(f"{reference.path}: {why}", code="unreadable_file", violations=(violation,))
+    return BadRequest.about(reference.path, why, code="unreadable_file", media="document")
 
 
 def _too_long(reference: FileReference, size: int) -> TooLarge:
@@ -233,11 +231,9 @@ def _too_long(reference: FileReference, size: int) -> TooLarge:
         f"its {size} bytes of text make the request larger than it may be (server.max_body); send"
         " less of it"
     )
-    violation = Violation(reference.path, why, "document")
-    return TooLarge(f"{reference.path}: {why}", violations=(violation,))
+    return TooLarge.about(reference.path, why, media="document")
 
 
 def _too_many(reference: FileReference) -> BadRequest:
     why = f"more than {_MAX_REFERENCES} files are referenced; send them in several requests"
-    violation = Violation(reference.path, why)
-    return BadRequest(f"{reference.path}: {why}", code="too_many_files", violations=(violation,))
+    return BadRequest.about(reference.path, why, code="too_many_files")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.upload import ClientUpload, UploadLimits, too_large
 from casedesk_proxy.server.forwarding import Forwarder
@@ -88,6 +88,4 @@ def _late_model(most: int) -> BadRequest:
         f"the first {most} bytes of the form do not name it (server.max_body); put it before the"
         " file"
     )
-    return BadRequest(
-        f"model: {why}", status=413, code="model_too_late", violations=(Violation("model", why),)
-    )
+    return BadRequest.about("model", why, status=413, code="model_too_late")

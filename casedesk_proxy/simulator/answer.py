@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.simulator.script import Script
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "Prompt",
     "Stream",
     "Whole",
-    "bad_field",
     "compose",
     "count_words",
     "embed",
@@ -117,15 +116,11 @@ def embed(text: str, size: Any = None) -> list[float]:
     if size is None:
         size = 8
     if not isinstance(size, int) or not 0 < size <= 4096:
-        raise bad_field("dimensions", "a number from 1 to 4096 is required")
+        raise BadRequest.about("dimensions", "a number from 1 to 4096 is required")
     data = b""
     while len(data) < size:
         data += hashlib.sha256(b"%d %s" % (len(data), text.encode("utf-8", "replace"))).digest()
     return [(byte - 128) / 128 for byte in data[:size]]
-
-
-def bad_field(name: str, message: str) -> BadRequest:
-    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))
 
 
 def _numbers(count: int) -> Iterator[str]:

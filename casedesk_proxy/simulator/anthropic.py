@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.errors import BadRequest, StreamBroken
 from casedesk_proxy.simulator.answer import (
     Frame,
     PlannedAnswer,
     Prompt,
     Stream,
     Whole,
-    bad_field,
     compose,
     count_words,
     read_text,
@@ -34,7 +33,7 @@ def answer(action: Action, body: dict[str, Any], model: str, script: Script) -> 
     if action is Action.COUNT_MESSAGES:
         return Whole({"input_tokens": prompt.tokens})
     if prompt.limit is None:
-        raise bad_field("max_tokens", "is required")
+        raise BadRequest.about("max_tokens", "is required")
     made = compose(prompt, script)
     if body.get("stream"):
         return Stream("text/event-stream", _frames(made, model), anthropic.error_frame(_BROKEN))
@@ -88,7 +87,7 @@ def _stop_reason(made: PlannedAnswer) -> str:
 def _read_prompt(body: dict[str, Any]) -> Prompt:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise bad_field("messages", "a list is required")
+        raise BadRequest.about("messages", "a list is required")
     texts = [
         read_text(message.get("content")) if isinstance(message, dict) else ""
         for message in messages

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.errors import BadRequest, StreamBroken
 from casedesk_proxy.simulator.answer import (
     Frame,
     PlannedAnswer,
     Prompt,
     Stream,
     Whole,
-    bad_field,
     compose,
     count_words,
     embed,
@@ -100,7 +99,7 @@ def _read_prompt(body: dict[str, Any]) -> Prompt:
     if isinstance(contents, dict):
         contents = [contents]
     if not isinstance(contents, list) or not contents:
-        raise bad_field("contents", "is required")
+        raise BadRequest.about("contents", "is required")
     texts = [_text(content) for content in contents]
     system = body.get("systemInstruction") or body.get("system_instruction")
     config = body.get("generationConfig") or {}
@@ -111,7 +110,7 @@ def _read_prompt(body: dict[str, Any]) -> Prompt:
 
 def _embedding(request: Any) -> dict[str, Any]:
     if not isinstance(request, dict) or not isinstance(request.get("content"), dict):
-        raise bad_field("content", "is required")
+        raise BadRequest.about("content", "is required")
     size = request.get("outputDimensionality") or request.get("output_dimensionality")
     return {"values": embed(_text(request["content"]), size)}
 
@@ -124,5 +123,5 @@ def _text(content: Any) -> str:
 def _list(body: dict[str, Any], name: str) -> list[Any]:
     value = body.get(name)
     if not isinstance(value, list) or not value:
-        raise bad_field(name, "a list is required")
+        raise BadRequest.about(name, "a list is required")
     return value

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.errors import BadRequest, StreamBroken
 from casedesk_proxy.simulator.answer import (
     Frame,
     PlannedAnswer,
     Prompt,
     Stream,
     Whole,
-    bad_field,
     compose,
     count_words,
     embed,
@@ -91,7 +90,7 @@ def _usage(made: PlannedAnswer) -> dict[str, int]:
 def _read_chat(body: dict[str, Any]) -> Prompt:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise bad_field("messages", "a list is required")
+        raise BadRequest.about("messages", "a list is required")
     texts = [
         read_text(message.get("content")) if isinstance(message, dict) else ""
         for message in messages
@@ -104,7 +103,7 @@ def _read_completion(body: dict[str, Any]) -> Prompt:
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
     if not isinstance(prompt, str):
-        raise bad_field("prompt", "one text is required")
+        raise BadRequest.about("prompt", "one text is required")
     return Prompt(prompt, count_words(prompt), _limit(body))
 
 
@@ -118,7 +117,7 @@ def _embeddings(body: dict[str, Any], model: str) -> dict[str, Any]:
     if isinstance(texts, str):
         texts = [texts]
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise bad_field("input", "texts are required")
+        raise BadRequest.about("input", "texts are required")
     vectors = [embed(text, body.get("dimensions")) for text in texts]
     packed = body.get("encoding_format") == "base64"
     total = count_words(*texts)

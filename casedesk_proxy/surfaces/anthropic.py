@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported, Violation
+from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported
 from casedesk_proxy.surfaces.anthropic_messages import message_of
 from casedesk_proxy.terms import ModelInfo, RawHeaders
-from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wire.query import read_number, read_pairs
 
 __all__ = [
     "error_body",
@@ -91,7 +91,9 @@ def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:
     limit = _limit(parameters.get("limit") or str(_DEFAULT_PAGE_SIZE))
     after, before = parameters.get("after_id"), parameters.get("before_id")
     if after and before:
-        raise _bad_parameter("before_id", "only one of after_id and before_id may be given")
+        raise BadRequest.about(
+            "before_id", "only one of after_id and before_id is allowed; leave one out"
+        )
     ordered = sorted(models, key=lambda model: model.name)
     names = [model.name for model in ordered]
     if before:
@@ -155,10 +157,6 @@ def _rfc3339(seconds: int) -> str:
 
 
 def _limit(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX_PAGE_SIZE:
-        return int(text[:9])
-    raise _bad_parameter("limit", "a number from 1 to 1000 is required")
-
-
-def _bad_parameter(name: str, message: str) -> BadRequest:
-    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))
+    if (limit := read_number(text, 1, _MAX_PAGE_SIZE)) is None:
+        raise BadRequest.about("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
+    return limit

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile, name_file, read_id
 from casedesk_proxy.surfaces import file_drafts
-from casedesk_proxy.surfaces.file_drafts import bad_field
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wire.query import read_number, read_pairs
 
 __all__ = ["deleted_reply", "list_reply", "read_keep", "read_page", "show_file"]
 
@@ -60,26 +60,28 @@ def read_page(query: str) -> Page:
     if (asked := [value for name, value in pairs if name in _IDS]) or given.get("scope_id"):
         # Files of Anthropic's sessions are not stored here.
         return _read_choice([] if given.get("scope_id") else asked)
-    limit = given.get("limit") or str(_DEFAULT_PAGE_SIZE)
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE_SIZE):
-        raise bad_field("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
+    limit = read_number(given.get("limit") or str(_DEFAULT_PAGE_SIZE), 1, _MAX_PAGE_SIZE)
+    if limit is None:
+        raise BadRequest.about("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
     places = {name: given[name] for name in ("page", "after_id", "before_id") if given.get(name)}
     if len(places) > 1:
-        raise bad_field(min(places), "only one of page, after_id and before_id may be given")
+        raise BadRequest.about(
+            min(places), "only one of page, after_id and before_id is allowed; name one"
+        )
     for name, text in places.items():
         ident = read_id(text.removeprefix(_CURSOR) if name == "page" else text)
         if ident is None:
             what = "the next_page of a list" if name == "page" else "the id of a file"
-            raise bad_field(name, f"{what} is required")
-        return Page(int(limit[:9]), ident, oldest=name == "before_id")
-    return Page(int(limit[:9]))
+            raise BadRequest.about(name, f"{what} is required")
+        return Page(limit, ident, oldest=name == "before_id")
+    return Page(limit)
 
 
 def _read_choice(asked: Sequence[str]) -> Page:
     """A page of certain files. Raises BadRequest."""
     found = tuple(dict.fromkeys(ident for one in asked if (ident := read_id(one)) is not None))
     if len(found) > _MAX_IDS_COUNT:
-        raise bad_field("ids", f"at most {_MAX_IDS_COUNT} ids may be given")
+        raise BadRequest.about("ids", f"more than {_MAX_IDS_COUNT}; ask for fewer at a time")
     return Page(_MAX_IDS_COUNT, among=found)
 
 

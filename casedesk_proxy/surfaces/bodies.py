@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.field_names import refuse_other_names
 from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, value_behind
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
@@ -73,7 +73,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
         # An empty object requests nothing, whatever the model; but it can be counted.
         model = sole_model(offered() if value or call.action is Action.COUNT_RESPONSE else ())
     elif not isinstance(model, str):
-        raise _bad_field("model", _TEXT)
+        raise BadRequest.about("model", _TEXT)
     elif is_wrapped(model):
         model = plain_name(model)
     default = call.action in _STREAM_BY_DEFAULT
@@ -81,7 +81,7 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
         return RequestBody(model, False, value)
     stream = value.get("stream")
     if stream is not None and not isinstance(stream, bool):
-        raise _bad_field("stream", "true or false is required")
+        raise BadRequest.about("stream", "true or false is required")
     return RequestBody(model, default if stream is None else stream, value)
 
 
@@ -149,12 +149,10 @@ def sole_model(offered: Sequence[str]) -> str:
     if len(offered) == 1:
         return offered[0]
     if not offered:
-        raise _bad_field("model", _TEXT)
-    some, others = (
-        ", ".join(offered[:_MAX_LISTED_NAMES]),
-        " and others" if len(offered) > _MAX_LISTED_NAMES else "",
-    )
-    raise _bad_field("model", f"{_TEXT}; available: {some}{others}")
+        raise BadRequest.about("model", _TEXT)
+    some = ", ".join(offered[:_MAX_LISTED_NAMES])
+    others = " and others" if len(offered) > _MAX_LISTED_NAMES else ""
+    raise BadRequest.about("model", f"{_TEXT}; available: {some}{others}")
 
 
 def _top_level_models(raw: bytes) -> Iterator[Span]:
@@ -234,11 +232,5 @@ def describe_syntax_error(error: jsonio.JSONError, raw: bytes, what: str = "the 
 
 def _refuse_stream_field(call: Call, value: dict[str, Any]) -> None:
     if call.action is Action.GENERATE and value.get("stream") is True:
-        raise _bad_field(
-            "stream",
-            "not a field of generateContent; to stream, call streamGenerateContent",
-        )
-
-
-def _bad_field(name: str, message: str) -> BadRequest:
-    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))
+        why = "not a field of generateContent; to stream, call streamGenerateContent"
+        raise BadRequest.about("stream", why)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.body_edits import (
     REMOVED,
     Names,
@@ -153,10 +153,4 @@ def _first_object(found: list[tuple[Names, Any]]) -> tuple[Names, dict[str, Any]
     for names, holder in found:
         if isinstance(holder, dict):
             return names, holder
-    raise _no_object(found[0][0])
-
-
-def _no_object(names: Names) -> BadRequest:
-    field = ".".join(names)
-    message = "an object is required"
-    return BadRequest(f"{field}: {message}", violations=(Violation(field, message),))
+    raise BadRequest.about(".".join(found[0][0]), "an object is required")

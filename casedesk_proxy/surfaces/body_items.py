@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 
 __all__ = ["check_items"]
 
@@ -120,9 +120,7 @@ def _too_many(raw: bytes, end: int, most: int, each: int, what: str) -> BadReque
         f"the body contains more than {each * most} JSON {what}, most of them in this field; send"
         f" fewer, or ask the operator to raise server.body_items ({most})"
     )
-    return BadRequest(
-        f"{field}: {message}", code="too_many_items", violations=(Violation(field, message),)
-    )
+    return BadRequest.about(field, message, code="too_many_items")
 
 
 def _field_before(raw: bytes, end: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from casedesk_proxy.config.parameter_fields import OWN, PROTECTED
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.terms import Dialect
 
 __all__ = ["KNOWN_NAMES", "refuse_other_case", "refuse_other_names"]
@@ -49,4 +49,4 @@ def _refuse(names: Iterable[str], known: Collection[str], path: str) -> None:
         if name not in known and meant in known:
             shown = f"{path}{name}".encode("utf-8", "replace").decode()[:200]
             message = f"some nodes would take it for {meant}; write {path}{meant}"
-            raise BadRequest(f"{shown}: {message}", violations=(Violation(shown, message),))
+            raise BadRequest.about(shown, message)

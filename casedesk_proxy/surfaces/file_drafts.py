@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.draft import DEFAULT_TYPE
+from casedesk_proxy.wire.query import read_number
 
-__all__ = ["bad_field", "clean_name", "read_keep", "read_type"]
+__all__ = ["clean_name", "read_keep", "read_type"]
 
 #: RFC 9110's syntax, with parameters that are allowed in a header.
 _TYPE = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}(?:\s*;[ -~]{0,100})?", re.ASCII)
@@ -29,10 +30,6 @@ _BY_ENDING = {
 _MAX_NAME_CHARS = 512
 
 
-def bad_field(name: str, why: str) -> BadRequest:
-    return BadRequest(f"{name}: {why}", violations=(Violation(name, why),))
-
-
 def clean_name(text: str) -> str:
     """A file's name without the path that some clients put before it, and without control
     characters."""
@@ -42,9 +39,9 @@ def clean_name(text: str) -> str:
 
 def read_keep(field: str, text: str, least: int, most: int) -> float:
     """How many seconds the client asks to keep a file. Raises BadRequest."""
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-        raise bad_field(field, f"a number from {least} to {most} is required")
-    return float(text)
+    if (seconds := read_number(text, least, most)) is None:
+        raise BadRequest.about(field, f"a number from {least} to {most} is required")
+    return float(seconds)
 
 
 def read_type(field: str, text: str, name: str) -> str:
@@ -54,9 +51,9 @@ def read_type(field: str, text: str, name: str) -> str:
     if not given or given.lower() == DEFAULT_TYPE:
         return _BY_ENDING.get(name.rpartition(".")[2].lower(), DEFAULT_TYPE)
     if not _TYPE.fullmatch(given):
-        raise bad_field(field, "a MIME type such as text/plain is required")
+        raise BadRequest.about(field, "a MIME type such as text/plain is required")
     kind = given.partition("/")[0].lower()
     if kind not in _KINDS and not kind.startswith("x-"):
         # A mistake such as img/png would show only when the file is used.
-        raise bad_field(field, f"Unsupported MIME type: {given}")
+        raise BadRequest.about(field, f"Unsupported MIME type: {given}")
     return given

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.jsonio import dumps
 from casedesk_proxy.surfaces.file_references import FilePlace, FileReference
@@ -134,5 +134,4 @@ def _data_url(mime_type: str, mark: str) -> str:
 def _wrong_kind(reference: FileReference) -> BadRequest:
     wanted = "an image" if reference.place in _IMAGES else "a document"
     why = f"the file is not {wanted}; name another file, or use its kind of part"
-    violation = Violation(reference.path, why)
-    return BadRequest(f"{reference.path}: {why}", code="wrong_file_type", violations=(violation,))
+    return BadRequest.about(reference.path, why, code="wrong_file_type")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.parameter_steps import Case, read_case
 from casedesk_proxy.wire.multipart import FormPart, FormReader
 
@@ -62,8 +62,7 @@ class _Stage:
                 continue
             number = _read_number(value.decode("utf-8", "surrogateescape"))
             if number is None:
-                field, message = name.decode(), "a number is required"
-                raise BadRequest(f"{field}: {message}", violations=(Violation(field, message),))
+                raise BadRequest.about(name.decode(), "a number is required")
             yield (value,) if number <= most else _spell(most)
 
 

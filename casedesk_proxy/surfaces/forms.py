@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from casedesk_proxy.engines.paths import ModelPlace
 from casedesk_proxy.engines.registry import INFERENCE_PATHS
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.bodies import RequestBody, sole_model
 from casedesk_proxy.surfaces.json_spans import splice
 from casedesk_proxy.terms import Call, RawHeaders, record
@@ -79,10 +79,7 @@ def has_model(reader: FormReader) -> bool:
 
 def bad_form(error: MalformedForm) -> BadRequest:
     if isinstance(error, AddressedContent):
-        return BadRequest(
-            f"{error}: {NOT_FETCHED}", code="url_not_fetched",
-            violations=(Violation(str(error), NOT_FETCHED),),
-        )  # fmt: skip
+        return BadRequest.about(str(error), NOT_FETCHED, code="url_not_fetched")
     return BadRequest(f"the form is malformed: {error}; correct it", code="invalid_form")
 
 
@@ -94,8 +91,7 @@ def read_form(form: FormBeginning, offered: Callable[[], Sequence[str]]) -> Requ
     try:
         return RequestBody(form.model.value.decode(), form.streams, {})
     except UnicodeDecodeError:
-        why = "it is not UTF-8"
-        raise BadRequest(f"model: {why}", violations=(Violation("model", why),)) from None
+        raise BadRequest.about("model", "it is not UTF-8; encode it as UTF-8") from None
 
 
 def name_model(raw: bytes, form: FormBeginning, new: str, *, may_add: bool) -> bytes:

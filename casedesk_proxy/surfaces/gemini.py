@@ -20,11 +20,11 @@ from typing import Any
 from zlib import crc32
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.errors import BadRequest, LimitReached, ProxyError, Violation
+from casedesk_proxy.errors import BadRequest, LimitReached, ProxyError
 from casedesk_proxy.surfaces.limits import describe_failure
 from casedesk_proxy.surfaces.retry_after import error_pause
 from casedesk_proxy.terms import ModelInfo
-from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wire.query import is_number, read_number, read_pairs
 
 __all__ = [
     "error_body",
@@ -155,9 +155,10 @@ def _details(error: ProxyError) -> list[dict[str, Any]]:
 
 
 def _page_size(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise _bad_parameter("pageSize", "a number from 1 to 1000 is required")
-    return min(int(text[:9]) or _DEFAULT_PAGE_SIZE, _MAX_PAGE_SIZE)
+    if not is_number(text):
+        raise BadRequest.about("pageSize", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
+    size = read_number(text, 0, _MAX_PAGE_SIZE)
+    return _MAX_PAGE_SIZE if size is None else size or _DEFAULT_PAGE_SIZE
 
 
 def _write_token(name: str) -> str:
@@ -173,10 +174,5 @@ def _read_token(token: str) -> str:
             raise ValueError
         return raw[4:].decode()
     except (ValueError, binascii.Error):
-        raise _bad_parameter(
-            "pageToken", "invalid pageToken; use nextPageToken of the previous page"
-        ) from None
-
-
-def _bad_parameter(name: str, message: str) -> BadRequest:
-    return BadRequest(f"{name}: {message}", violations=(Violation(name, message),))
+        why = "invalid pageToken; use nextPageToken of the previous page"
+        raise BadRequest.about("pageToken", why) from None

@@ -14,9 +14,9 @@ from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.resumable import read_size
 from casedesk_proxy.filing.stored_file import StoredFile, may_be_chosen, name_file, read_id
 from casedesk_proxy.surfaces.bodies import describe_syntax_error
-from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
+from casedesk_proxy.surfaces.file_drafts import clean_name, read_type
 from casedesk_proxy.terms import Dialect, RawHeaders
-from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wire.query import is_number, read_number, read_pairs
 
 __all__ = ["list_reply", "read_draft", "read_page", "show_file", "with_metadata"]
 
@@ -41,15 +41,15 @@ def with_metadata(draft: FileDraft, body: bytes) -> FileDraft:
     given = _read_metadata(body)
     name = _read_text(given, "displayName", "display_name")
     if len(name) > _MAX_DISPLAY_NAME_CHARS:
-        raise bad_field(
-            "file.displayName", f"at most {_MAX_DISPLAY_NAME_CHARS} characters are allowed"
+        raise BadRequest.about(
+            "file.displayName", f"longer than {_MAX_DISPLAY_NAME_CHARS} characters; shorten it"
         )
     name = name.encode("utf-8", "replace").decode() or draft.name
     chosen = _read_text(given, "name", "name")
     if chosen:
         chosen = chosen.removeprefix("files/")
         if not may_be_chosen(chosen):
-            raise bad_field(
+            raise BadRequest.about(
                 "file.name",
                 "files/ and 1 to 40 characters of a-z, 0-9 and dashes, the first and the last no"
                 " dash, are required",
@@ -89,12 +89,14 @@ def read_page(query: str) -> Page:
     given = dict(read_pairs(query))
     size = given.get("pageSize") or given.get("page_size") or "0"
     token = given.get("pageToken") or given.get("page_token") or ""
-    if not (size.isascii() and size.isdigit()):
-        raise bad_field("pageSize", "a number is required")
+    if not is_number(size):
+        raise BadRequest.about("pageSize", "a number is required")
     if token and read_id(token) != token:
-        raise bad_field("pageToken", "invalid pageToken; use nextPageToken of the previous page")
-    most = min(int(size[:9]), _MAX_PAGE_SIZE) or _DEFAULT_PAGE_SIZE
-    return Page(most, after=token)
+        raise BadRequest.about(
+            "pageToken", "invalid pageToken; use nextPageToken of the previous page"
+        )
+    most = read_number(size, 0, _MAX_PAGE_SIZE)
+    return Page(_MAX_PAGE_SIZE if most is None else most or _DEFAULT_PAGE_SIZE, after=token)
 
 
 def list_reply(files: Sequence[StoredFile], page: Page, base: str) -> dict[str, Any]:
@@ -124,14 +126,14 @@ def _read_metadata(body: bytes) -> dict[str, Any]:
         raise BadRequest(why, code="invalid_json") from None
     file = document.get("file", {}) if isinstance(document, dict) else None
     if not isinstance(file, dict):
-        raise bad_field("file", "an object is required")
+        raise BadRequest.about("file", "an object is required")
     return file
 
 
 def _read_text(given: dict[str, Any], name: str, other: str) -> str:
     value = given.get(name, given.get(other)) or ""
     if not isinstance(value, str):
-        raise bad_field(f"file.{name}", "a string is required")
+        raise BadRequest.about(f"file.{name}", "a string is required")
     return value
 
 

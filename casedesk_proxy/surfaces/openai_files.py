@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile, name_file, read_id
 from casedesk_proxy.surfaces import file_drafts
-from casedesk_proxy.surfaces.file_drafts import bad_field
 from casedesk_proxy.terms import Dialect
-from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wire.query import read_number, read_pairs
 
 __all__ = ["deleted_reply", "list_reply", "read_keep", "read_page", "read_purpose", "show_file"]
 
@@ -43,7 +43,7 @@ def read_purpose(fields: Mapping[str, str]) -> str:
     """Raises BadRequest."""
     purpose = fields.get("purpose", "")
     if not purpose or len(purpose) > _MAX_PURPOSE_CHARS or not purpose.isprintable():
-        raise bad_field("purpose", "the file's purpose is required, such as user_data")
+        raise BadRequest.about("purpose", "the file's purpose is required, such as user_data")
     return purpose
 
 
@@ -52,23 +52,24 @@ def read_keep(fields: Mapping[str, str]) -> float | None:
     if _ANCHOR not in fields and _SECONDS not in fields:
         return None
     if fields.get(_ANCHOR, "created_at") != "created_at":
-        raise bad_field(_ANCHOR, "created_at is required")
+        raise BadRequest.about(_ANCHOR, "created_at is required")
     return file_drafts.read_keep(_SECONDS, fields.get(_SECONDS, ""), _MIN_KEEP_S, _MAX_KEEP_S)
 
 
 def read_page(query: str) -> Page:
     """Raises BadRequest."""
     given = dict(read_pairs(query))
-    limit, order = given.get("limit") or str(_MAX_PAGE_SIZE), given.get("order") or "desc"
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= _MAX_PAGE_SIZE):
-        raise bad_field("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
+    limit = read_number(given.get("limit") or str(_MAX_PAGE_SIZE), 1, _MAX_PAGE_SIZE)
+    order = given.get("order") or "desc"
+    if limit is None:
+        raise BadRequest.about("limit", f"a number from 1 to {_MAX_PAGE_SIZE} is required")
     if order not in ("asc", "desc"):
-        raise bad_field("order", "asc or desc is required")
+        raise BadRequest.about("order", "asc or desc is required")
     after = given.get("after") or ""
     ident = read_id(after) if after else ""
     if ident is None:
-        raise bad_field("after", "the id of a file is required")
-    return Page(int(limit[:9]), ident, oldest=order == "asc", purpose=given.get("purpose") or "")
+        raise BadRequest.about("after", "the id of a file is required")
+    return Page(limit, ident, oldest=order == "asc", purpose=given.get("purpose") or "")
 
 
 def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:

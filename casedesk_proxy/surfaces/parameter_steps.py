@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.body_changes import Draft, FieldPath
 
 __all__ = [
@@ -146,5 +146,4 @@ def _read_number(names: tuple[str, ...], value: Any) -> float:
             return float(value)
     except ValueError:
         pass
-    field, message = ".".join(names), "a number is required"
-    raise BadRequest(f"{field}: {message}", violations=(Violation(field, message),))
+    raise BadRequest.about(".".join(names), "a number is required")

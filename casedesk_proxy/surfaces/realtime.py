@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote_plus
 
-from casedesk_proxy.errors import BadRequest, Violation
+from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.headers import SUBPROTOCOL_KEY
 
@@ -27,7 +27,7 @@ def require_upgrade(headers: RawHeaders) -> None:
     if not (upgrades and asks and found.get(b"sec-websocket-key")):
         raise BadRequest("a WebSocket is served here: open one at this URL", status=426)
     if found.get(b"sec-websocket-version") != _VERSION:
-        raise BadRequest("sec-websocket-version: 13 is required", status=426)
+        raise BadRequest.about("sec-websocket-version", "13 is required", status=426)
     if b"transfer-encoding" in found or found.get(b"content-length", b"0").strip(b"0"):
         raise BadRequest("a WebSocket begins without a body; leave the body out")
 
@@ -51,8 +51,7 @@ def named_model(query: str) -> str | None:
     use."""
     named = [part.partition("=")[2] for part in query.split("&") if _is_model(part)]
     if len(named) > 1:
-        why = "stands twice in the query; name one"
-        raise BadRequest(f"model: {why}", violations=(Violation("model", why),))
+        raise BadRequest.about("model", "appears twice in the query; name one")
     return unquote_plus(named[0]) or None if named else None
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.surfaces import anthropic_files
-from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_type
+from casedesk_proxy.surfaces.file_drafts import clean_name, read_type
 from casedesk_proxy.surfaces.forms import bad_form
 from casedesk_proxy.surfaces.gemini_files import with_metadata
 from casedesk_proxy.surfaces.openai_files import read_keep, read_purpose
@@ -63,7 +63,7 @@ class UploadForm:
                 "the form ends before its last boundary; send it whole", code="invalid_form"
             )
         if self._file is None:
-            raise bad_field(_FILE, "the form contains no file")
+            raise BadRequest.about(_FILE, "the form contains no file; attach one")
         mime_type = self._file.headers.get(b"content-type", b"").decode("latin-1")
         name = clean_name(self._file.filename)
         draft = FileDraft(name, mime_type, surface=self._surface)
@@ -81,7 +81,9 @@ class UploadForm:
         self._name = part.name if self._is_form or part.name == _METADATA else self._guess(part)
         if self._name == _FILE:
             if self._file is not None:
-                raise bad_field(_FILE, "only one file may be uploaded at a time")
+                raise BadRequest.about(
+                    _FILE, "the form contains more than one file; send one at a time"
+                )
             self._file = part
         else:
             self._fields[self._name] = bytearray()

@@ -9,7 +9,15 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-__all__ = ["cut_key", "find_key", "log_target", "read_pairs", "scrub_target"]
+__all__ = [
+    "cut_key",
+    "find_key",
+    "is_number",
+    "log_target",
+    "read_number",
+    "read_pairs",
+    "scrub_target",
+]
 
 #: The value of a parameter whose name contains one of these is never written to a log.
 #: ``upload_id``: in an upload URL it is the permission itself (Gemini Files API). A value that is
@@ -52,6 +60,20 @@ def cut_key(query: str) -> str:
     if not _may_hold_key(query):
         return query
     return "&".join(pair for pair in query.split("&") if not _is_key_pair(pair))
+
+
+def is_number(text: str) -> bool:
+    """Whether a parameter is a whole number of any size, in decimal digits."""
+    return text.isascii() and text.isdigit()
+
+
+def read_number(text: str, least: int, most: int) -> int | None:
+    """The value of a parameter; None if it is not a whole number from ``least`` to ``most``."""
+    digits = text.lstrip("0") or text[-1:]
+    # Python refuses to read numbers of thousands of digits.
+    if not is_number(text) or len(digits) > len(str(most)):
+        return None
+    return number if least <= (number := int(digits)) <= most else None
 
 
 def read_pairs(query: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from casedesk_proxy.cli.files import read_config, write_new
-from casedesk_proxy.errors import ConfigError
+from casedesk_proxy.config.complaints import ConfigError
 
 
 def test_a_new_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.report import fail, open_console, warn, write_table
-from casedesk_proxy.errors import Complaint, ConfigError
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from tests.cli.command import COMMAND, ENVIRONMENT
 
 

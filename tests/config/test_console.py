@@ -7,9 +7,9 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.console import Console, User, is_password_hash
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.errors import ConfigError
 from tests.fixtures.table import table
 
 HASH = "scrypt:15:8:3:iAhOVkYZtoFnfII5h8SGrQ:Ocy73noxCunDjKRJHO98UN9oVW8LL07l9LlFDMIOVd8"

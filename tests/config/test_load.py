@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.terms import Dialect
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.load import load_config
-from casedesk_proxy.errors import ConfigError
 from tests.fixtures.table import table
 
 HASH = "ab" * 32

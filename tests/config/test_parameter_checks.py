@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.parameter_checks import check_parameters
 from casedesk_proxy.config.settings import spell
-from casedesk_proxy.errors import ConfigError
 from tests.fixtures.table import table
 
 START = 'nodes: {a: {url: "http://127.0.0.1:1"}}\ndeployments: {d: {auth: none, nodes: [a], '

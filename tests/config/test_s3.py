@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.s3 import S3
-from casedesk_proxy.errors import ConfigError
 
 START = "nodes: {n: {url: http://127.0.0.1:1}}\ndeployments: {d: {nodes: [n]}}\nfiles: {s3: "
 

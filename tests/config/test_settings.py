@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.nodes import Node, NodeTls
 from casedesk_proxy.config.schema import Alias, Config, Deployment, Key, Secret
@@ -13,7 +14,6 @@ from casedesk_proxy.config.settings import (
     spell,
     takes_reload,
 )
-from casedesk_proxy.errors import ConfigError
 from tests.fixtures.table import table
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.wording import nearest
 from casedesk_proxy.engines.registry import ENGINES
-from casedesk_proxy.errors import ConfigError
 from tests.fixtures.table import table
 
 

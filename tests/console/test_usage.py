@@ -30,7 +30,7 @@ async def test_one_s_own_use_and_everybody_s(tmp_path: Path) -> None:
         assert row["output"] > 0
 
 
-@pytest.mark.parametrize("days", ["0", "-1", "x", "401", "1" * 9])
+@pytest.mark.parametrize("days", ["0", "-1", "x", "401", "000401", "1" * 9])
 async def test_what_is_no_number_of_days(days: str, tmp_path: Path) -> None:
     async with room(tmp_path) as one:
         headers = {"Authorization": "Bearer t0ken"}

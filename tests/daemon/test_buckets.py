@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.s3 import S3
 from casedesk_proxy.config.secret import Secret
 from casedesk_proxy.daemon.buckets import open_file_bucket
-from casedesk_proxy.errors import ConfigError
 
 SETTINGS = S3(
     bucket="desk", endpoint="http://127.0.0.1:1", access_key=Secret(env="ID"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from casedesk_proxy.config.complaints import ConfigError
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.config.secret import Secret
 from casedesk_proxy.daemon.secrets import (
@@ -13,7 +14,6 @@ from casedesk_proxy.daemon.secrets import (
     read_secret,
     resolve_secrets,
 )
-from casedesk_proxy.errors import ConfigError
 
 
 def with_keys(**keys: Any) -> Config:

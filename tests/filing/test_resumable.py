@@ -49,7 +49,7 @@ def test_an_upload_goes_on(command: str, offset: int | None, received: int, step
         ("upload", 5, 1, "would leave a gap"),
         ("upload", None, 1, "Offset: a number of bytes is required"),
         ("upload", 4, 7, "11 bytes or more, not 10"),
-        ("finalize", None, 0, "4 of 10 bytes have come"),
+        ("finalize", None, 0, "4 of 10 bytes have arrived"),
     ],
 )
 def test_what_cannot_be(command: str, offset: int | None, length: int, message: str) -> None:

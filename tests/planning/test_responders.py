@@ -114,6 +114,6 @@ def test_no_earlier_response(earlier: Any) -> None:
 def test_two_earlier_responses_are_refused(last: str) -> None:
     """A node that accepts the first id would continue a response that no rule has checked."""
     raw = b'{"previous_response_id":"at b","previous_response\\u005fid":%b}' % last.encode()
-    with pytest.raises(BadRequest, match="stands twice") as caught:
+    with pytest.raises(BadRequest, match="appears twice") as caught:
         chosen("a", "b", raw=raw, **json.loads(raw))
     assert [one.path for one in caught.value.violations] == ["previous_response_id"]

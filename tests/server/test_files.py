@@ -148,7 +148,7 @@ async def test_pieces_that_come_twice_or_leave_a_gap(tmp_path: Path) -> None:
         await client.piece(url, "upload", b"abcd", 0)
         gap = await client.piece(url, "upload", b"gh", 6)
         assert (gap.status, gap.upload_status) == (400, "final")
-        assert "4 bytes have come" in gap.json["error"]["message"]
+        assert "4 bytes have arrived" in gap.json["error"]["message"]
         early = await client.piece(url, "finalize")
         assert (early.status, early.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
         asked = await client.piece(url, "query")

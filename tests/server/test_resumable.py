@@ -82,7 +82,7 @@ class Player:
             assert offset > before
             assert "leave a gap" in reply.json["error"]["message"]
         else:
-            # Of a piece that broke off before, more may have come meanwhile.
+            # Of a piece that broke off before, more may have arrived meanwhile.
             assert (reply.status, reply.upload_status) == (200, "active")
             after = int(reply.headers["x-goog-upload-size-received"])
             assert after >= max(before, offset + len(sent))
@@ -109,7 +109,7 @@ class Player:
             assert before == SIZE or not self.announces
             self.file = reply.json["file"]
         else:
-            assert "bytes have come" in reply.json["error"]["message"]
+            assert "bytes have arrived" in reply.json["error"]["message"]
 
     async def end(self) -> bytes:
         """Send the missing bytes, and get the file."""

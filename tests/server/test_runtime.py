@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import trustme
 
+from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.reload import Prepared, Reloader
-from casedesk_proxy.errors import Complaint, ConfigError
 from casedesk_proxy.server.app import Gateway
 from tests.fixtures.loop_turns import most_per_turn
 

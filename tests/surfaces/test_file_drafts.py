@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from casedesk_proxy.errors import BadRequest
-from casedesk_proxy.surfaces.file_drafts import bad_field, clean_name, read_keep, read_type
+from casedesk_proxy.surfaces.file_drafts import clean_name, read_keep, read_type
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,3 @@ def test_a_type_is_of_a_kind_that_there_is() -> None:
     assert read_type("f", "X-World/x-3dmf", "") == "X-World/x-3dmf"
     with pytest.raises(BadRequest, match="f: Unsupported MIME type: img/png"):
         read_type("f", "img/png", "")
-
-
-def test_a_field_is_named() -> None:
-    assert bad_field("a.b", "is wrong").violations[0].path == "a.b"

@@ -58,7 +58,7 @@ def test_a_new_file_s_metadata() -> None:
         ("{", "not valid JSON"), ("[]", "file: an object"), ('{"file":1}', "file: an object"),
         ('{"file":{"displayName":["a"]}}', "file.displayName: a string"),
         ('{"file":{"name":"files/-a"}}', "file.name"),
-        (json.dumps({"file": {"displayName": "x" * 513}}), "file.displayName: at most 512"),
+        (json.dumps({"file": {"displayName": "x" * 513}}), "file.displayName: longer than 512"),
         ('{"file":{"mime_type":"a b"}}', "file.mimeType"),
     ],
 )  # fmt: skip

@@ -62,8 +62,8 @@ def test_reads_make_no_difference(step: int) -> None:
 @pytest.mark.parametrize(
     ("surface", "headers", "body", "message"),
     [
-        (OAI, FORM, FILE + FILE + END, "only one file"),
-        (OAI, FORM, PURPOSE + END, "file: the form contains no file"),
+        (OAI, FORM, FILE + FILE + END, "more than one file"),
+        (OAI, FORM, PURPOSE + END, "file: the form contains no file; attach one"),
         (OAI, FORM, FILE + PURPOSE, "ends before its last boundary"),
         (OAI, FORM, FILE + END, "purpose"),
         (OAI, FORM, b"x", "does not begin with its boundary"),

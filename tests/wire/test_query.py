@@ -7,7 +7,14 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.wire.query import cut_key, find_key, read_pairs, scrub_target
+from casedesk_proxy.wire.query import (
+    cut_key,
+    find_key,
+    is_number,
+    read_number,
+    read_pairs,
+    scrub_target,
+)
 from tests.fixtures.table import table
 
 
@@ -160,3 +167,21 @@ def test_long_targets_take_no_longer_than_their_length(piece: str) -> None:
 )
 def test_short_words_for_a_password_and_targets_without_a_scheme(target: str, shown: str) -> None:
     assert scrub_target(target) == shown
+
+
+@table(
+    ("text", "number"),
+    [
+        *[("7", 7), ("0", 0), ("000", 0), ("007", 7), ("100", 100), ("000000000100", 100)],
+        *[("101", None), ("000000100999", None), ("9" * 5000, None), ("0" * 5000 + "9", 9)],
+        *[("", None), ("-1", None), ("1.0", None), ("٣", None), (" 7", None), ("²", None)],
+    ],
+)
+def test_a_number_is_what_is_written_however_it_begins(text: str, number: int | None) -> None:
+    assert read_number(text, 0, 100) == number
+
+
+def test_a_number_below_the_least_is_none() -> None:
+    assert read_number("0", 1, 100) is None
+    assert is_number("0")
+    assert not is_number("")
