@@ -20,7 +20,7 @@ from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.relay.watch import Watch
 from casedesk_proxy.replying.bodies.base import EarlyBody
-from casedesk_proxy.replying.bodies.translated import end_translated
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation
 from casedesk_proxy.replying.endings import Form, end_behind, place_error
 from casedesk_proxy.replying.heads import Addressee, translated_head
 from casedesk_proxy.replying.keepalive import keepalive_bytes
@@ -136,9 +136,9 @@ def begin_early_response(
 def _translated(plan: Plan, surface: Dialect, translators: list[Translator]) -> _Early:
     headers = next(iter(plan.routes.values())).reply_headers
     form = Form.OWN_ARRAY if plan.framing is Framing.JSON_ARRAY else Form.EVENTS
-    ending = functools.partial(end_translated, translators[0], surface, form)
+    translation = ReplyTranslation(translators[0], surface, form)
     keepalive = functools.partial(_keepalive_all, translators)
-    return _Early(keepalive, ending, translators[0].content_type, headers)
+    return _Early(keepalive, translation.break_off, translators[0].content_type, headers)
 
 
 def _verbatim(plan: Plan, surface: Dialect, request: ClientRequest) -> _Early:

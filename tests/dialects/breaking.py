@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken
-from casedesk_proxy.replying.bodies.translated import end_translated
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.surfaces import gemini
 from casedesk_proxy.terms import Dialect, Framing
@@ -25,4 +25,4 @@ def error_behind(
     surface: Dialect = Dialect.GEMINI,
     error: ProxyError = BROKEN,
 ) -> bytes:
-    return end_translated(translator, surface, _FORMS[framing], error)
+    return ReplyTranslation(translator, surface, _FORMS[framing]).break_off(error)

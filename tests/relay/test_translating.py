@@ -11,7 +11,7 @@ from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.relay.relay import Relay
 from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.node_error import TranslatedErrorBody
-from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation, TranslatedBody
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
@@ -36,17 +36,14 @@ class Line:
         connection = NodeConnection(LOOP)
         connection.connection_made(self.node)
         head = parse_response_head(f"HTTP/1.1 {status}\r\n{CHUNKED}".encode())
-        translator, reader, bare = Shouting(when), body_reader(head), not chunked
-        surface = Dialect.GEMINI
+        reader, bare = body_reader(head), not chunked
+        form = Form.EVENTS if streams else Form.UNARY
+        translation = ReplyTranslation(Shouting(when), Dialect.GEMINI, form)
         body: ReplyBody
         if head.status == 200:
-            body = TranslatedBody(
-                reader, translator, surface, Form.EVENTS, whole=not streams, bare=bare, key=None
-            )
+            body = TranslatedBody(reader, translation, bare=bare)
         else:
-            body = TranslatedErrorBody(
-                reader, head, translator, surface, Form.EVENTS, bare=bare, key=None
-            )
+            body = TranslatedErrorBody(reader, head, translation, bare=bare)
         machine = ReplyMachine(
             lambda length: b"HEAD%d " % -1 if length is None else b"HEAD%d " % length, body
         )

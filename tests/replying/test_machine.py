@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from casedesk_proxy.errors import NoNode, ProxyError, StreamBroken, UpstreamTimeout
 from casedesk_proxy.replying.bodies.base import EarlyBody
 from casedesk_proxy.replying.bodies.relayed import VerbatimBody
-from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation, TranslatedBody
 from casedesk_proxy.replying.commands import End, Postpone, State
 from casedesk_proxy.replying.endings import Form, Parting
 from casedesk_proxy.replying.machine import ReplyMachine
@@ -106,9 +106,8 @@ def late(text: bytes, pieces: int) -> ReplyMachine:
     """A document that is complete with ``text``, and is sent in pieces of that size."""
     translator, reader = Shouting("late"), LengthReader(len(text))
     translator.pieces = pieces
-    body = TranslatedBody(
-        reader, translator, Dialect.OPENAI, Form.UNARY, whole=True, bare=False, key=None
-    )
+    translation = ReplyTranslation(translator, Dialect.OPENAI, Form.UNARY)
+    body = TranslatedBody(reader, translation, bare=False)
     return ReplyMachine(lambda length: b"%d bytes" % (length or 0), body)
 
 

@@ -12,7 +12,7 @@ from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.content import ArrayRest, Content
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
-from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation, TranslatedBody
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.machine import ReplyMachine
 from casedesk_proxy.replying.record import Terminal
@@ -52,10 +52,9 @@ def make(kind: str, loop: asyncio.AbstractEventLoop, client: Overfull) -> Relay:
     elif kind == "refused":
         body = NodeErrorBody(reader, lambda body: None)
     else:
-        whole = kind != "translated"
-        body = TranslatedBody(
-            reader, Shouting("at once"), surface, Form.EVENTS, whole=whole, bare=False, key=None
-        )
+        form = Form.EVENTS if kind == "translated" else Form.UNARY
+        translation = ReplyTranslation(Shouting("at once"), surface, form)
+        body = TranslatedBody(reader, translation, bare=False)
     return Relay(loop, client, ReplyMachine(lambda length: b"HEAD", body))
 
 

@@ -12,7 +12,7 @@ from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.content import ArrayRest, Content
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
 from casedesk_proxy.replying.bodies.relayed import ReframedBody, VerbatimBody
-from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation, TranslatedBody
 from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.replying.bodies.unfolded import (
     UNFOLDERS,
@@ -248,24 +248,15 @@ def _translated(
     translator: Translator,
     kind: type[TranslatedBody] = TranslatedBody,
 ) -> Chosen:
-    whole, bare = client.framing is Framing.UNARY, not client.http11
-    to = client.parting(unless=whole or not bare)
+    translation = ReplyTranslation(translator, client.surface, _OWN_FORMS[client.framing], node.key)
+    bare = not client.http11
+    to = client.parting(unless=translation.is_whole or not bare)
     make_head = functools.partial(translated_head, translator.content_type, node.headers, to)
-    reader, form = body_reader(node.head), _OWN_FORMS[client.framing]
+    reader = body_reader(node.head)
     body: ReplyBody
     if 200 <= node.head.status < 300:
-        body = kind(
-            reader, translator, client.surface, form, whole=whole, bare=bare, key=node.key,
-            on_first_bytes=node.on_first_bytes if node.head.status == 200 else None,
-        )  # fmt: skip
+        on_first = node.on_first_bytes if node.head.status == 200 else None
+        body = kind(reader, translation, bare=bare, on_first_bytes=on_first)
     else:
-        body = TranslatedErrorBody(
-            reader,
-            node.head,
-            translator,
-            client.surface,
-            form,
-            bare=bare and not whole,
-            key=node.key,
-        )
+        body = TranslatedErrorBody(reader, node.head, translation, bare=bare)
     return Chosen(make_head, body, to.keep_alive)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody, frame
-from casedesk_proxy.replying.bodies.translated import end_translated
-from casedesk_proxy.replying.endings import Form
-from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation
+from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES
 from casedesk_proxy.replying.record import Terminal, terminal_of
 from casedesk_proxy.terms import Dialect, Usage
 from casedesk_proxy.wire.bodies import BodyReader
@@ -61,10 +59,9 @@ class NodeErrorBody(_CollectedError):
 
 class TranslatedErrorBody(_CollectedError):
     """The same for a node that speaks another protocol. The node's body is not sent; if the client
-    has received keepalives, the error follows them in the stream. ``key`` is the node's, which no
-    client may learn."""
+    has received keepalives, the error follows them in the stream."""
 
-    __slots__ = ("_form", "_head", "_key", "_surface", "_translator")
+    __slots__ = ("_head", "_translation")
 
     is_translated = True
 
@@ -72,19 +69,13 @@ class TranslatedErrorBody(_CollectedError):
         self,
         reader: BodyReader,
         head: ResponseHead,
-        translator: Translator,
-        surface: Dialect,
-        form: Form,
+        translation: ReplyTranslation,
         *,
         bare: bool,
-        key: str | None,
     ) -> None:
-        super().__init__(reader, bare=bare)
+        super().__init__(reader, bare=bare and not translation.is_whole)
         self._head = head
-        self._translator = translator
-        self._surface = surface
-        self._form = form
-        self._key = key
+        self._translation = translation
 
     def finish(self, *, unsent: bool) -> bytes | Breach:
         return self._judge(unsent=unsent)
@@ -93,19 +84,17 @@ class TranslatedErrorBody(_CollectedError):
         return self._judge(unsent=unsent)
 
     def error_bytes(self, error: ProxyError) -> bytes:
-        shown = end_translated(self._translator, self._surface, self._form, error)
-        return frame(shown, bare=self.bare)
+        return frame(self._translation.break_off(error), bare=self.bare)
 
     def usage(self, dialect: Dialect) -> Usage:
-        return self._translator.usage
+        return self._translation.translator.usage
 
     @property
     def refusal(self) -> tuple[int, bytes]:
         return self._head.status, self._body[:MAX_ERROR_BYTES]
 
     def _judge(self, *, unsent: bool) -> Breach:
-        body = without_key(self._body[:MAX_ERROR_BYTES], self._key)
-        fault = self._translator.refuse(self._head.status, self._head.headers, body)
+        fault = self._translation.judge_error(self._head.status, self._head.headers, self._body)
         return _breach(fault, unsent=unsent)
 
 

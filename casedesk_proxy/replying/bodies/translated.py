@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 from casedesk_proxy.dialects.core.contract import Translator
@@ -12,24 +13,49 @@ from casedesk_proxy.replying.endings import Form, place_error
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES, without_key
 from casedesk_proxy.replying.record import Terminal, terminal_of
-from casedesk_proxy.terms import Dialect, Usage
+from casedesk_proxy.terms import Dialect, RawHeaders, Usage, record
 from casedesk_proxy.wire.bodies import BodyReader
 from casedesk_proxy.wire.chunked import HEADS, LAST_CHUNK, ChunkReader
 
-__all__ = ["TranslatedBody", "end_translated"]
+__all__ = ["ReplyTranslation", "TranslatedBody"]
 
 #: Longer documents are not passed to the kernel in one round of the loop.
 _PIECE_BYTES = 128 * 1024
 
 
+@record
+class ReplyTranslation:
+    """How one reply is translated for its client. ``key`` is the node's, which no client may
+    learn."""
+
+    translator: Translator
+    surface: Dialect
+    form: Form
+    key: str | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the client gets one document, not a stream."""
+        return self.form is Form.UNARY
+
+    def judge_error(self, status: int, headers: RawHeaders, body: bytes) -> ProxyError:
+        """The error for the client, of a node's error reply or of an error in its reply."""
+        shown = without_key(body[:MAX_ERROR_BYTES], self.key)
+        return self.translator.refuse(status, headers, shown)
+
+    def break_off(self, error: ProxyError) -> bytes:
+        """The end of a reply that breaks: the bytes that were due, and the error after them."""
+        due, position = self.translator.halt()
+        return due + place_error(self.surface, self.form, position, error, first=due, last=due)
+
+
 class TranslatedBody(ReplyBody):
     """A stream is sent while it is translated, any other reply in one piece at the end. The
     client's head is held back until there is something to send, so that an earlier failure can
-    still be a plain error reply. ``key`` is the node's, which no client may learn."""
+    still be a plain error reply."""
 
     __slots__ = (
-        "_early", "_form", "_key", "_on_first_bytes", "_surface", "_translator", "_whole", "feed",
-        "is_whole",
+        "_early", "_on_first_bytes", "_translation", "_translator", "_whole", "feed", "is_whole",
     )  # fmt: skip
 
     is_translated = True
@@ -37,24 +63,18 @@ class TranslatedBody(ReplyBody):
     def __init__(
         self,
         reader: BodyReader,
-        translator: Translator,
-        surface: Dialect,
-        form: Form,
+        translation: ReplyTranslation,
         *,
-        whole: bool,
         bare: bool,
-        key: str | None,
         on_first_bytes: Callable[[bytes], None] | None = None,
     ) -> None:
         """``bare`` only concerns streams. ``on_first_bytes`` gets the first bytes of the node's
         body."""
-        super().__init__(reader, bare=bare and not whole)
-        self.is_whole = whole
-        self.feed = translator.feed
-        self._translator = translator
-        self._surface = surface
-        self._form = form
-        self._key = key
+        self.is_whole = translation.is_whole
+        super().__init__(reader, bare=bare and not self.is_whole)
+        self.feed = translation.translator.feed
+        self._translation = translation
+        self._translator = translation.translator
         #: The beginning of the node's body.
         self._early = b""
         #: For a reply that is sent in one piece: what has been translated so far.
@@ -95,8 +115,7 @@ class TranslatedBody(ReplyBody):
             return None
         if not isinstance(error, NodeError):
             return Breach(error, Terminal.NODE_BROKE)
-        body = without_key(error.body[:MAX_ERROR_BYTES], self._key)
-        fault = self._translator.refuse(error.answered, (), body)
+        fault = self._translation.judge_error(error.answered, (), error.body)
         if isinstance(fault, ClientFault):
             return Breach(fault, Terminal.COMPLETED if unsent else terminal_of(fault))
         if not unsent or read_within(self._early) is None:
@@ -112,8 +131,7 @@ class TranslatedBody(ReplyBody):
         return b"" if self.is_whole else frame(self._translator.keepalive(), bare=self.bare)
 
     def error_bytes(self, error: ProxyError) -> bytes:
-        shown = end_translated(self._translator, self._surface, self._form, error)
-        return frame(shown, bare=self.bare)
+        return frame(self._translation.break_off(error), bare=self.bare)
 
     def is_answered(self) -> bool:
         return self._translator.complete
@@ -132,12 +150,3 @@ def _cut(document: bytes) -> bytes | tuple[bytes, ...]:
         return document
     places = range(0, len(document), _PIECE_BYTES)
     return tuple(document[at : at + _PIECE_BYTES] for at in places)
-
-
-def end_translated(
-    translator: Translator, surface: Dialect, form: Form, error: ProxyError
-) -> bytes:
-    """The end of a translated reply that breaks: the bytes that were due, and the error after
-    them."""
-    due, position = translator.halt()
-    return due + place_error(surface, form, position, error, first=due, last=due)

@@ -7,6 +7,7 @@ import pytest
 from casedesk_proxy.errors import BadRequest, NoNode, ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.node_errors import MAX_ERROR_BYTES
 from casedesk_proxy.replying.record import Terminal
@@ -25,9 +26,8 @@ def relayed(fault: ProxyError | None = None, length: int = 5) -> NodeErrorBody:
 
 
 def translated(key: str | None = None, *, bare: bool = False) -> TranslatedErrorBody:
-    return TranslatedErrorBody(
-        CloseReader(), HEAD, Shouting("at once"), Dialect.OPENAI, Form.EVENTS, bare=bare, key=key
-    )
+    translation = ReplyTranslation(Shouting("at once"), Dialect.OPENAI, Form.EVENTS, key)
+    return TranslatedErrorBody(CloseReader(), HEAD, translation, bare=bare)
 
 
 def feed(body: NodeErrorBody | TranslatedErrorBody, *pieces: bytes) -> None:

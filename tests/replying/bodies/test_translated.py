@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from casedesk_proxy.errors import BadRequest, Busy, NodeError, NoNode, ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach
-from casedesk_proxy.replying.bodies.translated import TranslatedBody
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation, TranslatedBody
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, RawHeaders, Usage
@@ -32,12 +32,17 @@ class Refusing(Shouting):
 
 
 def translated(
-    translator: Shouting | None = None, *, whole: bool = False, bare: bool = False, **more: Any
+    translator: Shouting | None = None,
+    *,
+    whole: bool = False,
+    bare: bool = False,
+    key: str | None = None,
+    on_first_bytes: Callable[[bytes], None] | None = None,
 ) -> TranslatedBody:
-    wanted: dict[str, Any] = {"whole": whole, "bare": bare, "key": None, **more}
     reader = CloseReader() if bare else ChunkReader()
-    made = translator or Shouting("at once")
-    return TranslatedBody(reader, made, Dialect.OPENAI, Form.EVENTS, **wanted)
+    made, form = translator or Shouting("at once"), Form.UNARY if whole else Form.EVENTS
+    translation = ReplyTranslation(made, Dialect.OPENAI, form, key)
+    return TranslatedBody(reader, translation, bare=bare, on_first_bytes=on_first_bytes)
 
 
 def feed(body: TranslatedBody, payload: bytes, *, unsent: bool = True) -> bytes:

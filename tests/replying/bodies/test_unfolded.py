@@ -8,6 +8,7 @@ import pytest
 
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.errors import NodeError, StreamBroken
+from casedesk_proxy.replying.bodies.translated import ReplyTranslation
 from casedesk_proxy.replying.bodies.unfolded import UNFOLDERS, UnfoldedBody, UnfoldingTranslator
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.terms import Action, Dialect, Position, Usage
@@ -114,9 +115,8 @@ def test_a_document_that_is_too_large() -> None:
 
 @table(("reason", "given_up"), [("stop", False), ("abort", True)])
 def test_an_answer_that_its_node_gave_up(reason: str, given_up: bool) -> None:
-    body = UnfoldedBody(
-        ChunkReader(), translator(), Dialect.OPENAI, Form.EVENTS, whole=False, bare=False, key=None
-    )
+    translation = ReplyTranslation(translator(), Dialect.OPENAI, Form.EVENTS)
+    body = UnfoldedBody(ChunkReader(), translation, bare=False)
     wire = frame_chunk(CHAT.replace(b'"stop"', f'"{reason}"'.encode()))
     assert body.take(wire, body.reader.read(wire), unsent=True) == b""
     sent = body.finish(unsent=True)
