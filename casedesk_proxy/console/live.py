@@ -14,6 +14,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.console.desk import Caller, Desk
 from casedesk_proxy.console.status import SECTIONS, describe_section
 from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.wire.sse import named_frame
 
 __all__ = ["Live"]
 
@@ -24,7 +25,7 @@ _MAX_QUIET_ROUNDS = 30
 #: How many pages may be open at once in total.
 _MAX_WATCHERS = 200
 _KEEPALIVE = b": still here\n\n"
-_OVER = b'event: session\ndata: {"signed_in": false}\n\n'
+_OVER = named_frame(b"session", b'{"signed_in": false}')
 
 
 class Live:
@@ -63,7 +64,7 @@ class Live:
                 await response.write(_OVER)
                 return
             events = [
-                b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+                named_frame(name.encode(), data)
                 for name in SECTIONS
                 if sent.get(name) != (data := self._make(desk, seen, name))
                 and not sent.update({name: data})

@@ -42,6 +42,7 @@ from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import LAST_CHUNK
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
+from casedesk_proxy.wire.sse import EVENT_ENDS
 
 __all__ = [
     "ArrayTap",
@@ -105,7 +106,6 @@ _BEFORE_BARE = _BEFORE | {
     (Form.EVENTS, Position.INSIDE): b"\n\n",
     (Form.LINES, Position.INSIDE): b"\n",
 }
-_EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
 def place_error(
@@ -191,5 +191,5 @@ def position_of(form: Form, tap: Tap) -> Position:
     if form is Form.LINES:
         whole = not tap.last or tap.last.endswith(b"\n")
         return Position.BETWEEN if whole else Position.INSIDE
-    between = form is Form.EVENTS and (not tap.last or tap.last.endswith(_EVENT_ENDS))
+    between = form is Form.EVENTS and (not tap.last or tap.last.endswith(EVENT_ENDS))
     return Position.BETWEEN if between else Position.INSIDE

@@ -11,20 +11,19 @@ array a newline is allowed after the bracket and between elements.
 from __future__ import annotations
 
 from casedesk_proxy.terms import Dialect, Framing
+from casedesk_proxy.wire.sse import frame, named_frame
 
 __all__ = ["keepalive_bytes"]
 
 _KEEPALIVES = {
     Dialect.GEMINI: b"\n\n",
-    Dialect.ANTHROPIC: b'event: ping\ndata: {"type": "ping"}\n\n',
+    Dialect.ANTHROPIC: named_frame(b"ping", b'{"type": "ping"}'),
     Dialect.OPENAI: b": \n\n",
     Dialect.RESPONSES: b": \n\n",
     # Before the next line's document, where any parser accepts it; an empty line would be a fault.
     Dialect.OLLAMA: b" ",
 }
-_SAYS_NOTHING = (
-    b'data: {"candidates": [{"content": {"parts": [], "role": "model"}, "index": 0}]}\n\n'
-)
+_SAYS_NOTHING = frame(b'{"candidates": [{"content": {"parts": [], "role": "model"}, "index": 0}]}')
 
 
 def keepalive_bytes(surface: Dialect, framing: Framing, client: bytes) -> bytes:

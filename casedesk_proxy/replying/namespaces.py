@@ -22,7 +22,7 @@ from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice
 from casedesk_proxy.terms import Dialect, Position, RawHeaders, Usage
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES
-from casedesk_proxy.wire.sse import COMMENT, MAX_EVENT_BYTES, named_frame
+from casedesk_proxy.wire.sse import COMMENT, EVENT_ENDS, MAX_EVENT_BYTES, named_frame
 from casedesk_proxy.wire.tails import event_around
 
 __all__ = ["NameRestorer", "Namespaced", "NamespacedBody", "NamespacedStream"]
@@ -37,7 +37,6 @@ _EVENT = re.compile(rb".*?(?:\r\n\r\n|\n\n|\r\r|\Z)", re.DOTALL)
 _DATA = re.compile(rb"(?:\A|[\r\n])data: ?([^\r\n]*)")
 _NAME = re.compile(rb"(?:\A|[\r\n])event: ?([^\r\n]*)")
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,15})\b')
-_BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _Change = tuple[Span, bytes]
 
 
@@ -230,7 +229,7 @@ class NamespacedStream(Namespaced):
 
     def _hold_rest(self, data: bytes) -> bytes:
         """The whole events; the bytes after them wait for their end."""
-        end = max(at + len(one) if (at := data.rfind(one)) >= 0 else 0 for one in _BLANKS)
+        end = max(at + len(one) if (at := data.rfind(one)) >= 0 else 0 for one in EVENT_ENDS)
         self._held = data[end:]
         if len(self._held) > MAX_EVENT_BYTES:
             raise StreamBroken("sent an event that is too large")

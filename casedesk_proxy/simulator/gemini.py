@@ -21,6 +21,7 @@ from casedesk_proxy.simulator.answer import (
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.surfaces import gemini
 from casedesk_proxy.terms import Action
+from casedesk_proxy.wire.sse import google_frame
 
 __all__ = ["answer"]
 
@@ -64,7 +65,7 @@ def _chunks(made: PlannedAnswer, model: str) -> Iterator[bytes]:
 
 def _events(chunks: Iterator[bytes]) -> Iterator[Frame]:
     for chunk in chunks:
-        yield Frame(b"data: " + chunk + b"\r\n\r\n", word=True)
+        yield Frame(google_frame(chunk), word=True)
 
 
 def _elements(chunks: Iterator[bytes]) -> Iterator[Frame]:

@@ -23,11 +23,12 @@ from casedesk_proxy.simulator.answer import (
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.surfaces import openai
 from casedesk_proxy.terms import Action
+from casedesk_proxy.wire.sse import frame
 
 __all__ = ["answer"]
 
 _BROKEN = StreamBroken("broke, as its script says", its="simulated model")
-_DONE = Frame(b"data: [DONE]\n\n")
+_DONE = Frame(frame(b"[DONE]"))
 
 
 def answer(action: Action, body: dict[str, Any], model: str, script: Script) -> Whole | Stream:
@@ -68,7 +69,7 @@ def _frames(made: PlannedAnswer, model: str, *, chat: bool, counted: bool) -> It
 
 
 def _frame(chunk: dict[str, Any], *, word: bool = False) -> Frame:
-    return Frame(b"data: " + jsonio.dumps_stream(chunk) + b"\n\n", word)
+    return Frame(frame(jsonio.dumps_stream(chunk)), word)
 
 
 def _head(model: str, kind: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported
 from casedesk_proxy.surfaces.anthropic_messages import message_of
 from casedesk_proxy.terms import ModelInfo, RawHeaders
 from casedesk_proxy.wire.query import read_number, read_pairs
+from casedesk_proxy.wire.sse import named_frame
 
 __all__ = [
     "error_body",
@@ -81,7 +82,7 @@ def stream_error(error: ProxyError, request_id: str = "") -> bytes:
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:
     """A whole event."""
-    return b"event: error\ndata: " + stream_error(error, request_id) + b"\n\n"
+    return named_frame(b"error", stream_error(error, request_id))
 
 
 def list_models(models: Sequence[ModelInfo], query: str = "") -> dict[str, Any]:

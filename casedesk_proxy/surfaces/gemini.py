@@ -25,6 +25,7 @@ from casedesk_proxy.surfaces.limits import describe_failure
 from casedesk_proxy.surfaces.retry_after import error_pause
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.wire.query import is_number, read_number, read_pairs
+from casedesk_proxy.wire.sse import google_frame
 
 __all__ = [
     "error_body",
@@ -69,7 +70,7 @@ def error_body(error: ProxyError, request_id: str = "") -> bytes:
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:
     """A whole SSE frame in Google's format. Close the connection after it."""
-    return b"data: " + error_body(error) + b"\r\n\r\n"
+    return google_frame(error_body(error))
 
 
 def error_element(error: ProxyError, request_id: str = "") -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import LimitReached, ProxyError
 from casedesk_proxy.terms import Limit, ModelInfo
+from casedesk_proxy.wire.sse import frame
 
 __all__ = ["error_body", "error_frame", "http_status", "list_models", "show_model"]
 
@@ -52,7 +53,7 @@ def _type(error: ProxyError) -> str:
 
 def error_frame(error: ProxyError, request_id: str = "") -> bytes:
     """A whole event. No ``[DONE]`` is in it or follows it."""
-    return b"data: " + error_body(error) + b"\n\n"
+    return frame(error_body(error))
 
 
 def list_models(models: Sequence[ModelInfo]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import ProxyError
+from casedesk_proxy.wire.sse import named_frame
 
 __all__ = ["error_frame"]
 
@@ -39,4 +40,4 @@ def error_frame(error: ProxyError, first: bytes = b"", last: bytes = b"") -> byt
     }
     number = int(numbers[-1]) + 1 if numbers else 0
     event = {"type": "response.failed", "sequence_number": number, "response": response}
-    return b"event: response.failed\ndata: " + jsonio.dumps_stream(event) + b"\n\n"
+    return named_frame(b"response.failed", jsonio.dumps_stream(event))

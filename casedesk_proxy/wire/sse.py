@@ -11,11 +11,13 @@ from __future__ import annotations
 
 __all__ = [
     "COMMENT",
+    "EVENT_ENDS",
     "MAX_EVENT_BYTES",
     "Event",
     "EventDecoder",
     "EventTooLarge",
     "frame",
+    "google_frame",
     "named_frame",
 ]
 
@@ -24,6 +26,8 @@ Event = tuple[bytes, bytes]
 
 #: An event that every parser ignores, the same as llama-server's keepalive.
 COMMENT = b":\n\n"
+#: A blank line, as different nodes end an event.
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 #: One event may hold a whole tool call or embedding, or an image; only a broken node sends more.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
@@ -35,8 +39,13 @@ class EventTooLarge(ValueError):
 
 
 def frame(data: bytes) -> bytes:
-    """One event as Google writes it. ``data`` is one line: @google/generative-ai (0.24.1) reads no
-    more of an event, and needs the blank, as google-genai (3.6.1) does."""
+    """One event. ``data`` is one line, here and below: @google/generative-ai (0.24.1) reads no more
+    of an event, and needs the blank, as google-genai (3.6.1) does."""
+    return b"data: " + data + b"\n\n"
+
+
+def google_frame(data: bytes) -> bytes:
+    """One event with the line ends that Google writes."""
     return b"data: " + data + b"\r\n\r\n"
 
 

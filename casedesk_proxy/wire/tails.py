@@ -13,11 +13,10 @@ import re
 from typing import Any
 
 from casedesk_proxy.jsonio import JSONError, loads
+from casedesk_proxy.wire.sse import EVENT_ENDS
 
 __all__ = ["data_of", "event_around", "last_line", "outermost_values", "read_object"]
 
-#: What separates two events.
-_BLANKS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _DATA = re.compile(rb"^data: ?", re.MULTILINE)
 _OTHER_LINES = re.compile(rb"^(?:event|id|retry)?:[^\r\n]*+[\r\n]*+", re.MULTILINE)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -66,7 +65,7 @@ def outermost_values(tail: bytes, name: bytes, most: int, inside: str = "") -> l
 
 def event_around(body: bytes, place: int) -> Any:
     """The document of the event that contains this byte; None if it is not whole, or not JSON."""
-    begins = [at + len(one) for one in _BLANKS if (at := body.rfind(one, 0, place)) >= 0]
+    begins = [at + len(one) for one in EVENT_ENDS if (at := body.rfind(one, 0, place)) >= 0]
     event = body[max(begins, default=0) : _end_of_event(body, place)]
     try:
         return loads(data_of(event))
@@ -94,7 +93,7 @@ def read_object(line: bytes) -> dict[str, Any] | None:
 
 
 def _end_of_event(body: bytes, place: int) -> int:
-    ends = [at for one in _BLANKS if (at := body.find(one, place)) >= 0]
+    ends = [at for one in EVENT_ENDS if (at := body.find(one, place)) >= 0]
     return min(ends) if ends else len(body)
 
 

@@ -13,6 +13,7 @@ from casedesk_proxy.wire.sse import (
     EventDecoder,
     EventTooLarge,
     frame,
+    google_frame,
     named_frame,
 )
 from tests.fixtures.table import table
@@ -138,7 +139,8 @@ def test_many_small_events_are_not_one_large() -> None:
 
 
 def test_frames_decode_to_themselves() -> None:
-    events, _ = decode([frame(b"{}"), COMMENT, named_frame(b"ping", b"1")])
+    events, _ = decode([google_frame(b"{}"), COMMENT, named_frame(b"ping", b"1")])
     assert events == [(b"", b"{}"), (b"ping", b"1")]
-    assert frame(b"{}") == b"data: {}\r\n\r\n"
+    assert frame(b"{}") == b"data: {}\n\n"
+    assert google_frame(b"{}") == b"data: {}\r\n\r\n"
     assert named_frame(b"ping", b"1") == b"event: ping\ndata: 1\n\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
-from casedesk_proxy.wire.sse import frame
+from casedesk_proxy.wire.sse import google_frame
 
 __all__ = ["unfold_content"]
 
@@ -20,7 +20,7 @@ def unfold_content(document: dict[str, Any]) -> bytes:
             raise StreamBroken("ended before it was complete", its="reply")
     elif not document.get("promptFeedback"):
         raise StreamBroken("contains no candidate", its="reply")
-    return frame(dumps_stream(document))
+    return google_frame(dumps_stream(document))
 
 
 def _is_complete(candidate: Any) -> bool:

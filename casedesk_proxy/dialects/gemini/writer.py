@@ -23,7 +23,7 @@ from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream, loads
 from casedesk_proxy.terms import Framing, Position, Usage
 from casedesk_proxy.wire.jsonarray import ArrayWriter
-from casedesk_proxy.wire.sse import frame
+from casedesk_proxy.wire.sse import google_frame
 
 __all__ = ["GeminiWriter", "holds_back"]
 
@@ -222,7 +222,7 @@ class GeminiWriter(PendingBytes):
         if self._open:
             self._open = False
             return json + b"\r\n\r\n"
-        return frame(json)
+        return google_frame(json)
 
     def _frame(self, reply: dict[str, Any]) -> None:
         self._out.append(self._framed(dumps_stream(reply)))

@@ -8,10 +8,11 @@ from typing import Any
 from casedesk_proxy.dialects.openai.chunks import DONE, number_calls
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
+from casedesk_proxy.wire.sse import frame
 
 __all__ = ["unfold_chat", "unfold_completion"]
 
-_LAST = b"data: " + DONE + b"\n\n"
+_LAST = frame(DONE)
 
 
 def unfold_chat(document: dict[str, Any]) -> bytes:
@@ -57,4 +58,4 @@ def _choices(document: dict[str, Any], name: str, kind: type) -> list[dict[str, 
 
 
 def _frame(chunk: dict[str, Any]) -> bytes:
-    return b"data: " + dumps_stream(chunk) + b"\n\n"
+    return frame(dumps_stream(chunk))
