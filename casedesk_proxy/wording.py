@@ -12,6 +12,7 @@ __all__ = [
     "AboutNode",
     "Wording",
     "bounded",
+    "quoted",
     "reason_of",
     "text_of",
     "with_remedy",
@@ -21,6 +22,8 @@ __all__ = [
 MAX_MESSAGE_CHARS = 8192
 #: Characters of a path: names in a body are the client's own, and may be as long as the body.
 MAX_PATH_CHARS = 200
+#: Characters of a client's or a node's text that a message quotes, with the mark of its cut.
+_MAX_QUOTED_CHARS = 81
 #: Characters of a message in a log line.
 _MAX_REASON_CHARS = 160
 #: Characters of a message that are read for the log line.
@@ -55,6 +58,13 @@ def with_remedy(wording: Wording, remedy: str) -> Wording:
         return wording
     said = f"{said}; {remedy}"
     return said if isinstance(wording, str) else replace(wording, did=said)
+
+
+def quoted(text: str) -> str:
+    """A text of somebody else's in the form in which a message may quote it: short, and valid in
+    JSON."""
+    short = bounded(text, _MAX_QUOTED_CHARS)
+    return f"'{short.encode('utf-8', 'replace').decode()}'"
 
 
 def text_of(wording: Wording, node: str = "") -> str:

@@ -114,7 +114,6 @@ HARMLESS = {
     "Tree.keys": "places in a file",
     "Spent.key": "a name",
     "PastSum.key": "a name",
-    "ModelPlacement.target": "a model",
     "ExchangeRecord.target": "scrubbed",
     "Sample.target": "the doctor's own path",
     "Sample.headers": "the doctor's own, without a credential",

@@ -9,6 +9,7 @@ from casedesk_proxy.wording import (
     MAX_MESSAGE_CHARS,
     AboutNode,
     bounded,
+    quoted,
     reason_of,
     text_of,
     with_remedy,
@@ -49,6 +50,14 @@ def test_no_message_is_long() -> None:
 )
 def test_a_log_holds_no_quotation(message: str, reason: str) -> None:
     assert reason_of(message) == reason
+
+
+@table(
+    ("text", "shown"),
+    [("x", "'x'"), ("x" * 81, f"'{'x' * 81}'"), ("x" * 82, f"'{'x' * 80}…'"), ("\ud800", "'?'")],
+)
+def test_a_quotation_is_short_and_valid(text: str, shown: str) -> None:
+    assert quoted(text) == shown
 
 
 def test_a_short_text_stays() -> None:

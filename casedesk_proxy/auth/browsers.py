@@ -22,6 +22,7 @@ from ipaddress import ip_address
 
 from casedesk_proxy.errors import Forbidden
 from casedesk_proxy.terms import RawHeaders
+from casedesk_proxy.wording import quoted
 
 __all__ = ["Hosts", "require_own_host", "require_own_site"]
 
@@ -41,7 +42,6 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 _TELLING = frozenset({b"origin", b"sec-fetch-site"})
 _READING = frozenset({"GET", "HEAD"})
 _MARKS = frozenset({b"origin", b"sec-fetch-site", b"sec-fetch-dest"})
-_MAX_SHOWN_CHARS = 100
 #: For a Host header of invalid form.
 _NOBODY = "."
 
@@ -95,7 +95,7 @@ def require_own_site(method: str, headers: RawHeaders, hosts: Hosts) -> None:
             return
     elif origin is not None and _is_same(origin, facts.get(b"host", "")):
         return
-    page = f"a web page of {_shown(origin)}" if origin else "a web page of another site"
+    page = f"a web page of {quoted(origin)}" if origin else "a web page of another site"
     raise Forbidden(
         f"{page} sent this request from a browser, and the proxy answers browsers only for its"
         " own pages; call it from a program or a server, or add the page's host to server.hosts",
@@ -113,7 +113,7 @@ def require_own_host(method: str, target: str, headers: RawHeaders, hosts: Hosts
     for place in places:
         if not hosts.knows(_name(place)) and (hosts.strict or _may_be_browser(method, headers)):
             raise Forbidden(
-                f"{_shown(place)} is not known as a host name of this proxy; add it to"
+                f"{quoted(place)} is not known as a host name of this proxy; add it to"
                 " server.hosts, or call the proxy by an IP address, by localhost or with a key",
                 code="host_not_allowed",
             )
@@ -185,8 +185,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _shown(text: str) -> str:
-    short = text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}…"
-    return f"'{short}'"

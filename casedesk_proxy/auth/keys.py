@@ -13,6 +13,7 @@ from casedesk_proxy.auth.credentials import ACCEPTED_FORMS
 from casedesk_proxy.auth.near_misses import describe_wrong
 from casedesk_proxy.errors import ClientFault, Forbidden, NotFound, Unauthenticated
 from casedesk_proxy.terms import Principal
+from casedesk_proxy.wording import quoted
 
 __all__ = ["UNREAD", "Access", "KeyTable", "authorise", "bare_deployment", "find_access"]
 
@@ -148,7 +149,7 @@ def authorise(
     if not deployment:
         raise _not_found(None, doors)
     raise Forbidden(
-        f"this key does not grant access to deployment {_shown(deployment)}; ask an admin to"
+        f"this key does not grant access to deployment {quoted(deployment)}; ask an admin to"
         f" add it to the key{doors}"
     )
 
@@ -179,7 +180,7 @@ def _not_found(deployment: str | None, doors: str) -> NotFound:
     if not deployment:
         message = "no default deployment is configured; use /proxy/{deployment}/…"
     else:
-        message = f"unknown deployment {_shown(deployment)}"
+        message = f"unknown deployment {quoted(deployment)}"
     return NotFound(message + doors, code="deployment_not_found")
 
 
@@ -189,7 +190,3 @@ def _list(message: str, names: Sequence[str]) -> str:
         return ""
     others = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
     return f"; {message} {', '.join(names[:_MAX_LISTED_NAMES])}{others}"
-
-
-def _shown(name: str) -> str:
-    return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"

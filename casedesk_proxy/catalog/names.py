@@ -12,6 +12,7 @@ from itertools import islice
 from casedesk_proxy.catalog.index import PatternIndex, by_name, find_near
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.terms import ModelInfo, ResolvedModel
+from casedesk_proxy.wording import quoted
 
 __all__ = ["ModelRules", "Reported", "may_use", "resolve"]
 
@@ -244,11 +245,11 @@ def _not_found(
     """``target``: the alias' target; its name is the one to correct."""
     shown = visible_names(rules, reported)
     names = [name for name, _ in islice(shown, _MAX_COMPARED_NAMES + 1)]
-    message = f"model {_quote(asked)} is not served here"
+    message = f"model {quoted(asked)} is not served here"
     if rules.only is not None:
         message += ", or not to your key"
     if target is not None:
-        message = f"alias {_quote(asked)} points to {_quote(target)}, which no node serves"
+        message = f"alias {quoted(asked)} points to {quoted(target)}, which no node serves"
     wanted = target or asked
     near = []
     if len(wanted) <= _MAX_NAME_CHARS and len(names) <= _MAX_COMPARED_NAMES:
@@ -266,7 +267,3 @@ def _not_found(
     error = NotFound(message, code="model_not_found")
     error.model = asked[:_MAX_NAME_CHARS]
     return error
-
-
-def _quote(name: str) -> str:
-    return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"

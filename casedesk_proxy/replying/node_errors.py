@@ -16,6 +16,7 @@ from casedesk_proxy.replying.verdict import Verdict
 from casedesk_proxy.surfaces.error_shapes import is_error
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.http1 import ResponseHead
+from casedesk_proxy.wording import quoted
 
 __all__ = ["MAX_ERROR_BYTES", "judge_refusal", "nodes_affair", "remedy", "without_key"]
 
@@ -71,21 +72,21 @@ def nodes_affair(
     """The error to send in place of a refusal that concerns the node itself; None: its reply says
     enough. ``asked`` and ``model`` are the client's and the node's names of the model."""
     if verdict in (Verdict.DENIED, Verdict.MODEL_DENIED):
-        of = "" if verdict is Verdict.DENIED else f" for the model {_quote(model)}"
+        of = "" if verdict is Verdict.DENIED else f" for the model {quoted(model)}"
         return KeyRefused(
             f"node {node} denies the proxy access{of} (status {status}); the proxy's operator has"
             " to fix this, your own key is not the cause"
         )
     if verdict is Verdict.NO_MODEL:
         if asked.removeprefix("models/") == model:
-            return ModelLost(f"node {node} no longer has model {_quote(asked)}; use another one")
+            return ModelLost(f"node {node} no longer has model {quoted(asked)}; use another one")
         return ModelLost(
-            f"alias {_quote(asked)} points to {_quote(model)}, which node"
+            f"alias {quoted(asked)} points to {quoted(model)}, which node"
             f" {node} no longer has; correct the alias"
         )
     if verdict is Verdict.NOT_OFFERED and status in (404, 410):
         return ModelLost(
-            f"node {node} does not offer {action} for {_quote(model)}; use another model"
+            f"node {node} does not offer {action} for {quoted(model)}; use another model"
         )
     return None
 
@@ -98,15 +99,11 @@ def remedy(verdict: Verdict, status: int, node: str, model: str, *, keyed: bool)
             return f"{message}: its account has no credit left"
         mend = f"check nodes.{node}.api_key" if keyed else f"it may need nodes.{node}.api_key"
         what = "to accept its key" if keyed else "access"
-        for_model = f" for {_quote(model)}" if verdict is Verdict.MODEL_DENIED else ""
+        for_model = f" for {quoted(model)}" if verdict is Verdict.MODEL_DENIED else ""
         return f"{message}, refusing {what}{for_model}: {mend} and what its account may use"
     if verdict is Verdict.NO_MODEL:
-        return f"{message}: it does not have the model {_quote(model)}"
+        return f"{message}: it does not have the model {quoted(model)}"
     return message
-
-
-def _quote(name: str) -> str:
-    return f"'{name}'" if len(name) <= 80 else f"'{name[:80]}…'"
 
 
 def _reads_better(fault: ProxyError, body: bytes) -> bool:

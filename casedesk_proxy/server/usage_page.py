@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy import jsonio
@@ -11,6 +10,7 @@ from casedesk_proxy.limits.windows import Moment
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.server.limiting import Limiter
 from casedesk_proxy.surfaces.envelopes import OwnReply
+from casedesk_proxy.surfaces.timestamps import rfc3339
 from casedesk_proxy.terms import Limit, Standing
 
 __all__ = ["show_usage", "show_use"]
@@ -31,7 +31,7 @@ async def show_usage(limiter: Limiter, admitted: Admitted) -> OwnReply:
         "used": None if use is None else show_use(use, now),
         "limits": [_limit(one, now) for one in standings],
         "models": None if only is None else list(only),
-        "expires": None if admitted.expires is None else _rfc3339(admitted.expires),
+        "expires": None if admitted.expires is None else rfc3339(admitted.expires),
     }
     return OwnReply(200, _HEADERS, jsonio.dumps(body))
 
@@ -47,7 +47,7 @@ def show_use(use: Use, now: Moment) -> dict[str, int]:
 
 
 def _limit(one: Standing, now: Moment) -> dict[str, Any]:
-    resets = None if one.limit is Limit.PARALLEL else _rfc3339(one.resets)
+    resets = None if one.limit is Limit.PARALLEL else rfc3339(one.resets)
     return {
         "limit": one.limit.value,
         "of": one.kind,
@@ -59,7 +59,3 @@ def _limit(one: Standing, now: Moment) -> dict[str, Any]:
         "resets": resets,
         "resets_in": None if resets is None else round(max(one.resets - now.wall, 0.0), 3),
     }
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest, Busy, ProxyError, Unsupported
 from casedesk_proxy.surfaces.anthropic_messages import message_of
+from casedesk_proxy.surfaces.timestamps import rfc3339
 from casedesk_proxy.terms import ModelInfo, RawHeaders
 from casedesk_proxy.wire.query import read_number, read_pairs
 from casedesk_proxy.wire.sse import named_frame
@@ -119,7 +119,7 @@ def show_model(model: ModelInfo) -> dict[str, Any]:
         "type": "model",
         "id": model.name,
         "display_name": model.name,
-        "created_at": _rfc3339(model.created or 0),
+        "created_at": rfc3339(model.created or 0),
         # A model that a node serves now is active; nodes report no plans.
         "lifecycle": "active",
     }
@@ -146,15 +146,6 @@ def _envelope(kind: str, error: ProxyError, request_id: str) -> bytes:
     if request_id:
         shown["request_id"] = request_id
     return jsonio.dumps_stream(shown)
-
-
-def _rfc3339(seconds: int) -> str:
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    # an impossible value from a node is no reason to fail
-    except (OverflowError, OSError, ValueError):
-        moment = datetime.fromtimestamp(0, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _limit(text: str) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.filing.page import Page
 from casedesk_proxy.filing.stored_file import StoredFile, name_file, read_id
 from casedesk_proxy.surfaces import file_drafts
+from casedesk_proxy.surfaces.timestamps import rfc3339_micros
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.wire.query import read_number, read_pairs
 
@@ -36,11 +36,11 @@ def show_file(file: StoredFile) -> dict[str, Any]:
         "filename": file.name,
         "mime_type": file.mime_type,
         "size_bytes": file.size,
-        "created_at": _rfc3339(file.made),
+        "created_at": rfc3339_micros(file.made),
         "downloadable": True,
     }
     if file.expires is not None:
-        shown["expires_at"] = _rfc3339(file.expires)
+        shown["expires_at"] = rfc3339_micros(file.expires)
     return shown
 
 
@@ -102,7 +102,3 @@ def list_reply(files: Sequence[StoredFile], page: Page) -> dict[str, Any]:
 
 def deleted_reply(file: StoredFile) -> dict[str, Any]:
     return {"id": name_file(Dialect.ANTHROPIC, file.id), "type": "file_deleted"}
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from casedesk_proxy import jsonio
@@ -15,6 +14,7 @@ from casedesk_proxy.filing.resumable import read_size
 from casedesk_proxy.filing.stored_file import StoredFile, may_be_chosen, name_file, read_id
 from casedesk_proxy.surfaces.bodies import describe_syntax_error
 from casedesk_proxy.surfaces.file_drafts import clean_name, read_type
+from casedesk_proxy.surfaces.timestamps import rfc3339_micros
 from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.query import is_number, read_number, read_pairs
 
@@ -68,11 +68,11 @@ def show_file(file: StoredFile, base: str) -> dict[str, Any]:
     shown |= {
         "mimeType": file.mime_type,
         "sizeBytes": str(file.size),
-        "createTime": _rfc3339(file.made),
-        "updateTime": _rfc3339(file.made),
+        "createTime": rfc3339_micros(file.made),
+        "updateTime": rfc3339_micros(file.made),
     }
     if file.expires is not None:
-        shown["expirationTime"] = _rfc3339(file.expires)
+        shown["expirationTime"] = rfc3339_micros(file.expires)
     # Google's value is the base64 of the hexadecimal digits.
     shown |= {
         "sha256Hash": base64.b64encode(file.sha256.encode("ascii")).decode("ascii"),
@@ -135,7 +135,3 @@ def _read_text(given: dict[str, Any], name: str, other: str) -> str:
     if not isinstance(value, str):
         raise BadRequest.about(f"file.{name}", "a string is required")
     return value
-
-
-def _rfc3339(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 
 from casedesk_proxy.errors import BadRequest, ClientFault
-from casedesk_proxy.surfaces.request_target import decode, shown
+from casedesk_proxy.surfaces.request_target import decode
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS, no_path, unserved, unserved_action
 from casedesk_proxy.terms import Action, RawHeaders
 from casedesk_proxy.wire.model_names import plain_name
 from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wording import quoted
 
 __all__ = ["asks_for_sse", "read_resource", "wrong_method"]
 
@@ -84,9 +85,9 @@ def _no_action(rest: str, raw_action: str | None, deployment: str | None) -> Cli
     known = ", ".join(ACTIONS)
     if raw_action is not None:
         api = unserved_action(raw_action)
-        message = f"unknown action {shown(raw_action)}"
+        message = f"unknown action {quoted(raw_action)}"
         if api is not None:
-            message = f"action {shown(raw_action)} is not served here: it belongs to {api}"
+            message = f"action {quoted(raw_action)} is not served here: it belongs to {api}"
         return BadRequest(f"{message}; known actions: {known}", code="unknown_action")
     if not rest.startswith(("models/", "tunedModels/")):
         return no_path(rest, _NOT_HERE, deployment)

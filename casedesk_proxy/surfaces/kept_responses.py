@@ -6,9 +6,9 @@ import re
 
 from casedesk_proxy.errors import BadRequest, NotFound, Violation
 from casedesk_proxy.surfaces.gemini_paths import wrong_method
-from casedesk_proxy.surfaces.request_target import shown
 from casedesk_proxy.terms import Action
 from casedesk_proxy.wire.query import read_pairs
+from casedesk_proxy.wording import quoted
 
 __all__ = ["METHODS", "asks_for_stream", "find_id", "no_earlier", "no_kept", "path_of", "read_kept"]
 
@@ -40,7 +40,7 @@ def read_kept(method: str, rest: str) -> tuple[Action, str] | None:
     found = _PATH.fullmatch(rest)
     if found is None:
         raise NotFound(
-            f"{shown('/' + rest)} is not a path of a response; use /responses/{{id}}",
+            f"{quoted('/' + rest)} is not a path of a response; use /responses/{{id}}",
             code="response_not_found",
         )
     actions = _PATHS[found[2] or ""]

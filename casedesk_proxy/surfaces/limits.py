@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from casedesk_proxy.surfaces.timestamps import rfc3339
 from casedesk_proxy.terms import Dialect, Limit, Standing
 
 __all__ = ["describe_failure", "limit_headers", "limit_template", "warning_headers"]
@@ -59,13 +59,9 @@ def limit_headers(
         if one.hard is None or one.limit is Limit.PARALLEL:
             continue
         what = "requests" if one.limit is Limit.REQUESTS_PER_MINUTE else "tokens"
-        most, left, is_anthropic = (
-            one.hard,
-            max(one.hard - one.used, 0),
-            surface == Dialect.ANTHROPIC,
-        )
-        reset = _rfc3339(math.ceil(one.resets)) if is_anthropic else _span(one.resets - wall)
-        values = (b"%d" % most, b"%d" % left, reset)
+        is_anthropic = surface == Dialect.ANTHROPIC
+        reset = _moment(math.ceil(one.resets)) if is_anthropic else _span(one.resets - wall)
+        values = (b"%d" % one.hard, b"%d" % max(one.hard - one.used, 0), reset)
         lines += zip(_NAMES[is_anthropic, what], values, strict=True)
     return tuple(lines)
 
@@ -84,7 +80,7 @@ def limit_template(
             continue
         most, resets = one
         is_anthropic = surface == Dialect.ANTHROPIC
-        text = _rfc3339(math.ceil(resets)) if is_anthropic else _span(resets - wall)
+        text = _moment(math.ceil(resets)) if is_anthropic else _span(resets - wall)
         limit, remaining, reset = _NAMES[is_anthropic, what]
         lines += b"%b: %d\r\n%b: %%d\r\n%b: %b\r\n" % (limit, most, remaining, reset, text)
     return lines
@@ -134,5 +130,5 @@ def _spell(seconds: int) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _rfc3339(seconds: int) -> bytes:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+def _moment(seconds: int) -> bytes:
+    return rfc3339(seconds).encode()

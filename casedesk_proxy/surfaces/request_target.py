@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from casedesk_proxy.errors import BadRequest
 
-__all__ = ["cut_versions", "decode", "shown", "split_target"]
+__all__ = ["cut_versions", "decode", "split_target"]
 
 #: The version that a node is asked for. v1beta1 is Vertex's v1beta; v1alpha is most similar to
 #: v1beta.
@@ -53,12 +53,6 @@ def decode(raw: str) -> str:
         raise BadRequest(
             "the path is not UTF-8; percent-encode it as UTF-8", code="invalid_path"
         ) from None
-
-
-def shown(name: str) -> str:
-    """A client's text in the form in which a message may quote it: short, and valid in JSON."""
-    short = name if len(name) <= 80 else f"{name[:80]}…"
-    return f"'{short.encode('utf-8', 'replace').decode()}'"
 
 
 def cut_versions(rest: str) -> tuple[str, str]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from casedesk_proxy.engines.registry import find_administered
 from casedesk_proxy.errors import ClientFault, Forbidden, NotFound
 from casedesk_proxy.surfaces.inference_paths import INFERENCE_NAMES
-from casedesk_proxy.surfaces.request_target import decode, shown
+from casedesk_proxy.surfaces.request_target import decode
 from casedesk_proxy.terms import Action, Dialect
+from casedesk_proxy.wording import quoted
 
 __all__ = [
     "ACTIONS",
@@ -233,7 +234,7 @@ def _base_url(surface: Dialect, deployment: str | None) -> str:
 def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | None) -> NotFound:
     """The error for a path of ``owner`` at the base URL of ``surface``."""
     return NotFound(
-        f"{shown('/' + rest)} belongs to {_NAMES[owner]}, but the base URL is that of"
+        f"{quoted('/' + rest)} belongs to {_NAMES[owner]}, but the base URL is that of"
         f" {_NAMES[surface]}; set it to {_base_url(owner, deployment)}"
     )
 
@@ -241,7 +242,7 @@ def misplaced(rest: str, owner: Dialect, surface: Dialect, deployment: str | Non
 def no_path(rest: str, why: str = "not a known path", deployment: str | None = None) -> ClientFault:
     """Says what is right: nothing, for a node's administration; that the API is not served here at
     any base URL; another base URL; else a list of the base URLs."""
-    asked = shown("/" + rest)
+    asked = quoted("/" + rest)
     plain = decode(rest).strip("/")
     for inner in _tails(plain):
         if (engine := find_administered(inner)) is not None:

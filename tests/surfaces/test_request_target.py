@@ -6,7 +6,7 @@ import pytest
 
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.surfaces.paths import read_call
-from casedesk_proxy.surfaces.request_target import cut_versions, decode, shown, split_target
+from casedesk_proxy.surfaces.request_target import cut_versions, decode, split_target
 from casedesk_proxy.terms import RawHeaders
 from tests.fixtures.table import table
 
@@ -92,11 +92,3 @@ def test_the_version_nearest_the_resource_counts(rest: str, version: str, resour
 @table(("raw", "text"), [("plain", "plain"), ("a%20b%2Fc", "a b/c"), ("%25 41", "% 41")])
 def test_text_is_decoded_once(raw: str, text: str) -> None:
     assert decode(raw) == text
-
-
-@table(
-    ("name", "quoted"),
-    [("x", "'x'"), ("x" * 81, "'" + "x" * 80 + "…'"), ("\ud800", "'?'")],
-)
-def test_names_are_quoted_briefly(name: str, quoted: str) -> None:
-    assert shown(name) == quoted
