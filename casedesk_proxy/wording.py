@@ -61,8 +61,7 @@ def with_remedy(wording: Wording, remedy: str) -> Wording:
 
 
 def quoted(text: str) -> str:
-    """A text of somebody else's in the form in which a message may quote it: short, and valid in
-    JSON."""
+    """What a client or a node wrote, as a message may quote it: short, and valid in JSON."""
     short = bounded(text, _MAX_QUOTED_CHARS)
     return f"'{short.encode('utf-8', 'replace').decode()}'"
 
