@@ -350,6 +350,23 @@ async def test_a_key_made_there_opens_its_deployment(page: Page, gateway: Gatewa
     await expect(row).to_have_count(0)
 
 
+@pytest.mark.parametrize("secure", [True, False])
+async def test_code_is_copied_with_https_and_without(page: Page, secure: bool) -> None:
+    await sign_in(page)
+    await open_page(page, "playground")
+    await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if not secure:
+        missing = "{value: undefined, configurable: true}"
+        await page.evaluate(f"Object.defineProperty(navigator, 'clipboard', {missing})")
+    await hold_timers(page)
+    await page.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    await page.evaluate("delete navigator.clipboard")
+    text = await page.evaluate("navigator.clipboard.readText()")
+    assert text == await page.locator("#code").inner_text()
+    await page.evaluate("navigator.clipboard.writeText('')")
+
+
 async def test_a_key_that_cannot_be_made_says_why(page: Page) -> None:
     await sign_in(page)
     await open_page(page, "keys")

@@ -117,11 +117,23 @@ export function copier(text, label = "Copy") {
     type: "button", class: "small quiet",
     onclick: async (event) => {
       const button = event.currentTarget;
-      await navigator.clipboard.writeText(text());
-      button.textContent = "Copied";
+      const done = await copy(text(), button).catch(() => false);
+      button.textContent = done ? "Copied" : "Select it to copy it";
       setTimeout(() => (button.textContent = label), 1500);
     },
   }, label);
+}
+
+/** Whether the text is in the clipboard. Without HTTPS browsers copy only what is selected in the page. */
+async function copy(text, before) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true);
+  const field = h("textarea", { class: "unseen", value: text, readOnly: true });
+  before.after(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  before.focus();
+  return done;
 }
 
 const whole = new Intl.NumberFormat("en");
