@@ -8,7 +8,7 @@ from collections.abc import Callable
 from casedesk_proxy.pools.circuit_breaker import NodeFault
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.completeness import is_given_up
-from casedesk_proxy.replying.heads import Addressee, is_event_stream, reply_head
+from casedesk_proxy.replying.heads import ANSWERED, Addressee, is_event_stream, reply_head
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.replying.record import GAVE_UP, Delivered, ReplyFacts, Terminal
 from casedesk_proxy.terms import Dialect, Framing
@@ -30,7 +30,7 @@ def came_whole(reply: LeasedReply, framing: Framing) -> bool:
         and head.status < 400
         and framing is Framing.UNARY
         and not (is_event_stream(head) or head.coding)
-        and (head.status != 200 or read_within(body) is None)
+        and (head.status not in ANSWERED or read_within(body) is None)
     )
 
 
@@ -47,7 +47,7 @@ def send_whole(
     head, connection = reply.head, reply.lease.connection
     body = connection.take_body()
     tail = body[-MAX_PIECE_BYTES:]
-    if on_first_bytes is not None and head.status == 200:
+    if on_first_bytes is not None and head.status in ANSWERED:
         on_first_bytes(body)
     usage = find_usage(surface, b"", tail)
     keep_alive = request.head.keep_alive

@@ -12,6 +12,7 @@ from casedesk_proxy.wire.headers import forward_response_headers
 from casedesk_proxy.wire.http1 import BodyFraming, ResponseHead, header
 
 __all__ = [
+    "ANSWERED",
     "Addressee",
     "annotate",
     "as_lines",
@@ -25,6 +26,8 @@ __all__ = [
     "translated_head",
 ]
 
+#: The statuses of an answer: 201 is the default of some frameworks for POST (NestJS).
+ANSWERED = frozenset({200, 201})
 _EVENTS, _LINES = b"text/event-stream", b"application/x-ndjson"
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 

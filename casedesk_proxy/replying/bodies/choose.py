@@ -23,6 +23,7 @@ from casedesk_proxy.replying.bodies.unfolded import (
 from casedesk_proxy.replying.commands import MakeHead
 from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.heads import (
+    ANSWERED,
     Addressee,
     client_framing,
     is_event_stream,
@@ -69,8 +70,8 @@ class Recipient(Addressee):
 class NodeReply:
     """The reply of the node ``name``. ``model`` is the client's name of the model; ``authority`` is
     the node's address and ``key`` its key, which no client may learn; ``headers`` are for the
-    client's head of a translated reply. ``on_first_bytes`` gets the first bytes of a body of status
-    200. ``has_more_counts``: the stream contains counts for which its client did not ask."""
+    client's head of a translated reply. ``on_first_bytes`` gets the first bytes of an answer.
+    ``has_more_counts``: the stream contains counts for which its client did not ask."""
 
     head: ResponseHead
     name: str
@@ -101,7 +102,7 @@ def choose_body(client: Recipient, node: NodeReply) -> Chosen:
         node = dataclasses.replace(node, on_first_bytes=look)
     if node.translator is not None:
         return _translated(client, node, node.translator)
-    if node.head.status == 200 and client.action is not None:
+    if node.head.status in ANSWERED and client.action is not None:
         _check_is_whole(client, node)
         unfold = UNFOLDERS.get(client.action)
         if unfold is not None and client.framing is Framing.SSE and not is_event_stream(node.head):
@@ -149,7 +150,7 @@ def _check_continues(framing: Framing, node: NodeReply) -> None:
     """The client waits for the rest of a stream with status 200; any other reply must be reported
     as an error."""
     head = node.head
-    if head.status == 200 and _streams_as(framing, head):
+    if head.status in ANSWERED and _streams_as(framing, head):
         return
     if head.status >= 400:
         raise UpstreamFault(
@@ -173,7 +174,7 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
     head = node.head
     coded = bool(head.coding)
     given = BodyFraming.CHUNKED if coded else head.body
-    trimmed = node.has_more_counts and head.status == 200 and is_event_stream(head)
+    trimmed = node.has_more_counts and head.status in ANSWERED and is_event_stream(head)
     # A client that has received keepalives gets chunks.
     wanted = BodyFraming.CHUNKED if client.is_kept_alive or trimmed else given
     taken = client_framing(wanted, http11=client.http11)
@@ -204,12 +205,12 @@ def _content(client: Recipient, node: NodeReply) -> Content:
     if client.is_kept_alive and framing is Framing.JSON_ARRAY:
         return ArrayRest(surface, keepalive=keepalive)
     within = None
-    if head.status == 200:
+    if head.status in ANSWERED:
         within = functools.partial(judge_within, surface, model=node.model, key=node.key)
-    ends = streams and framing is not Framing.JSON_ARRAY and head.status == 200
+    ends = streams and framing is not Framing.JSON_ARRAY and head.status in ANSWERED
     return Content(
         surface, _FORMS[framing], keepalive=keepalive, answers=surface if ends else None,
-        within=within, on_first_bytes=node.on_first_bytes if head.status == 200 else None,
+        within=within, on_first_bytes=node.on_first_bytes if head.status in ANSWERED else None,
         may_be_empty=not _owes_content(framing, head),
     )  # fmt: skip
 
@@ -217,7 +218,7 @@ def _content(client: Recipient, node: NodeReply) -> Content:
 def _owes_content(framing: Framing, head: ResponseHead) -> bool:
     """Whether an empty body is an error."""
     if framing is Framing.UNARY:
-        return head.status == 200 and is_json(head)
+        return head.status in ANSWERED and is_json(head)
     return head.status < 300
 
 
@@ -255,7 +256,7 @@ def _translated(
     reader = body_reader(node.head)
     body: ReplyBody
     if 200 <= node.head.status < 300:
-        on_first = node.on_first_bytes if node.head.status == 200 else None
+        on_first = node.on_first_bytes if node.head.status in ANSWERED else None
         body = kind(reader, translation, bare=bare, on_first_bytes=on_first)
     else:
         body = TranslatedErrorBody(reader, node.head, translation, bare=bare)

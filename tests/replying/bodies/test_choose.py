@@ -13,7 +13,7 @@ from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.replying.bodies.trimmed import TrimmedBody
 from casedesk_proxy.replying.bodies.unfolded import UnfoldedBody
 from casedesk_proxy.terms import Action, Dialect, Framing
-from casedesk_proxy.wire.chunked import frame_chunk
+from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.fixtures.table import table
 from tests.replying.shouting import Shouting
@@ -85,8 +85,21 @@ def test_a_document_for_a_client_of_a_stream(
     kind: str, framing: Framing, action: Action, body: type[ReplyBody]
 ) -> None:
     for kept_alive in (False, True) if body is UnfoldedBody else (False,):
-        chosen = choose(kind, CHUNKED, framing=framing, action=action, kept_alive=kept_alive)
-        assert type(chosen.body) is body
+        for status in (200, 201):
+            chosen = choose(
+                kind, CHUNKED, framing=framing, action=action, kept_alive=kept_alive, status=status
+            )
+            assert type(chosen.body) is body
+
+
+def test_a_stream_of_status_201_may_not_break_off() -> None:
+    """It is the default of some frameworks for POST."""
+    body = choose(EVENTS, CHUNKED, status=201).body
+    event = b'data: {"choices":[{"index":0,"delta":{"content":"w"}}]}\n\n'
+    wire = frame_chunk(event) + LAST_CHUNK
+    assert body.take(wire, body.reader.read(wire), unsent=True) == frame_chunk(event)
+    with pytest.raises(StreamBroken, match="ended before the answer was complete"):
+        body.finish(unsent=False)
 
 
 @table("action", [Action.CHAT, Action.GENERATE, Action.RESPOND])
@@ -171,6 +184,7 @@ def test_a_document_is_a_web_page_by_its_first_bytes() -> None:
     ("kind", "status", "framing", "is_answer"),
     [
         (JSON, 200, Framing.UNARY, False),
+        (JSON, 201, Framing.UNARY, False),
         (JSON, 202, Framing.UNARY, True),
         ("Content-Type: text/plain", 200, Framing.UNARY, True),
         (JSON, 200, Framing.SSE, False),
@@ -189,15 +203,16 @@ def test_what_may_be_empty(kind: str, status: int, framing: Framing, is_answer: 
 
 
 def test_a_client_that_was_kept_alive_waits_for_a_stream() -> None:
-    kept = choose(EVENTS, CHUNKED, kept_alive=True)
-    assert isinstance(kept.body, VerbatimBody)
+    for status in (200, 201):
+        kept = choose(EVENTS, CHUNKED, status=status, kept_alive=True)
+        assert isinstance(kept.body, VerbatimBody)
     with pytest.raises(UpstreamFault, match="status 503") as refused:
         choose(JSON, CHUNKED, status=503, kept_alive=True)
     assert refused.value.status == 503
     with pytest.raises(StreamBroken, match="did not answer with an event stream"):
         choose(JSON, CHUNKED, kept_alive=True)
     with pytest.raises(StreamBroken, match="did not answer with an event stream"):
-        choose(EVENTS, CHUNKED, status=201, kept_alive=True)
+        choose(EVENTS, CHUNKED, status=202, kept_alive=True)
     with pytest.raises(StreamBroken, match="n1 answered with a web page; correct its url"):
         choose(PAGE, CHUNKED, kept_alive=True)
 
