@@ -235,7 +235,7 @@ def _native_routes(
     if (
         resolved.model != resolved.asked
         or inputs.form is not None
-        or is_renamed(call, body.value, resolved.model)
+        or is_renamed(call, raw, body.value, resolved.model)
     ):
         raw = _name_model(inputs, body, resolved.model)
     translator = None

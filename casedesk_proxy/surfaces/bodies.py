@@ -85,11 +85,13 @@ def read_body(call: Call, raw: bytes, offered: Callable[[], Sequence[str]] = tup
     return RequestBody(model, default if stream is None else stream, value)
 
 
-def is_renamed(call: Call, value: dict[str, Any], new: str) -> bool:
-    """Whether the body, which parses to ``value``, does not name ``new`` although its call does: it
-    names no model, or names it in one of Vertex's forms."""
+def is_renamed(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bool:
+    """Whether the body ``raw``, which parses to ``value``, does not name ``new`` alone although its
+    call does: it names no model, or names it in one of Vertex's forms, or names another before it,
+    which some nodes would use (OpenVINO's, by RapidJSON)."""
     if call.surface is not Dialect.GEMINI:
-        return value.get(_model_key(call, value)) != new
+        key = _model_key(call, value)
+        return value.get(key) != new or _is_repeated(raw, key)
     requests = value.get("requests")
     places = [value, *(requests if isinstance(requests, list) else (requests,))]
     places += [value.get(name) for name in _WRAPPERS]
@@ -164,6 +166,15 @@ def _top_level_models(raw: bytes) -> Iterator[Span]:
         yield value_behind(raw, at)
         return
     yield from _spans_of(raw, "model")
+
+
+def _is_repeated(raw: bytes, name: str) -> bool:
+    """Whether the object has the key ``model`` or ``name`` more than once."""
+    key = f'"{name}"'.encode()
+    at = raw.find(key)
+    if (at < 0 or raw.find(key, at + 1) < 0) and b"\\u006" not in raw:
+        return False  # see `_top_level_models`
+    return len(list(_spans_of(raw, name))) > 1
 
 
 def _spans_of(raw: bytes, name: str) -> Iterator[Span]:

@@ -296,6 +296,33 @@ def test_gemini_batches(requests: list[tuple[Any, Any]], data: st.DataObject) ->
 PROJECT = "projects/p/locations/l/publishers"
 
 
+@table(
+    ("raw", "renamed"),
+    [
+        (b'{"model":"m"}', False),
+        (b'{"x":{"model":"a"},"model":"m","messages":[{"model":"b"}]}', False),
+        (rb'{"model":"m","x":"\u0061"}', False),
+        (b'{"model":"other","model":"m"}', True),
+        (rb'{"\u006dodel":"other","model":"m"}', True),
+        (rb'{"model":"other","mode\u006C":"m"}', True),
+    ],
+)
+def test_a_second_name_before_the_one_that_counts_here_is_changed(
+    raw: bytes, renamed: bool
+) -> None:
+    """Some nodes use the first of duplicate keys."""
+    value = jsonio.loads(raw)
+    assert is_renamed(CHAT, raw, value, "m") is renamed
+    if renamed:
+        assert b"other" not in rename_model(CHAT, raw, value, "m")
+
+
+def test_a_second_old_name_of_a_shown_model_is_changed() -> None:
+    raw = b'{"name":"other","name":"m"}'
+    assert is_renamed(SHOW, raw, jsonio.loads(raw), "m")
+    assert rename_model(SHOW, raw, jsonio.loads(raw), "m") == b'{"name":"m","name":"m"}'
+
+
 @table("call", [CHAT, MESSAGES, COUNT, EMBED])
 @table(
     ("written", "model"),
@@ -313,7 +340,7 @@ def test_vertex_names_are_unwrapped(call: Call, written: str, model: str) -> Non
     raw = json.dumps({"model": written}).encode()
     body = read_body(call, raw)
     assert body.model == model
-    assert is_renamed(call, body.value, model) is (written != model)
+    assert is_renamed(call, raw, body.value, model) is (written != model)
     assert json.loads(rename_model(call, raw, body.value, model)) == {"model": model}
 
 
@@ -330,9 +357,9 @@ def test_vertex_names_in_gemini_bodies(action: Action, shape: Any) -> None:
     call = gemini(action, "m")
     value = shape(f"{PROJECT}/google/models/m")
     raw = json.dumps(value).encode()
-    assert is_renamed(call, value, "m")
+    assert is_renamed(call, raw, value, "m")
     assert json.loads(rename_model(call, raw, value, "m")) == shape("models/m")
-    assert not is_renamed(call, shape("models/m"), "m")
+    assert not is_renamed(call, b"", shape("models/m"), "m")
     other = shape(f"{PROJECT}/google/models/other")
     raw = json.dumps(other).encode()
     assert json.loads(rename_model(call, raw, other, "m")) == other
@@ -348,8 +375,8 @@ def test_vertex_names_in_gemini_bodies(action: Action, shape: Any) -> None:
 )
 def test_an_old_client_of_ollama_names_the_model_otherwise(raw: bytes, wanted: bytes) -> None:
     value = json.loads(raw)
-    assert is_renamed(SHOW, value, "new")
-    assert not is_renamed(SHOW, value, "old")
+    assert is_renamed(SHOW, raw, value, "new")
+    assert not is_renamed(SHOW, raw, value, "old")
     assert rename_model(SHOW, raw, value, "new") == wanted
 
 
