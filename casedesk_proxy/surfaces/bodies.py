@@ -7,6 +7,7 @@ from typing import Any
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.surfaces.body_edits import has_once
 from casedesk_proxy.surfaces.field_names import refuse_other_names
 from casedesk_proxy.surfaces.json_spans import Span, elements, members, splice, value_behind
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, record
@@ -91,7 +92,9 @@ def is_renamed(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bool:
     which some nodes would use (OpenVINO's, by RapidJSON)."""
     if call.surface is not Dialect.GEMINI:
         key = _model_key(call, value)
-        return value.get(key) != new or _is_repeated(raw, key)
+        return value.get(key) != new or not (
+            has_once(raw, key) or len(list(_spans_of(raw, key))) == 1
+        )
     requests = value.get("requests")
     places = [value, *(requests if isinstance(requests, list) else (requests,))]
     places += [value.get(name) for name in _WRAPPERS]
@@ -159,22 +162,11 @@ def sole_model(offered: Sequence[str]) -> str:
 
 def _top_level_models(raw: bytes) -> Iterator[Span]:
     """The places of the values of the key ``model`` in an object that has it."""
-    at = raw.find(b'"model"')
-    if raw.find(b'"model"', at + 1) < 0 <= at and b"\\u006" not in raw:
-        # The name occurs once and no letter of it is escaped elsewhere: this is the key. A prompt
-        # of megabytes is not scanned for it.
-        yield value_behind(raw, at)
+    if has_once(raw, "model"):
+        # This is the key. A prompt of megabytes is not scanned for it.
+        yield value_behind(raw, raw.find(b'"model"'))
         return
     yield from _spans_of(raw, "model")
-
-
-def _is_repeated(raw: bytes, name: str) -> bool:
-    """Whether the object has the key ``model`` or ``name`` more than once."""
-    key = f'"{name}"'.encode()
-    at = raw.find(key)
-    if (at < 0 or raw.find(key, at + 1) < 0) and b"\\u006" not in raw:
-        return False  # see `_top_level_models`
-    return len(list(_spans_of(raw, name))) > 1
 
 
 def _spans_of(raw: bytes, name: str) -> Iterator[Span]:
