@@ -62,7 +62,7 @@ class Stage:
     def __init__(self, proxy: RunningGateway, nodes: list[RawNode]) -> None:
         self.url = proxy.url
         self.uses = proxy.gateway._handler._forwarder.files
-        self.room = proxy.gateway._public.room
+        self.memory = proxy.gateway._public.body_memory
         self.nodes = nodes
 
     async def post(self, path: str, body: Any, *headers: str) -> Message:
@@ -251,7 +251,7 @@ async def test_a_pdf_in_the_request_is_text_too(path: str, is_large: bool) -> No
         sent = stage.posted()[-1]
         assert b"Hello pages" in sent
         assert data[:40].encode() not in sent
-        assert stage.room.held == 0
+        assert stage.memory.used == 0
 
 
 @pytest.mark.parametrize("path", INLINE)
@@ -352,7 +352,7 @@ async def test_what_is_fetched_takes_room_among_the_bodies() -> None:
         reply = await stage.post(path, asking(path))
         assert (reply.status, json.loads(reply.body)["error"]["code"]) == (503, "bodies_full")
         assert stage.posted() == []
-        assert stage.room.held == 0
+        assert stage.memory.used == 0
 
 
 async def test_text_of_a_file_takes_room_among_the_bodies(store: FileStore) -> None:
@@ -361,12 +361,12 @@ async def test_text_of_a_file_takes_room_among_the_bodies(store: FileStore) -> N
     part = {"type": "file", "file": {"file_id": ident}}
     body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
     async with staged(store, {"max_body": 600_000, "max_bodies": 600_000}) as stage:
-        stage.room.held += 300_000
+        stage.memory.used += 300_000
         reply = await stage.post("/v1/chat/completions", body)
         assert (reply.status, json.loads(reply.body)["error"]["code"]) == (503, "bodies_full")
-        stage.room.held -= 300_000
+        stage.memory.used -= 300_000
         assert (await stage.post("/v1/chat/completions", body)).status == 200
-        assert stage.room.held == 0
+        assert stage.memory.used == 0
 
 
 async def test_an_address_that_cannot_be_fetched_is_refused_by_place() -> None:

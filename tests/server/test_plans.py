@@ -126,7 +126,7 @@ async def test_what_is_held_is_given_back() -> None:
         raw = write("gemini", "m", TEXTS)
         for _ in range(30):  # More than there is room for at once.
             assert (await exchange(stage, post(TARGETS["gemini"], raw)))[1].status == 200
-        assert stage.proxy.gateway._public.room.held == 0
+        assert stage.proxy.gateway._public.body_memory.used == 0
 
 
 async def test_too_large_is_413() -> None:

@@ -456,7 +456,7 @@ async def test_while_it_waits_for_a_slot_no_more_is_read() -> None:
         while not stage.proxy.gateway.phases["queued"]:
             await asyncio.sleep(0)
         assert second.is_clogged
-        assert stage.proxy.gateway._public.room.held < 4 * MIB
+        assert stage.proxy.gateway._public.body_memory.used < 4 * MIB
         first.close()
         taken = await stage.nodes[0].connection()
         await until_received(taken, len(begin) + 64 * MIB)
@@ -508,11 +508,11 @@ async def test_two_hundred_megabytes_take_no_memory() -> None:
     piece = b"x" * MIB
     async with staged(node={"url": url}) as stage, connect(stage.proxy.url) as client:
         await client.send(head(total), begin, *[piece] * 4)
-        room, before, most = stage.proxy.gateway._public.room, resident(), 0
+        room, before, most = stage.proxy.gateway._public.body_memory, resident(), 0
         for _ in range(196):
             await client.send(piece)
             most = max(most, resident())
-            assert room.held <= 2 * MIB
+            assert room.used <= 2 * MIB
         await client.send(END)
         assert (await client.reply()).status == 200
         assert stage.ended[0].received == total
