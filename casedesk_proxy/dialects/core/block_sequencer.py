@@ -100,6 +100,8 @@ class BlockSequencer:
         calls = [*self._begun, *[item for item in self._waiting if isinstance(item, ToolCall)]]
         broken = [call for call in calls if call.arguments() is None or not call.name]
         if broken and not cut:
+            if not all(call.name for call in broken):
+                raise StreamBroken("sent a tool call without a name")
             raise StreamBroken("sent a tool call whose arguments are not a JSON object")
         if self._open is not None:
             self._close(keep=keep or self._open not in broken)

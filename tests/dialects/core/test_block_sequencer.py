@@ -67,6 +67,19 @@ def test_arguments_that_clients_get_in_another_form(pieces: list[str], text: str
     assert shown.blocks == [["tool_use", "f", text], ["text", "", "words"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "piece", "did"),
+    [("f_1", "[1]", "arguments are not a JSON object"), ("", "{}", "a tool call without a name")],
+)
+def test_a_call_that_no_client_can_make(name: str, piece: str, did: str) -> None:
+    blocks, _ = sequencer()
+    call = ToolCall(0, "c1", name)
+    call.add(piece)
+    blocks.call(call, piece)
+    with pytest.raises(StreamBroken, match=did):
+        blocks.complete(cut=False, keep=False)
+
+
 def test_words_behind_a_call_that_was_cut_are_shown_at_the_end() -> None:
     blocks, shown = sequencer()
     call = ToolCall(0, "c1", "f_1")
