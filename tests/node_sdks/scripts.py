@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from tests.fixtures.patience import PATIENCE_S
+
 __all__ = ["NODE", "Script", "script"]
 
 NODE = Path(sys.executable).parent / "node"
@@ -48,7 +50,7 @@ class Script:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
         self._reader.join()
         self._process.stdout.close()
 

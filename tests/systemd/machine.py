@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fixtures.patience import PATIENCE_S
+
 __all__ = ["INSTALL", "PYTHON", "ROOT", "Machine", "boot", "install_packages", "wait_for_manager"]
 
 ROOT = Path(__file__).parents[2]
@@ -140,8 +142,14 @@ class Machine:
         """The main process, as a process id of the machine."""
         return int(self.show(unit, "MainPID"))
 
-    def journal(self, *arguments: str) -> str:
-        return self.run("journalctl", "--no-pager", *arguments, check=False)
+    def journal(self, *arguments: str, until: str = "") -> str:
+        """What the journal has, once it has the words ``until``: a line reaches it a moment after
+        what it is about."""
+        deadline = time.monotonic() + PATIENCE_S
+        while until not in (told := self.run("journalctl", "--no-pager", *arguments, check=False)):
+            assert time.monotonic() < deadline, f"{until!r} is not in the journal:\n{told}"
+            time.sleep(0.05)
+        return told
 
 
 @contextmanager

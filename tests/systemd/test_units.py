@@ -207,7 +207,11 @@ async def test_it_starts_with_the_first_request(place: Place) -> None:
     assert place.machine.wait(SERVICE, "ActiveState", "active")
     assert place.machine.show(SERVICE, "StatusText") == "serving 0 streams; 1 of 1 nodes usable"
     assert place.machine.wait(SERVICE, "SubState", "running")
-    lines = place.machine.journal("-u", SERVICE, "-o", "json", "--output-fields=PRIORITY,MESSAGE")
+    # Without the lines of tests before it.
+    own = f"_SYSTEMD_INVOCATION_ID={place.machine.show(SERVICE, 'InvocationID')}"
+    lines = place.machine.journal(
+        own, "-o", "json", "--output-fields=PRIORITY,MESSAGE", until="end=completed"
+    )
     told = [json.loads(line) for line in lines.splitlines()]
     (access,) = [one for one in told if "end=completed" in one["MESSAGE"]]
     assert access["PRIORITY"] == "6"
@@ -228,10 +232,9 @@ async def test_reload_and_a_file_that_is_wrong(place: Place) -> None:
     machine.wait(SERVICE, "SubState", "running")
     status = machine.show(SERVICE, "StatusText")
     assert f"CONFIGURATION REFUSED: {CONFIG_FILE}:4" in status
-    journal = machine.journal("-u", SERVICE, "-p", "err", "-o", "cat")
-    assert f"{CONFIG_FILE}:4" in journal
+    journal = machine.journal("-u", SERVICE, "-p", "err", "-o", "cat", until=f"{CONFIG_FILE}:4")
     assert "nodes.n.weight" in journal
-    assert "nodes.n.weight changed" in machine.journal("-u", SERVICE, "-o", "cat")
+    machine.journal("-u", SERVICE, "-o", "cat", until="nodes.n.weight changed")
     place.configure(", api_key: {credential: key_none}")
     assert "failed" in machine.systemctl("reload", SERVICE, check=False)
     assert "key_none" in machine.show(SERVICE, "StatusText")
@@ -311,8 +314,7 @@ async def test_a_bridge_that_does_not_start_lets_connections_wait(place: Place) 
     waiting = asyncio.ensure_future(ask(place.port))
     machine.write(CONFIG_FILE, good)
     assert (await waiting).status == 200
-    told = machine.journal("-u", SERVICE, "-o", "cat")
-    assert f"{BRIDGE} did not start" in told
+    machine.journal("-u", SERVICE, "-o", "cat", until=f"{BRIDGE} did not start")
 
 
 async def test_a_reload_takes_a_version_that_was_installed(place: Place) -> None:
@@ -348,8 +350,9 @@ async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
         "/run/blocker/sitecustomize.py",
         "import signal, time\nsignal.signal(signal.SIGUSR1, lambda *_: time.sleep(600))\n",
     )
+    # Enough for a loop that only waits for its turn on the CPU.
     place.drop_in(
-        SERVICE, "[Service]\nWatchdogSec=1\nRestartSec=100ms\nEnvironment=PYTHONPATH=/run/blocker\n"
+        SERVICE, "[Service]\nWatchdogSec=3\nRestartSec=100ms\nEnvironment=PYTHONPATH=/run/blocker\n"
     )
     machine.systemctl("start", SERVICE)
     before = machine.pid_of(SERVICE)
@@ -360,9 +363,13 @@ async def test_the_watchdog_restarts_a_loop_that_hangs(place: Place) -> None:
     assert machine.pid_of(SERVICE) != before
     assert (await asyncio.gather(answer, return_exceptions=True))[0]
     assert (await ask(place.port)).status == 200
-    journal = machine.journal("-u", SERVICE, "-o", "cat")
-    assert "Watchdog timeout" in journal
-    assert 'File "/run/blocker/sitecustomize.py", line 2' in journal, "where it hung"
+    machine.journal("-u", SERVICE, "-o", "cat", until="Watchdog timeout")
+    where = 'File "/run/blocker/sitecustomize.py", line 2'
+    machine.journal("-u", SERVICE, "-o", "cat", until=where)
+
+
+def nice_of(machine: Machine, pid: int) -> int:
+    return int(machine.run("cat", f"/proc/{pid}/stat").rpartition(")")[2].split()[16])
 
 
 async def test_planners_go_with_their_daemon(place: Place) -> None:
@@ -375,9 +382,8 @@ async def test_planners_go_with_their_daemon(place: Place) -> None:
     assert await asyncio.to_thread(place.post, large) == 200
     before = await place.processes(SERVICE, 3, or_more=True)
     assert before[:2] == [main, parent]
-    planner = before[2]
-    priority = machine.run("cat", f"/proc/{planner}/stat").rpartition(")")[2].split()[16]
-    assert priority == str(NICE_WEIGHT)
+    # The tests may run with a low priority, too.
+    assert nice_of(machine, before[2]) == min(nice_of(machine, main) + NICE_WEIGHT, 19)
     machine.systemctl("kill", "--kill-whom=main", "--signal=KILL", SERVICE)
     await asyncio.to_thread(machine.wait, SERVICE, "NRestarts", "1")
     await asyncio.to_thread(machine.wait, SERVICE, "SubState", "running")
@@ -569,9 +575,9 @@ async def test_an_upgrade_that_cannot_start_leaves_the_old_one_serving(place: Pl
     place.drop_in("casedesk-proxy@b.service", "[Service]\nRestart=no\n")
     told = machine.run("casedesk-proxy-upgrade", check=False)
     assert "casedesk-proxy@a.service serves on" in told
-    told = machine.journal(
-        "-u", "casedesk-proxy@b", "-p", "err", "-o", "cat", "-t", "casedesk-proxy"
+    error = f"error: {CONFIG_FILE}:1"
+    machine.journal(
+        *("-u", "casedesk-proxy@b", "-p", "err", "-o", "cat", "-t", "casedesk-proxy"), until=error
     )
-    assert f"error: {CONFIG_FILE}:1" in told
     assert (await ask(place.port)).status == 200
     assert machine.show("casedesk-proxy@a", "ActiveState") == "active"
