@@ -62,9 +62,10 @@ _GIVEN_UP = re.compile(
 )
 #: If none of these occurs, none of the reasons does.
 _ABORTED, _ERROR, _SHORT = b"abort", b"error", b"insufficient"
-#: The last bytes that are searched.
-_MAX_LAST_BYTES = 256
+#: The last bytes that are searched for the protocol's last event, and first for any end.
+_MAX_LAST_BYTES, _MAX_END_BYTES = 256, 512
 _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
+_EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 #: The beginning of a stream without data: a comment, or a field that says something of an event.
 _NO_DATA = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|id|retry)?:")
 _COMMENT_LINES = re.compile(rb"^:[^\r\n]*+[\r\n]*+", re.MULTILINE)
@@ -81,11 +82,15 @@ def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
         # A stream's clients read nothing of this. Of other bytes that is not known.
         is_document = tail.startswith(b"{") and _ANSWERS[surface] in tail
         return is_document or _NO_DATA.match(tail) is not None
-    begin = max((end.end() for end in _EVENT_END.finditer(tail)), default=0)
-    rest = _COMMENT_LINES.sub(b"", tail[begin:]).strip()
-    if rest and _is_cut(rest, is_known=whole or begin > 0):
-        # No client reads the event that its node began last.
-        return _ENDS[surface].search(tail, 0, begin) is None
+    rest = b""
+    if not tail.endswith(_EVENT_ENDS):
+        begin = max(tail.rfind(end) + len(end) if end in tail else 0 for end in _EVENT_ENDS)
+        rest = _COMMENT_LINES.sub(b"", tail[begin:]).strip()
+        if rest and _is_cut(rest, is_known=whole or begin > 0):
+            # No client reads the event that its node began last.
+            return _ENDS[surface].search(tail, 0, begin) is None
+    if _ENDS[surface].search(tail, len(tail) - _MAX_END_BYTES) is not None:
+        return False  # As nearly always: a search of the whole tail takes 0.5 ms (measured).
     # Its end may be in the second last event, before one with counts.
     if not (whole or rest) and len(_EVENT_END.findall(tail)) < 3:
         return False
