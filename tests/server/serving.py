@@ -22,7 +22,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 
 
 class Served:
-    """A PublicServer whose handler echoes bodies, and what it saw."""
+    """A PublicServer whose handler echoes bodies, and what it saw. ``pause_s``: how long it waits
+    for more of a body."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, bytes]] = []
@@ -33,6 +34,7 @@ class Served:
         self.port = 0
         self.last = False
         self.rate = 0
+        self.pause_s = 20.0
         self.server: PublicServer
         self.go_on = asyncio.Event()
 
@@ -40,7 +42,7 @@ class Served:
         transport = request.client.flushed_transport()
         assert transport is not None
         try:
-            body = await request.read(LIMIT, Pace(0.2, max(self.rate * 0.2, 1)))
+            body = await request.read(LIMIT, Pace(self.pause_s, max(self.rate * self.pause_s, 1)))
         except (BadRequest, TooLarge) as error:
             self.faults.append(error)
             transport.write(OK % (5, b"fault"))
@@ -58,7 +60,7 @@ class Served:
 
     async def soon(self, request: ClientRequest) -> bool:
         """Answer as short replies are sent; for the target /now, write at once."""
-        body = await request.read(LIMIT, Pace(0.2, 1))
+        body = await request.read(LIMIT, Pace(self.pause_s, 1))
         transport = request.client.flushed_transport()
         assert transport is not None
         send = transport.write if request.head.target == "/now" else request.client.write_whole
@@ -70,7 +72,7 @@ class Served:
         transport = request.client.flushed_transport()
         assert transport is not None
         try:
-            body = await request.read(LIMIT, Pace(0.2, 1))
+            body = await request.read(LIMIT, Pace(self.pause_s, 1))
         except Busy as error:
             transport.write(OK.replace(b"200", b"%d" % error.status) % (0, b""))
             return False
@@ -121,11 +123,12 @@ async def serving(
     head_timeout_s: float = 5.0,
     idle_timeout_s: float = 5.0,
     handshake_timeout_s: float = 0.0,
+    pause_s: float = 20.0,
     path: str | None = None,
     **settings: Any,
 ) -> AsyncIterator[tuple[Served, Callable[[], Awaitable[RawClient]]]]:
     served = Served()
-    served.rate = settings.get("min_rate", 0)
+    served.rate, served.pause_s = settings.get("min_rate", 0), pause_s
     factory = PublicServer(
         getattr(served, how), served.reject,
         head_timeout_s=head_timeout_s, idle_timeout_s=idle_timeout_s,

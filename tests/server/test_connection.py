@@ -191,7 +191,7 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
     ],
 )
 async def test_a_body_that_cannot_be_had(wire: bytes, status: int) -> None:
-    async with serving() as (served, connect):
+    async with serving(pause_s=0.2 if status == 408 else 20.0) as (served, connect):
         client = await connect()
         client.write(wire)
         assert (await read_reply(client))[1] == b"fault"
