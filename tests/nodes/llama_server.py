@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Seconds in which it ends. Started as a program, this file imports nothing of the tests.
+_END_S = 55.0
 #: The names under which it serves its one model.
 NAMES = ("tiny", "gemma2:9b")
 SLOTS = 2
@@ -29,7 +31,7 @@ class LlamaNode:
     def crash(self) -> None:
         """End like a machine that fails, without closing any connection properly."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(_END_S)
 
 
 @contextmanager
@@ -63,7 +65,7 @@ def llama_server(
             yield LlamaNode(f"http+unix://{socket}" if socket else url, process, model)
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(_END_S)
 
 
 def serve(model: str, port: int, *more: str) -> None:

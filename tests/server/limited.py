@@ -14,6 +14,7 @@ import aiohttp
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.store.file import FILE_NAME
 from casedesk_proxy.store.writer import StoreWriter
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.simulated import simulator
 
@@ -99,4 +100,4 @@ async def state_file(folder: Path) -> AsyncIterator[StoreWriter]:
     try:
         yield store
     finally:
-        await asyncio.to_thread(store.close, 5)
+        await asyncio.to_thread(store.close, PATIENCE_S)
