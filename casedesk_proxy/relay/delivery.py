@@ -70,8 +70,8 @@ class Delivery:
         else:
             transport = request.client.flushed_transport()
             assert transport is not None, "a client that leaves cancels its handler"
-            behind = end_behind(client.surface, request.head.headers)
-            machine = ReplyMachine(chosen.make_head, chosen.body, end_behind=behind)
+            behind = end_behind(client.surface, client.framing, request.head.headers)
+            machine = ReplyMachine(chosen.make_head, chosen.body, behind)
             self.relay = Relay(watch.loop, transport, machine, watch.turns)
         self.relay.machine.node = self._lease.node.name
         self.relay.machine.has_tokens = self.generates

@@ -127,8 +127,8 @@ def begin_early_response(
         return translated_head(early.content_type, early.headers, client, length)
 
     body = EarlyBody(early.keepalive, early.ending, bare=not http11)
-    behind = end_behind(call.surface, request.head.headers)
-    machine = ReplyMachine(make_head, body, end_behind=behind)
+    behind = end_behind(call.surface, plan.framing, request.head.headers)
+    machine = ReplyMachine(make_head, body, behind)
     relay = Relay(watch.loop, transport, machine, watch.turns)
     return EarlyResponse(watch.loop, request, transport, relay, wanted.heartbeat)
 

@@ -25,9 +25,9 @@ Lines of JSON (Ollama's) are treated like events; an error is one line.
 no error can be sent to it, only a reset shows that the reply broke. For any other client the
 connection ends with a FIN without the message's end: every SDK notices that
 (`tests/server/test_sdk_failures.py`), and the error says why. A reset could arrive before that
-error. An error is never sent inside an event or an element. Only Codex shows the error just if the
-message has its end (see ``end_behind``). It treats a message as complete only if that has the
-protocol's own last event.
+error. An error is never sent inside an event or an element. A few clients need the message's end
+after the error (see ``end_behind``). They treat a message as complete only if it has the protocol's
+own last event.
 """
 
 from __future__ import annotations
@@ -37,19 +37,21 @@ from enum import Enum
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai, responses
-from casedesk_proxy.terms import Dialect, Position, RawHeaders
+from casedesk_proxy.terms import Dialect, Framing, Position, RawHeaders
 from casedesk_proxy.usage.tap import Tap
-from casedesk_proxy.wire.chunked import LAST_CHUNK
+from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import header
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 from casedesk_proxy.wire.sse import EVENT_ENDS
 
 __all__ = [
     "ArrayTap",
+    "EndBehind",
     "Form",
     "Parting",
     "drop",
     "end_behind",
+    "no_end",
     "part",
     "place_error",
     "position_of",
@@ -82,6 +84,9 @@ class Parting(Enum):
     #: The same, with an RST.
     RESET = "reset"
 
+
+#: Makes the bytes that follow an error on the wire.
+EndBehind = Callable[[ProxyError], bytes]
 
 _FRAMES: dict[Dialect, Callable[[ProxyError], bytes]] = {
     Dialect.GEMINI: gemini.error_frame,
@@ -133,14 +138,41 @@ def place_error(
     return frame.removeprefix(b"data: ") if position is Position.BEGUN else before + frame
 
 
-def end_behind(surface: Dialect, headers: RawHeaders) -> bytes:
-    """The bytes that end the message after an error inside it: empty for most clients. ``headers``
-    are the client's. If a message has no end, Codex (0.171, measured) reports only that. If it has
-    one, Codex shows why the reply failed, since the last event is ``response.failed``."""
-    if surface is not Dialect.RESPONSES:
-        return b""
+def end_behind(surface: Dialect, framing: Framing, headers: RawHeaders) -> EndBehind:
+    """What follows an error inside a message: nothing for most clients. ``headers`` are the
+    client's. These need the message's end, as they get it from the vendors (measured):
+
+    Codex (0.171) reports only that it is missing. If it is there, Codex shows why the reply failed,
+    since the last event is ``response.failed``.
+
+    Vercel's SDK (ai 6.0 and 7.0) has the error as a part of a stream that never throws. After it, a
+    missing end makes the stream throw, which ends programs that rely on that.
+
+    @google/genai 1.30, with which gemini-cli (0.61) is built, overlooks an error that is an event.
+    gemini-cli then gives up, since the message has no end. If the last bytes are the bare error, as
+    from Google, it asks again. go-genai notices only that (read)."""
+    if framing is not Framing.SSE:
+        return no_end
     client = header(headers, b"user-agent") or b""
-    return LAST_CHUNK if client.startswith(b"codex") else b""
+    if surface is Dialect.GEMINI:
+        library = header(headers, b"x-goog-api-client") or b""
+        if b"gl-node/" in library or b"gl-go/" in library:
+            return _repeat_and_end
+    if b"ai-sdk" in client or (surface is Dialect.RESPONSES and client.startswith(b"codex")):
+        return _end
+    return no_end
+
+
+def no_end(error: ProxyError) -> bytes:
+    return b""
+
+
+def _end(error: ProxyError) -> bytes:
+    return LAST_CHUNK
+
+
+def _repeat_and_end(error: ProxyError) -> bytes:
+    return frame_chunk(gemini.error_body(error)) + LAST_CHUNK
 
 
 def part(*, bare: bool, shown: bool) -> Parting:

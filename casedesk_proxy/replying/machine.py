@@ -21,7 +21,7 @@ What the machine guarantees:
 * In NOTHING_SENT a failure is an error to answer with (``fault``). In every other state `endings`
   says which error can be sent inside the reply, and how the client's connection is ended.
 * No incomplete reply looks complete: LAST_CHUNK, or the last byte of a length, is sent only when
-  the body says that the answer is whole, or after an error as ``end_behind``.
+  the body says that the answer is whole, or after an error as ``behind``.
 * Nothing is sent twice, and nothing after an error.
 
 Its `ReplyBody` decides what is done with the node's bytes (see `bodies`).
@@ -37,7 +37,7 @@ from collections.abc import Sequence
 from casedesk_proxy.errors import InternalFault, ProxyError, StreamBroken
 from casedesk_proxy.replying.bodies.base import Breach, ReplyBody
 from casedesk_proxy.replying.commands import Command, ConcludeSoon, End, MakeHead, Postpone, State
-from casedesk_proxy.replying.endings import Parting, drop, part
+from casedesk_proxy.replying.endings import EndBehind, Parting, drop, no_end, part
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.wire.bodies import CloseReader
 from casedesk_proxy.wire.chunked import MalformedChunk, is_long_chunk
@@ -59,18 +59,18 @@ class ReplyMachine:
     node sent its body. ``terminal`` is None until the end. ``fault`` is the error to answer with if
     nothing has been sent; ``code`` and ``reason`` are those of the error that ended the reply.
     ``lost``: the node's connection ended too early, or the node reports that it has not begun to
-    work. ``end_behind``: what follows an error inside. ``node``: the node's name. ``has_tokens``: a
+    work. ``behind``: what follows an error inside. ``node``: the node's name. ``has_tokens``: a
     piece is about one token, so each of several in one read counts.
     """
 
     __slots__ = (
-        "_due", "_make_head", "_pieces", "_reachable", "body", "clean", "code", "end_behind",
+        "_due", "_end_behind", "_make_head", "_pieces", "_reachable", "body", "clean", "code",
         "fault", "has_tokens", "lost", "node", "reads", "reason", "sent", "state", "terminal",
     )  # fmt: skip
 
-    def __init__(self, make_head: MakeHead, body: ReplyBody, *, end_behind: bytes = b"") -> None:
+    def __init__(self, make_head: MakeHead, body: ReplyBody, behind: EndBehind = no_end) -> None:
         self.body = body
-        self.end_behind = end_behind
+        self._end_behind = behind
         self._make_head: MakeHead | None = make_head
         self._due: list[Command] = []
         #: The unsent pieces of a large whole body.
@@ -268,7 +268,7 @@ class ReplyMachine:
             return
         shown = self.body.error_bytes(error) if self._reachable and not self._pieces else b""
         if shown:
-            self._send(shown if self.body.bare else shown + self.end_behind, self.state)
+            self._send(shown if self.body.bare else shown + self._end_behind(error), self.state)
         self._end(breach.terminal, part(bare=self.body.bare, shown=bool(shown)))
 
     def _send(self, wire: bytes, state: State) -> None:

@@ -36,6 +36,20 @@ const asks = {
       text += piece.choices[0]?.delta.content ?? '';
     return { text };
   },
+  async ai(url) {
+    const { createOpenAI } = await import('@ai-sdk/openai');
+    const { streamText } = await import('ai');
+    const model = createOpenAI({ apiKey: 'x', baseURL: `${url}/v1` }).chat('m');
+    const { fullStream } = streamText({ model, messages, maxRetries: 0, onError() {} });
+    let text = '';
+    let error; // a part of the stream, which itself never throws
+    for await (const part of fullStream) {
+      if (part.type === 'text-delta') text += part.text;
+      if (part.type === 'error') error = part.error;
+    }
+    if (error) throw error;
+    return { text };
+  },
 };
 
 answer((sdk, url) => asks[sdk](url));

@@ -30,6 +30,7 @@ ROUTES = {
     "anthropic, relayed": ("anthropic", "anthropic"),
     "anthropic, translated": ("anthropic", "openai"),
     "openai, relayed": ("openai", "openai"),
+    "ai, relayed": ("ai", "openai"),
 }
 CHATS = ("google-genai", "generative-ai")
 
@@ -93,3 +94,12 @@ async def test_a_stream_that_breaks_is_noticed(
             ends.add(Terminal.CLIENT_GONE)
         assert (await stage.outcome()).terminal in ends
         await stage.quiet()
+
+
+async def test_vercels_sdk_gets_the_reason_and_nothing_behind_it(sdks: Script) -> None:
+    """Its stream has a part with the error. If the message had no end, it would also throw, which
+    it does not do otherwise."""
+    make, _ = LATE["dies between events"]
+    async with pooled(Member("a", make(TONGUES["openai"]), speaks="openai")) as stage:
+        told = await sdks.ask("ai", stage.gateway.urls[0])
+        assert "node a closed the connection in the middle of its reply" in told["error"]

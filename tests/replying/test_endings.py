@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.errors import NoNode, StreamBroken
 from casedesk_proxy.replying.endings import (
     ArrayTap,
     Form,
@@ -18,8 +18,9 @@ from casedesk_proxy.replying.endings import (
     place_error,
     position_of,
 )
-from casedesk_proxy.terms import Dialect, Position
+from casedesk_proxy.terms import Dialect, Framing, Position
 from casedesk_proxy.usage.tap import Tap
+from casedesk_proxy.wire.chunked import LAST_CHUNK
 from tests.fixtures.table import table
 
 ERROR = StreamBroken("closed; wait")
@@ -162,16 +163,47 @@ def test_a_client_that_left_is_dropped() -> None:
 
 
 @table(
-    ("surface", "client", "ends"),
+    ("surface", "client", "framing", "ends"),
     [
-        (Dialect.RESPONSES, b"codex_exec/0.171.0 (Linux)", b"0\r\n\r\n"),
-        (Dialect.RESPONSES, b"OpenAI/Python 3.57.0", b""),
-        (Dialect.RESPONSES, None, b""),
-        (Dialect.OPENAI, b"codex_exec/0.171.0", b""),
+        (Dialect.RESPONSES, b"codex_exec/0.171.0 (Linux)", Framing.SSE, True),
+        (Dialect.RESPONSES, b"ai-sdk/openai/3.0.141 runtime/node.js/v20", Framing.SSE, True),
+        (Dialect.OPENAI, b"opencode/1.18 ai-sdk/openai-compatible/2.0.92", Framing.SSE, True),
+        (Dialect.ANTHROPIC, b"ai-sdk/anthropic/3.0.140 runtime/node.js/v20", Framing.SSE, True),
+        (Dialect.GEMINI, b"ai-sdk/google/3.0.141 runtime/node.js/v20", Framing.SSE, True),
+        (Dialect.GEMINI, b"ai-sdk/google/3.0.141", Framing.JSON_ARRAY, False),
+        (Dialect.OPENAI, b"ai-sdk-openai/4.0.118 node.js/v20.20.2", Framing.SSE, True),
+        (Dialect.OPENAI, b"OpenAI/JS 6.30.1", Framing.SSE, False),
+        (Dialect.RESPONSES, b"OpenAI/Python 3.57.0", Framing.SSE, False),
+        (Dialect.RESPONSES, None, Framing.SSE, False),
+        (Dialect.OPENAI, b"codex_exec/0.171.0", Framing.SSE, False),
     ],
 )
-def test_who_shows_an_error_only_of_a_message_that_ends(
-    surface: Dialect, client: bytes | None, ends: bytes
+def test_who_needs_an_end_behind_the_error(
+    surface: Dialect, client: bytes | None, framing: Framing, ends: bool
 ) -> None:
     headers = () if client is None else ((b"User-Agent", client),)
-    assert end_behind(surface, headers) == ends
+    behind = end_behind(surface, framing, headers)(NoNode("none is free"))
+    assert behind == (LAST_CHUNK if ends else b"")
+
+
+@table(
+    ("surface", "library", "framing", "again"),
+    [
+        (Dialect.GEMINI, b"google-genai-sdk/1.30.0 gl-node/v20.20.2", Framing.SSE, True),
+        (Dialect.GEMINI, b"google-genai-sdk/1.70.0 gl-go/1.26", Framing.SSE, True),
+        (Dialect.GEMINI, b"google-genai-sdk/3.6.1 gl-python/3.12.1", Framing.SSE, False),
+        (Dialect.GEMINI, b"google-genai-sdk/1.30.0 gl-node/v20", Framing.JSON_ARRAY, False),
+        (Dialect.OPENAI, b"google-genai-sdk/1.30.0 gl-node/v20", Framing.SSE, False),
+    ],
+)
+def test_whose_last_bytes_are_the_bare_error(
+    surface: Dialect, library: bytes, framing: Framing, again: bool
+) -> None:
+    headers = ((b"x-goog-api-client", library),)
+    behind = end_behind(surface, framing, headers)(NoNode("none is free"))
+    if again:
+        _, last, end = behind.split(b"\r\n", 2)
+        assert json.loads(last)["error"]["message"] == "none is free"
+        assert end == LAST_CHUNK
+    else:
+        assert behind == b""
