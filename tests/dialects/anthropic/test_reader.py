@@ -34,7 +34,7 @@ def test_an_error_by_its_name_or_by_its_type(event: bytes) -> None:
 
 
 def test_numbers_of_a_call_whose_input_comes_at_once_are_exact() -> None:
-    reader = gemini_anthropic.transpose(call(), HELLO, context()).translator
+    reader = gemini_anthropic.translate(call(), HELLO, context()).translator
     reader.feed(BEGIN)
     reader.feed(
         b'data: {"type":"content_block_start","index":0,"content_block":{"type":"tool_use",'
