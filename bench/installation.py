@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["Unavailable", "find_debian", "first_match", "install_npm", "install_wheels"]
+__all__ = [
+    "Unavailable",
+    "find_debian",
+    "first_match",
+    "install_debian",
+    "install_npm",
+    "install_wheels",
+]
 
 BUILD = Path(__file__).parent / "build"
+#: Says whether packages may start their services.
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 class Unavailable(Exception):
@@ -57,48 +70,68 @@ def _say(packages: tuple[str, ...]) -> None:
     print(f"installing {' '.join(packages)} …", file=sys.stderr)
 
 
-def _run(command: list[str], packages: tuple[str, ...]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
+def _run(
+    command: list[str], packages: tuple[str, ...], environment: Mapping[str, str] | None = None
+) -> None:
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, env=environment
+    )
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [""])[-1]
         raise Unavailable(f"{' '.join(packages)} does not install: {said}")
 
 
-def find_debian(program: str, package: str) -> str:
-    """The path of a program; as root on Debian it is installed if it is missing."""
+def find_debian(program: str, *packages: str) -> str:
+    """The path of a program; as root on Debian its packages are installed if it is missing."""
     # Daemons are in sbin, which is not in everyone's PATH.
-    path = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin"
+    path = f"{os.environ.get('PATH', '')}:{_SBIN}"
     if not shutil.which(program, path=path):
-        _install(program, package)
+        install_debian(*packages)
+        if shutil.which("systemctl"):  # A service must not start with the machine either.
+            subprocess.run(["systemctl", "disable", "--now", program], capture_output=True)
     found = shutil.which(program, path=path)
     if not found:
-        raise Unavailable(f"{program} is not installed (Debian: apt-get install {package})")
+        needed = " ".join(packages)
+        raise Unavailable(f"{program} is not installed (Debian: apt-get install {needed})")
     return found
 
 
-def _install(program: str, package: str) -> None:
+def install_debian(*packages: str, policy: Path = _POLICY) -> None:
+    """Install packages, as root on Debian; elsewhere nothing happens. Their services do not start:
+    ``policy`` prevents it. Processes take turns, since apt-get fails beside another."""
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
         return
-    print(f"installing {package} …", file=sys.stderr)
-    # The package would start a service of its own, on port 80: policy-rc.d prevents that.
-    policy = Path("/usr/sbin/policy-rc.d")
-    mine = not policy.exists()
-    if mine:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
+    _say(packages)
+    wait = ["-o", "DPkg::Lock::Timeout=300"]
+    environment = {
+        **os.environ, "PATH": f"{os.environ.get('PATH', '')}:{_SBIN}",
+        "DEBIAN_FRONTEND": "noninteractive",
+    }  # fmt: skip
+    with _alone(), _no_services(policy):
+        subprocess.run([apt, "update", "-qq"], env=environment, capture_output=True)
+        install = [apt, "install", "-y", "-qq", *wait, "--no-install-recommends", *packages]
+        _run(install, packages, environment)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with Path(tempfile.gettempdir(), "casedesk-apt.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _no_services(policy: Path) -> Iterator[None]:
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
     try:
-        subprocess.run(
-            [apt, "install", "-y", "--no-install-recommends", package],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-        )
-        if shutil.which("systemctl"):  # it must not start with the machine either
-            subprocess.run(["systemctl", "disable", "--now", program], capture_output=True)
+        yield
     finally:
-        if mine:
-            policy.unlink()
+        policy.unlink()
 
 
 def first_match(pattern: str, command: list[str]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.installation import find_debian
 from tests.fixtures.patience import PATIENCE_S
 
 __all__ = ["Terminal", "terminal"]
@@ -23,7 +23,8 @@ class Terminal:
     def __init__(
         self, folder: Path, command: Sequence[str], environment: Mapping[str, str]
     ) -> None:
-        self._tmux = [_program(), "-u", "-f", "/dev/null", "-S", str(folder / "tmux")]
+        program = find_debian("tmux", "tmux")
+        self._tmux = [program, "-u", "-f", "/dev/null", "-S", str(folder / "tmux")]
         given = [part for name, value in environment.items() for part in ("-e", f"{name}={value}")]
         self._run(
             "new-session", "-d", "-x", "80", "-y", "24", *given,
@@ -70,16 +71,3 @@ def terminal(
         yield opened
     finally:
         opened.close()
-
-
-def _program() -> str:
-    if (found := shutil.which("tmux")) is None:
-        environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-        subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "tmux"],
-            check=True, capture_output=True, env=environment,
-        )  # fmt: skip
-        found = shutil.which("tmux")
-    assert found is not None, "the package tmux brings no program of that name"
-    return found

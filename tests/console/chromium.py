@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from playwright.async_api import Browser, async_playwright, expect
 
+from bench.installation import find_debian
 from tests.fixtures.patience import PATIENCE_S
 
 __all__ = ["chromium", "read_addresses"]
@@ -29,19 +28,8 @@ _LOG = "network.json"
 
 @functools.cache
 def _program() -> str:
-    if (found := shutil.which("chromium")) is not None:
-        return found
-    subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
-    subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium",
-         "fonts-liberation", "fonts-dejavu-core", "fonts-droid-fallback"],
-        check=True,
-        capture_output=True,
-        env={"DEBIAN_FRONTEND": "noninteractive", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-    )  # fmt: skip
-    found = shutil.which("chromium")
-    assert found is not None, "the package chromium brings no program of that name"
-    return found
+    fonts = ("fonts-liberation", "fonts-dejavu-core", "fonts-droid-fallback")
+    return find_debian("chromium", "chromium", *fonts)
 
 
 @asynccontextmanager

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 
+from bench.installation import install_debian
+
 __all__ = ["in_lan", "netem"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -52,7 +54,4 @@ def netem() -> bool:
 def _install_iproute() -> None:
     if shutil.which("ip", path=_PATH) is not None and shutil.which("tc", path=_PATH) is not None:
         return
-    environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": _PATH}
-    subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment, capture_output=True)
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "iproute2"]
-    subprocess.run(command, check=True, env=environment, capture_output=True)
+    install_debian("iproute2")

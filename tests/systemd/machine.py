@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.installation import install_debian
 from tests.fixtures.patience import PATIENCE_S
 
 __all__ = ["INSTALL", "PYTHON", "ROOT", "Machine", "boot", "install_packages", "wait_for_manager"]
@@ -239,7 +239,4 @@ def _install_systemd() -> None:
 def install_packages(*names: str) -> None:
     """Install Debian packages that are missing."""
     if names:
-        environment = {"DEBIAN_FRONTEND": "noninteractive", "PATH": PATH}
-        command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names]
-        subprocess.run(["apt-get", "update", "-qq"], check=False, env=environment)
-        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
+        install_debian(*names)
