@@ -21,10 +21,10 @@ from casedesk_proxy.errors import BadRequest, ProxyError
 from casedesk_proxy.fastpath.fibers import Run, make_run
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.server.client import ConnectedClient
+from casedesk_proxy.server.client_timeouts import ClientTimeouts
 from casedesk_proxy.server.halfclosed import HalfClosed
 from casedesk_proxy.server.incoming import Incoming, read_head
 from casedesk_proxy.server.owner import Owner
-from casedesk_proxy.server.patience import Patience
 from casedesk_proxy.wire.http1 import RequestHead
 
 __all__ = ["ClientConnection"]
@@ -37,14 +37,14 @@ class ClientConnection(asyncio.Protocol):
     """``client`` is the peer, ``fiber`` the running answer, if there is one."""
 
     __slots__ = (
-        "__weakref__", "_half", "_incoming", "_parting", "_patience", "_queued", "_request",
-        "_server", "client", "fiber",
+        "__weakref__", "_half", "_incoming", "_parting", "_queued", "_request", "_server",
+        "_timeouts", "client", "fiber",
     )  # fmt: skip
 
     #: Set once the connection is open, not before: they and it refer to each other, and nothing of
     #: a failed handshake may remain.
     client: ConnectedClient
-    _patience: Patience
+    _timeouts: ClientTimeouts
 
     def __init__(self, server: Owner[ClientConnection]) -> None:
         self._server = server
@@ -62,8 +62,8 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.client = ConnectedClient(cast(asyncio.Transport, transport), self, self._server)
         self._server.admit(self)
-        self._patience = Patience(self, self._server)
-        self._patience.begin_idleness()
+        self._timeouts = ClientTimeouts(self, self._server)
+        self._timeouts.start_idle()
 
     def data_received(self, data: bytes) -> None:
         if self._parting:
@@ -105,7 +105,7 @@ class ClientConnection(asyncio.Protocol):
     def _end(self) -> None:
         self._half = None
         self._server.forget(self)
-        self._patience.end()
+        self._timeouts.end()
         self._incoming.clear()
         self.client.end()
         if self.fiber is not None:
@@ -134,7 +134,7 @@ class ClientConnection(asyncio.Protocol):
         if self._request is not None:
             self._request.head = replace(self._request.head, keep_alive=False)
         else:
-            self._patience.look_again()
+            self._timeouts.restart_idle()
 
     # Handling what has arrived, turn by turn.
 
@@ -193,7 +193,7 @@ class ClientConnection(asyncio.Protocol):
             block = self._incoming.take_head()
             if block is None:
                 if self._incoming.data:
-                    self._patience.wait_for_head()
+                    self._timeouts.start_head()
                 self.listen()
                 return False
             head = read_head(server.heads, block)
@@ -205,7 +205,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, head: RequestHead) -> None:
         server = self._server
-        self._patience.have_head()
+        self._timeouts.stop_head()
         if server.closing or server.surplus:
             server.surplus = max(server.surplus - head.keep_alive, 0)
             head = replace(head, keep_alive=False)
@@ -240,7 +240,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _await_next(self) -> None:
         self._request = None
-        self._patience.begin_idleness()
+        self._timeouts.start_idle()
         if self.client.is_clogged:
             self.client.watch_stall()
         if self._incoming.data:
@@ -256,7 +256,7 @@ class ClientConnection(asyncio.Protocol):
         else:
             request.discard(self.client.close)
             self.go_on()
-            self._patience.linger()
+            self._timeouts.linger()
 
     def _part(self) -> None:
         """The reply is sent, but the client may still send: a reset by closing now might overtake
@@ -268,7 +268,7 @@ class ClientConnection(asyncio.Protocol):
         self._incoming.clear()
         self.listen()
         self.client.finish()
-        self._patience.linger()
+        self._timeouts.linger()
 
     def _reject(self, error: ProxyError, head: bytes = b"") -> None:
         """Answer an invalid request whose bytes have been taken; more of it may arrive."""
@@ -287,7 +287,7 @@ class ClientConnection(asyncio.Protocol):
         request = self._request
         return self.fiber is not None and request is not None and request.awaits_head
 
-    # Called by `Patience`.
+    # Called by `ClientTimeouts`.
 
     def is_idle(self) -> bool:
         return self._request is None and not self.client.has_left and not self._incoming.data

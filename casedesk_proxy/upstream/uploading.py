@@ -60,7 +60,7 @@ class StayingUpload(Upload):
         self._loop = loop
         self._node: NodeSink | None = None
         self._within_s = float("inf")
-        self._patience: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self.is_begun = False
         self.is_done = False
 
@@ -70,25 +70,25 @@ class StayingUpload(Upload):
         node.upload = self
 
     def stop(self) -> None:
-        self._end_patience()
+        self._stop_timer()
         node, self._node = self._node, None
         if node is not None:
             node.upload = None
 
     def pause(self) -> None:
-        if self._within_s != float("inf") and self._node is not None and self._patience is None:
-            self._patience = self._loop.call_later(self._within_s, self._give_up, self._node)
+        if self._within_s != float("inf") and self._node is not None and self._timer is None:
+            self._timer = self._loop.call_later(self._within_s, self._give_up, self._node)
 
     def resume(self) -> None:
-        self._end_patience()
+        self._stop_timer()
 
     def lose(self) -> None:
         self.stop()
 
-    def _end_patience(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _give_up(self, node: NodeSink) -> None:
         self.stop()

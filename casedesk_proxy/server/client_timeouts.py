@@ -1,5 +1,5 @@
-"""Timeouts of a client: how long it may be idle, how long its request's head may take, and how long
-it may still send after the reply."""
+"""How long a client may be idle, how long its request's head may take, and how long it may still
+send after the reply."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 from casedesk_proxy.relay.pace import TIMEOUT_GRACE_S
 from casedesk_proxy.server.client import ConnectedClient
 
-__all__ = ["Patience"]
+__all__ = ["ClientTimeouts"]
 
 #: Seconds for which a client may still send bytes that are dropped, so that it sees our answer:
 #: closing before would make its kernel discard it (RFC 9112 section 9.6).
@@ -25,7 +25,7 @@ class _Limits(Protocol):
     closing: bool
 
 
-class _Waited(Protocol):
+class _Connection(Protocol):
     client: ConnectedClient
 
     def is_idle(self) -> bool:
@@ -37,21 +37,21 @@ class _Waited(Protocol):
     def refuse_head(self) -> None: ...
 
 
-class Patience:
-    """The timers of one connection. A decision waits for bytes that may have arrived in time, see
-    `TIMEOUT_GRACE_S`. ``end`` must be called."""
+class ClientTimeouts:
+    """The timers of one connection. Each decision waits for bytes that may have arrived in time,
+    see `TIMEOUT_GRACE_S`. ``end`` must be called."""
 
     __slots__ = ("_connection", "_head", "_idle", "_limits", "_lingering", "_since")
 
-    def __init__(self, connection: _Waited, limits: _Limits) -> None:
-        self._connection: _Waited | None = connection
+    def __init__(self, connection: _Connection, limits: _Limits) -> None:
+        self._connection: _Connection | None = connection
         self._limits = limits
         self._head: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self._since = 0.0
 
-    def begin_idleness(self) -> None:
+    def start_idle(self) -> None:
         """Begin the idle timeout. It has one timer for each connection, not for each request, which
         checks how long ago the last one was."""
         self._since = self._limits.loop.time()
@@ -59,21 +59,21 @@ class Patience:
             self._idle.cancel()
             self._idle = None
         if self._idle is None:
-            self._idle = self._limits.loop.call_later(self._limits.idle_timeout_s, self._look)
+            self._idle = self._limits.loop.call_later(self._limits.idle_timeout_s, self._check_idle)
 
-    def look_again(self) -> None:
+    def restart_idle(self) -> None:
         """Apply a timeout that has changed."""
         if self._idle is not None:
             self._idle.cancel()
-            self._look()
+            self._check_idle()
 
-    def wait_for_head(self) -> None:
-        """Begin the timeout of a head, unless it runs; `have_head` ends it."""
+    def start_head(self) -> None:
+        """Begin the timeout of a head, unless it runs; `stop_head` ends it."""
         if self._head is None:
             timeout = self._limits.head_timeout_s
-            self._head = self._limits.loop.call_later(timeout, self._doubt)
+            self._head = self._limits.loop.call_later(timeout, self._wait_for_reads)
 
-    def have_head(self) -> None:
+    def stop_head(self) -> None:
         if self._head is not None:
             self._head.cancel()
             self._head = None
@@ -89,39 +89,39 @@ class Patience:
     def end(self) -> None:
         """Stop all timers for good: this object and the connection referred to each other."""
         self._connection = None
-        self.have_head()
+        self.stop_head()
         for timer in (self._idle, self._lingering):
             if timer is not None:
                 timer.cancel()
         self._idle = self._lingering = None
 
-    def _look(self) -> None:
+    def _check_idle(self) -> None:
         self._idle = None
         if self._connection is None or not self._connection.is_idle():
             return
         loop = self._limits.loop
         left = self._since + self._limits.idle_timeout_s - loop.time()
         if left > 0:
-            self._idle = loop.call_later(left, self._look)
+            self._idle = loop.call_later(left, self._check_idle)
         else:
-            self._idle = loop.call_later(TIMEOUT_GRACE_S, self._judge, self._since)
+            self._idle = loop.call_later(TIMEOUT_GRACE_S, self._end_idle, self._since)
 
-    def _judge(self, since: float) -> None:
+    def _end_idle(self, since: float) -> None:
         self._idle = None
         if self._since != since:
-            self._look()
+            self._check_idle()
         elif self._connection is not None and self._connection.is_idle():
             self._connection.client.close()
 
-    def _doubt(self) -> None:
-        self._head = self._limits.loop.call_later(TIMEOUT_GRACE_S, self._give_up)
+    def _wait_for_reads(self) -> None:
+        self._head = self._limits.loop.call_later(TIMEOUT_GRACE_S, self._end_head)
 
-    def _give_up(self) -> None:
+    def _end_head(self) -> None:
         connection = self._connection
         if connection is None:
             return
         if connection.is_held_up():
-            self._doubt()
+            self._wait_for_reads()
             return
         self._head = None
         connection.refuse_head()
