@@ -12,7 +12,7 @@ from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.relay.body_faults import too_large, too_slow
 from casedesk_proxy.relay.body_memory import BodyMemory
 from casedesk_proxy.relay.pace import Pace, PaceTimer
-from casedesk_proxy.relay.parties import Client, Discarded, Held, Sink
+from casedesk_proxy.relay.parties import Client, Discarded, Sink
 from casedesk_proxy.wire.bodies import LengthReader
 from casedesk_proxy.wire.chunked import ChunkReader, MalformedChunk
 from casedesk_proxy.wire.http1 import BodyFraming, RequestHead, header
@@ -32,20 +32,18 @@ class ClientRequest:
     ``read_beginning`` returns its beginning, ``pour`` passes the rest on, and ``discard`` drops it.
 
     The connection calls ``feed`` and then ``wake``. ``complete``: the body has arrived whole;
-    ``received``: the bytes of it that were kept. ``held``: what the exchange must let go of at its
-    end. ``reply_begun``: the final reply's head is being sent, before any relay. ``notes``: more
-    header lines for its reply."""
+    ``received``: the bytes of it that were kept. ``reply_begun``: the final reply's head is being
+    sent, before any relay. ``notes``: more header lines for its reply."""
 
     __slots__ = (
         "_apart_from", "_body", "_enough", "_fault", "_held_body", "_is_suspended", "_limit",
-        "_memory", "_reader", "_reserved", "_sink", "_waiter", "client", "head", "held", "notes",
+        "_memory", "_reader", "_reserved", "_sink", "_waiter", "client", "head", "notes",
         "received", "reply_begun",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, client: Client, memory: BodyMemory) -> None:
         self.head = head
         self.client = client
-        self.held: Held | None = None
         self.notes = b""
         chunked = head.body is BodyFraming.CHUNKED
         self._reader = ChunkReader() if chunked else LengthReader(head.length)

@@ -17,6 +17,7 @@ from casedesk_proxy.errors import Forbidden, ProxyError
 from casedesk_proxy.planning.admission import Admitted
 from casedesk_proxy.pools.control_memory import ControlMemory
 from casedesk_proxy.relay.flow import Flow
+from casedesk_proxy.relay.parties import Held
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.estimates import Estimates
 from casedesk_proxy.replying.record import (
@@ -54,9 +55,9 @@ class Exchange:
     begun."""
 
     __slots__ = (
-        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "meter",
-        "method", "planned", "received", "request", "request_id", "started", "status", "stopped",
-        "summed_up", "target", "text_size",
+        "__weakref__", "attempts", "call", "chat_id", "client", "cut_short", "dropped", "held",
+        "meter", "method", "planned", "received", "request", "request_id", "started", "status",
+        "stopped", "summed_up", "target", "text_size",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +80,8 @@ class Exchange:
         self.chat_id = ""
         #: Counts it, if it has limits.
         self.meter: Meter | None = None
+        #: What it must let go of at its end: a node's reply, or the lease of one.
+        self.held: Held | None = None
         #: Set until it has ended.
         self.request: ClientRequest | None = None
         #: The error for which it was cancelled.
@@ -97,10 +100,9 @@ class Exchange:
 
     def let_go(self) -> None:
         """Release what its end, or an internal error, has left, above all a node's slot."""
-        request = self.request
-        if request is None or request.held is None:
+        if self.held is None:
             return
-        held, request.held = request.held, None
+        held, self.held = self.held, None
         for _ in range(2):  # It may fail before something that a second attempt reaches.
             try:
                 held.abandon()

@@ -148,8 +148,8 @@ class Forwarder:
             early = begin_early_response(request, call, plan, ident, self.watch)
         try:
             reply = await self._dispatcher.open(plan, attempts)
-            # Before anything that may fail: an error reply returns what the request holds.
-            request.held = reply.lease
+            # Before anything that may fail: an error reply returns what the exchange holds.
+            exchange.held = reply.lease
             result = self._receive(pending, plan, reply, early)
         except ProxyError as error:
             if early is None or not early.opened:
@@ -194,7 +194,7 @@ class Forwarder:
         ident = exchange.request_id
         if reply.head.status == _SWITCHING_PROTOCOLS:
             # The connection no longer speaks HTTP.
-            request.held = upgrade = Upgrade(request, reply, ident, self.watch)
+            exchange.held = upgrade = Upgrade(request, reply, ident, self.watch)
             request.reply_begun = True
             return upgrade
         learn = self._keeping.learner(admitted, plan, reply)
@@ -202,13 +202,13 @@ class Forwarder:
             learn = self._steering.learner(admitted, plan, reply, exchange)
         if early is None and self._sends_whole and came_whole(reply, plan.framing):
             sent = send_whole(self._loop, request, reply, admitted.call.surface, ident, learn)
-            request.held = None
+            exchange.held = None
             return sent
         is_kept_alive = early is not None and early.opened
         client = recipient_of(
             request, admitted.call, plan.framing, ident, is_kept_alive=is_kept_alive
         )
-        request.held = delivery = Delivery(
+        exchange.held = delivery = Delivery(
             request, reply, client, self.watch, early=early, on_first_bytes=learn
         )
         return delivery

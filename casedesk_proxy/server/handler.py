@@ -181,7 +181,7 @@ class Handler:
                 exchange.received = delivery.tunnel.received
             elif exchange.meter is not None and delivery.generates:
                 exchange.meter.take_back(delivered.facts.events)
-            request.held = None
+            exchange.held = None
         facts = delivered.facts
         if delivered.fault is not None:
             return self._own.send_error(request, exchange, delivered.fault, facts)

@@ -12,7 +12,7 @@ from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Moment, Second
 from casedesk_proxy.pools.caps import Cap, Seats
 from casedesk_proxy.relay.delivery import Delivery
-from casedesk_proxy.relay.request import ClientRequest
+from casedesk_proxy.relay.parties import Held
 from casedesk_proxy.replying.record import CallFacts
 from casedesk_proxy.surfaces.limits import limit_template
 from casedesk_proxy.terms import Limit, UseRules
@@ -26,11 +26,11 @@ _SUM_FRESH_S = 0.02
 
 
 class UnderWay(Protocol):
-    """A running request; ``started``: by the steady clock. Its ``request`` is gone once it has
-    ended."""
+    """A running request; ``started``: by the steady clock. ``held``: its reply, once it has begun
+    and until it has ended."""
 
     call: CallFacts
-    request: ClientRequest | None
+    held: Held | None
     started: float
 
 
@@ -256,7 +256,7 @@ class Scope:
 
 def _count_pieces(one: UnderWay) -> int:
     """How many pieces of its reply have arrived: engines send one for each token, or for a few."""
-    held = None if one.request is None else one.request.held
+    held = one.held
     return held.relay.events if isinstance(held, Delivery) and held.generates else 0
 
 

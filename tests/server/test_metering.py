@@ -39,8 +39,7 @@ class Producing:
     started = 0.0
 
     def __init__(self, pieces: int | None) -> None:
-        self.request = cast(Any, self)
-        self.held = None if pieces is None else Reply(pieces)
+        self.held: Any = None if pieces is None else Reply(pieces)
 
 
 def read(meter: Meter, surface: str, second: Second) -> bytes | None:
@@ -57,7 +56,7 @@ def read(meter: Meter, surface: str, second: Second) -> bytes | None:
 
 def test_before_a_reply_nothing_is_produced_nor_after_its_end() -> None:
     scope, ended = Scope("key", "alice"), Producing(5)
-    ended.request = None
+    ended.held = None
     scope.running = {Producing(None), ended, Producing(2)}
     assert scope.produced(1.0) == 2
 
