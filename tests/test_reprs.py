@@ -69,7 +69,7 @@ def leaks() -> Iterator[str]:
 async def test_nothing_alive_shows_a_credential(request_: tuple[str, str, bytes]) -> None:
     target, header, body = request_
     async with staged(hold) as stage:
-        [(_, _, port, *_)] = stage.gateway.dispatcher._pools
+        [(_, port, *_)] = stage.gateway.dispatcher._pools
         text = CONFIG.format(port=port, key=NODE_KEY, hash=sha256(KEY.encode()).hexdigest())
         gateway = Gateway(load_config(text, "x").config, {"n": NODE_KEY})
         await gateway.start()

@@ -137,11 +137,11 @@ class Attempt:
             )
         elif isinstance(fault, ssl.SSLError):
             error = ConnectFailed(describe_handshake(fault))
-        elif self.pool.path is not None:
+        elif self.pool.address.path is not None:
             error = ConnectFailed(
                 AboutNode(f"cannot be reached: its socket {describe(fault)}; start it")
             )
-            error.said = self.pool.path
+            error.said = self.pool.address.path
         else:
             reason = "refused the connection" if fault.errno == 111 else "cannot be reached"
             error = ConnectFailed(AboutNode(f"{reason}; start it, or correct its url"))

@@ -7,7 +7,6 @@ tried only before the first byte to the client, by the rules of `pools.retry`.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from dataclasses import dataclass
 
@@ -32,7 +31,7 @@ from casedesk_proxy.upstream.held_upload import HeldUpload
 from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, pass_on_refusal, read_verdict
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
-from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.pool import ConnectionPool, NodeAddress
 from casedesk_proxy.upstream.side_requests import run_with_side_request
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
@@ -40,10 +39,6 @@ from casedesk_proxy.upstream.upload_attempt import UploadAttempt
 from casedesk_proxy.upstream.uploading import Upload
 
 __all__ = ["Dispatcher", "Failover"]
-
-#: A node's address: TLS or not, host, port, the path of its socket, its TLS context. Nodes with
-#: equal settings share a context; a change of the CA file's content makes a new one.
-_Address = tuple[bool, str, int, str | None, ssl.SSLContext | None]
 
 #: How many failovers the status page shows.
 MAX_FAILOVERS = 50
@@ -78,7 +73,7 @@ class Dispatcher:
         self.response_memory = ResponseMemory()
         self.failovers: deque[Failover] = deque(maxlen=MAX_FAILOVERS)
         self._node_files = NodeFiles(loop)
-        self._pools: dict[_Address, ConnectionPool] = {}
+        self._pools: dict[NodeAddress, ConnectionPool] = {}
         #: By the nodes' names; valid as long as a node's configuration is the same object.
         self._pool_of: dict[str, tuple[NodeSpec, ConnectionPool]] = {}
 
@@ -271,10 +266,12 @@ class Dispatcher:
     def _make_pool(self, node: NodeSpec) -> ConnectionPool:
         in_clear = not node.secure and node.socket is None
         return ConnectionPool(
-            self._loop, node.host, node.port, context_of(node), path=node.socket,
-            delayed_acks=in_clear and node.engine.sends_at_once, turns=self._turns,
-        )  # fmt: skip
+            self._loop,
+            _address(node),
+            delayed_acks=in_clear and node.engine.sends_at_once,
+            turns=self._turns,
+        )
 
 
-def _address(node: NodeSpec) -> _Address:
-    return node.secure, node.host, node.port, node.socket, context_of(node)
+def _address(node: NodeSpec) -> NodeAddress:
+    return NodeAddress(node.host, node.port, node.socket, context_of(node))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from typing import NamedTuple
 
 from casedesk_proxy.fastpath.cork import CorkedWrites
 from casedesk_proxy.fastpath.head_cache import HeadCache
@@ -20,7 +21,7 @@ from casedesk_proxy.upstream.delayed_acks import DelayedAcks
 from casedesk_proxy.upstream.unix_sockets import connect
 from casedesk_proxy.wire.http1 import parse_response_head
 
-__all__ = ["IDLE_TIMEOUT_S", "ConnectionPool"]
+__all__ = ["IDLE_TIMEOUT_S", "ConnectionPool", "NodeAddress"]
 
 #: How long an unused connection is kept.
 IDLE_TIMEOUT_S = 4.0
@@ -28,9 +29,19 @@ IDLE_TIMEOUT_S = 4.0
 MAX_IDLE_CONNECTIONS = 256
 
 
+class NodeAddress(NamedTuple):
+    """Where a node listens: at ``host`` and ``port``, or in their place at the Unix socket
+    ``path``. ``tls``: None for http. Nodes with equal settings share a context; a change of the CA
+    file's content makes a new one."""
+
+    host: str
+    port: int
+    path: str | None = None
+    tls: ssl.SSLContext | None = None
+
+
 class ConnectionPool:
     """The most recently used idle connection is reused first, so that the others can expire.
-    ``path``: the Unix socket on which the node listens, in place of ``host`` and ``port``.
 
     ``delayed_acks``: acknowledge the node's packets after a delay, see the module of that name.
     Only for nodes that send without waiting for acknowledgements.
@@ -40,26 +51,20 @@ class ConnectionPool:
         "_cork",
         "_deadlines",
         "_heads",
-        "_host",
         "_idle",
         "_idle_timeout_s",
         "_loop",
-        "_port",
         "_timer",
-        "_tls",
         "_turns",
         "acks",
-        "path",
+        "address",
     )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        host: str,
-        port: int,
-        tls: ssl.SSLContext | None,
+        address: NodeAddress,
         *,
-        path: str | None = None,
         delayed_acks: bool = False,
         idle_timeout_s: float = IDLE_TIMEOUT_S,
         turns: Turns | None = None,
@@ -71,10 +76,7 @@ class ConnectionPool:
         self._cork = CorkedWrites(loop)
         self._turns = turns or Turns(loop)
         self.acks = DelayedAcks(loop, self._turns) if delayed_acks else None
-        self._host = host
-        self._port = port
-        self.path = path
-        self._tls = tls
+        self.address = address
         self._idle: deque[tuple[float, NodeConnection]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -90,17 +92,18 @@ class ConnectionPool:
 
     async def open(self) -> NodeConnection:
         """A new connection. Raises OSError (TLS errors included)."""
-        if self.path is not None:
+        host, port, path, tls = self.address
+        if path is not None:
             _, connection = await self._loop.create_unix_connection(
-                self._connection, sock=await connect(self.path)
+                self._connection, sock=await connect(path)
             )
             return connection
         _, connection = await self._loop.create_connection(
             self._connection,
-            self._host,
-            self._port,
-            ssl=self._tls,
-            server_hostname=self._host if self._tls else None,
+            host,
+            port,
+            ssl=tls,
+            server_hostname=host if tls else None,
         )
         if self.acks is not None:
             try:

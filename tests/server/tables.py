@@ -142,7 +142,7 @@ async def table(
             )
 
     async with staged(play) as stage:
-        [(_, _, port, *_)] = stage.gateway.dispatcher._pools
+        [(_, port, *_)] = stage.gateway.dispatcher._pools
         models = "models: [m]," if facts is None else ""
         text = CONFIG.format(
             port=port, engine=engine, node=node, speaks=speaks, models=models,

@@ -303,7 +303,7 @@ async def test_nobody_listens() -> None:
     async with staged(play, node=", connect_timeout: 1s") as stage:
         spec = stage.gateway.serving.snapshot.nodes["n"]
         pool = stage.gateway.dispatcher._pool(spec)
-        pool._port = 1
+        pool.address = pool.address._replace(port=1)
         client = await stage.connect()
         client.write(chat())
         head = await client.head()

@@ -83,7 +83,7 @@ class Talk:
 @pytest.fixture
 async def talk():
     async with staged(echo) as stage:
-        [(_, _, port, *_)] = stage.gateway.dispatcher._pools
+        [(_, port, *_)] = stage.gateway.dispatcher._pools
         config = load_config(configuration(port, ["alice", "bob"]), "x.yaml").config
         gateway = Gateway(config, {"n": "node-key"})
         await gateway.start()

@@ -18,7 +18,7 @@ async def test_only_local_engines_that_send_at_once() -> None:
     snapshot = make_snapshot()
     google = replace(snapshot.nodes["google"], tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     dispatcher.apply(replace(snapshot, nodes={**snapshot.nodes, "google": google}))
-    delayed = {pool._host: pool.acks is not None for pool in dispatcher._pools.values()}
+    delayed = {pool.address.host: pool.acks is not None for pool in dispatcher._pools.values()}
     assert delayed == {"127.0.0.1": True, "gemini.example": False, "::1": False}
     dispatcher.close()
 

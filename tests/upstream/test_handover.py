@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
-from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.pool import ConnectionPool, NodeAddress
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_node import NodeConnection as NodeSide
 from tests.fixtures.raw_node import RawNode, raw_node
@@ -25,7 +25,7 @@ REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 async def used() -> AsyncIterator[tuple[ConnectionPool, NodeConnection, NodeSide]]:
     """A connection that has carried one exchange, and the node's side of it."""
     async with raw_node() as node:
-        pool = ConnectionPool(asyncio.get_running_loop(), "127.0.0.1", node.port, None)
+        pool = ConnectionPool(asyncio.get_running_loop(), NodeAddress("127.0.0.1", node.port))
         connection = await pool.open()
         side = await exchange(connection, node)
         try:

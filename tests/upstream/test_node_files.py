@@ -26,7 +26,7 @@ from casedesk_proxy.snapshot import NodeSpec, compile_snapshot
 from casedesk_proxy.surfaces.file_references import FilePlace
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.node_files import NodeFiles
-from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.pool import ConnectionPool, NodeAddress
 from tests.fixtures.proxy import config_text
 from tests.fixtures.raw_node import NodeConnection, RawNode, raw_node
 from tests.upstream.test_file_upload import Contents
@@ -98,7 +98,7 @@ INLINE_GEMINI = (GEMINI[0], GEMINI[1], GEMINI[2][1:-1], GEMINI[3])
 
 
 def pool_of(node: NodeSpec) -> ConnectionPool:
-    return ConnectionPool(asyncio.get_running_loop(), node.host, node.port, None)
+    return ConnectionPool(asyncio.get_running_loop(), NodeAddress(node.host, node.port))
 
 
 async def fit(files: NodeFiles, route: FilledRoute, node: NodeSpec) -> FilledRoute:

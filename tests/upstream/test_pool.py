@@ -10,7 +10,7 @@ import pytest
 
 from casedesk_proxy.turns import Turns
 from casedesk_proxy.upstream.delayed_acks import DelayedAcks
-from casedesk_proxy.upstream.pool import IDLE_TIMEOUT_S, ConnectionPool
+from casedesk_proxy.upstream.pool import IDLE_TIMEOUT_S, ConnectionPool, NodeAddress
 from tests.fixtures.raw_node import RawNode, raw_node
 
 
@@ -23,7 +23,9 @@ def idle_timeout_s() -> float:
 async def peer(idle_timeout_s: float) -> AsyncIterator[tuple[RawNode, ConnectionPool]]:
     loop = asyncio.get_running_loop()
     async with raw_node() as node:
-        pool = ConnectionPool(loop, "127.0.0.1", node.port, None, idle_timeout_s=idle_timeout_s)
+        pool = ConnectionPool(
+            loop, NodeAddress("127.0.0.1", node.port), idle_timeout_s=idle_timeout_s
+        )
         yield node, pool
         pool.close()
 
@@ -66,7 +68,7 @@ async def test_idle_connections_expire(peer: tuple[RawNode, ConnectionPool]) -> 
 
 
 async def test_nobody_listens() -> None:
-    pool = ConnectionPool(asyncio.get_running_loop(), "127.0.0.1", 1, None)
+    pool = ConnectionPool(asyncio.get_running_loop(), NodeAddress("127.0.0.1", 1))
     with pytest.raises(OSError, match="Connect"):
         await pool.open()
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from casedesk_proxy.upstream.attempt import Attempt, AttemptFailed
-from casedesk_proxy.upstream.pool import ConnectionPool
+from casedesk_proxy.upstream.pool import ConnectionPool, NodeAddress
 from casedesk_proxy.upstream.unix_sockets import connect, describe, is_full, open_session
 from casedesk_proxy.wording import AboutNode
 from tests.fixtures.raw_node import raw_node
@@ -47,7 +47,7 @@ async def test_a_full_backlog_is_waited_for(tmp_path: Path) -> None:
 
 
 def attempt(path: Path, connect_timeout: float = 5.0) -> Attempt:
-    pool = ConnectionPool(asyncio.get_running_loop(), "localhost", 80, None, path=str(path))
+    pool = ConnectionPool(asyncio.get_running_loop(), NodeAddress("localhost", 80, str(path)))
     return Attempt("n", pool, b"GET / HTTP/1.1\r\n\r\n", connect_timeout, 5.0, False, False)
 
 
