@@ -23,8 +23,8 @@ from casedesk_proxy.wording import AboutNode
 __all__ = ["Watch"]
 
 #: Checks per limit; and the shortest time in seconds between two checks.
-_LOOKS_PER_LIMIT = 4
-_MIN_LOOK_PERIOD_S = 0.02
+_CHECKS_PER_LIMIT = 4
+_MIN_CHECK_PERIOD_S = 0.02
 #: Seconds of silence after which a reply is checked: only the node's end of message may be missing.
 _QUIET_S = 1.0
 #: Relays that are checked in one round of the loop; each takes about a microsecond.
@@ -39,7 +39,7 @@ class _Watched:
     events: int
     quiet_since: float
     sent: int
-    spoke_at: float
+    sent_at: float
 
     @property
     def shortest(self) -> float:
@@ -104,34 +104,34 @@ class Watch:
         )
         self._shortest = min(self._shortest, watched.shortest)
         if not self._unseen:
-            self._look_by(now + max(watched.shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
+            self._check_by(now + max(watched.shortest / _CHECKS_PER_LIMIT, _MIN_CHECK_PERIOD_S))
 
     def discard(self, relay: Flow) -> None:
         self._watched.pop(relay, None)
         for counted in self._counts:
             counted.pop(relay, None)
 
-    def _look_by(self, when: float) -> None:
+    def _check_by(self, when: float) -> None:
         if self._timer is not None:
             if self._next <= when:
                 return
             self._timer.cancel()
         self._next = when
-        self._timer = self.loop.call_at(when, self._look)
+        self._timer = self.loop.call_at(when, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now = self.loop.time()
         self._late = now - self._next > LATE_TIMER_S and not self._late
         if self._late:
             # See `deadlines`: bytes that arrived during a stall are read after timers.
-            self._look_by(now + LATE_TIMER_GRACE_S)
+            self._check_by(now + LATE_TIMER_GRACE_S)
             return
         self._unseen = len(self._watched)
         self._shortest = float("inf")
-        self._look_on()
+        self._check_some()
 
-    def _look_on(self) -> None:
+    def _check_some(self) -> None:
         now = self.loop.time()
         count = min(self._unseen, _RELAYS_PER_TURN)
         self._unseen -= count
@@ -141,17 +141,17 @@ class Watch:
             relay, watched = self._watched.popitem(last=False)
             self._watched[relay] = watched
             try:
-                self._judge(relay, watched, now)
+                self._check_relay(relay, watched, now)
             except Exception:
                 # An internal error with one relay must not keep the others from being checked.
                 relay.fail()
             self._shortest = min(self._shortest, watched.shortest)
         if self._unseen:
-            self.turns.add(self._look_on)
+            self.turns.add(self._check_some)
         elif self._watched:
-            self._look_by(now + max(self._shortest / _LOOKS_PER_LIMIT, _MIN_LOOK_PERIOD_S))
+            self._check_by(now + max(self._shortest / _CHECKS_PER_LIMIT, _MIN_CHECK_PERIOD_S))
 
-    def _judge(self, relay: Flow, watched: _Watched, now: float) -> None:
+    def _check_relay(self, relay: Flow, watched: _Watched, now: float) -> None:
         if relay.paused_at is not None:
             watched.quiet_since = now
             if now - relay.paused_at >= watched.stall_limit_s:
@@ -159,15 +159,15 @@ class Watch:
         elif relay.events != watched.events:
             watched.events = relay.events
             watched.quiet_since = now
-        elif now - watched.quiet_since >= min(_QUIET_S, watched.idle_limit_s / _LOOKS_PER_LIMIT):
-            self._judge_silence(relay, watched, now)
+        elif now - watched.quiet_since >= min(_QUIET_S, watched.idle_limit_s / _CHECKS_PER_LIMIT):
+            self._check_silence(relay, watched, now)
         if relay.sent != watched.sent:
-            watched.sent, watched.spoke_at = relay.sent, now
-        elif now - watched.spoke_at >= watched.keepalive_after_s:
+            watched.sent, watched.sent_at = relay.sent, now
+        elif now - watched.sent_at >= watched.keepalive_after_s:
             relay.keep_alive()
-            watched.sent, watched.spoke_at = relay.sent, now
+            watched.sent, watched.sent_at = relay.sent, now
 
-    def _judge_silence(self, relay: Flow, watched: _Watched, now: float) -> None:
+    def _check_silence(self, relay: Flow, watched: _Watched, now: float) -> None:
         # A complete answer needs nothing more from its node.
         relay.conclude()
         if relay.terminal is None and now - watched.quiet_since >= watched.idle_limit_s:

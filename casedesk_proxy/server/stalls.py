@@ -15,7 +15,7 @@ from casedesk_proxy.server.limits import ServerLimits
 __all__ = ["Stalls", "Writer"]
 
 #: Checks per limit.
-_LOOKS_PER_LIMIT = 4
+_CHECKS_PER_LIMIT = 4
 
 
 class Writer(Protocol):
@@ -47,7 +47,7 @@ class Stalls:
             return
         self._watched[writer] = unsent, self._loop.time()
         if self._timer is None:
-            self._look_later(self._limits())
+            self._check_later(self._limits())
 
     def forget(self, writer: Writer) -> None:
         self._watched.pop(writer, None)
@@ -57,7 +57,7 @@ class Stalls:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now, limits = self._loop.time(), self._limits()
         least = max(limits.min_rate * limits.send_timeout, 1)
@@ -71,7 +71,7 @@ class Stalls:
             else:
                 self._watched[writer] = left or 0, now
         if self._watched:
-            self._look_later(limits)
+            self._check_later(limits)
 
-    def _look_later(self, limits: ServerLimits) -> None:
-        self._timer = self._loop.call_later(limits.send_timeout / _LOOKS_PER_LIMIT, self._look)
+    def _check_later(self, limits: ServerLimits) -> None:
+        self._timer = self._loop.call_later(limits.send_timeout / _CHECKS_PER_LIMIT, self._check)

@@ -46,9 +46,9 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
         self._when = when
-        self._timer = self._loop.call_at(when, self._look)
+        self._timer = self._loop.call_at(when, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         now = self._loop.time()
         self._late = now - self._when > LATE_TIMER_S and not self._late

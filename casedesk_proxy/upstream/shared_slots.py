@@ -45,7 +45,7 @@ class Counts(Protocol):
 
 
 class SharedSlots:
-    """Call ``look`` or ``look_all`` before a decision, ``commit`` after it."""
+    """Call ``read_for`` or ``read_all`` before a decision, ``commit`` after it."""
 
     def __init__(self, admission: Admission, table: Counts) -> None:
         self._admission = admission
@@ -65,41 +65,41 @@ class SharedSlots:
     def has_others(self) -> bool:
         return bool(self._table.others)
 
-    def look(self, ticket: Ticket, now: float) -> None:
+    def read_for(self, ticket: Ticket, now: float) -> None:
         """Read what matters for one ticket."""
         self._has_others = bool(self._table.others)
         if not self._has_others:
             return
         admission, nodes = self._admission, ticket.demand.nodes
-        others_wait = self._look_who_waits()
+        others_wait = self._read_waiting()
         for name in nodes:
             state = admission.states.get(name)
             if state is None:
                 continue
             if others_wait:
-                self._look_at(state, now)
+                self._read_node(state, now)
             elif state.capacity is not None or len(nodes) > 1:
                 # Otherwise it is taken, whatever the others use there.
                 column = self._find_node(name)
                 state.elsewhere = 0 if column is None else self._table.count_elsewhere(column)
         for cap in ticket.caps:
-            self._look_at_cap(cap.which)
+            self._read_cap(cap.which)
         if others_wait:
             elsewhere = self._count_elsewhere(f"queue {ticket.deployment}")
             admission.waiting_elsewhere[ticket.deployment] = elsewhere
 
-    def look_all(self, now: float) -> bool:
+    def read_all(self, now: float) -> bool:
         """Read what matters for all tickets that wait here; return whether one of them may get a
         slot now."""
         states, admission, found = self._admission.states, self._admission, False
         self._has_others = bool(self._table.others)
-        self._look_who_waits()
+        self._read_waiting()
         for name in admission.wanted:
             if (state := states.get(name)) is not None:
-                self._look_at(state, now)
+                self._read_node(state, now)
                 found = found or not state.is_full(now)
         for which in admission.running_elsewhere:
-            self._look_at_cap(which)
+            self._read_cap(which)
         return found
 
     def commit(self, decided: list[Ticket], now: float) -> list[Ticket]:
@@ -128,16 +128,16 @@ class SharedSlots:
         """To be called regularly. Returns whether an instance has ended without notice since the
         last call."""
         found = self._table.bury()
-        self._look_who_waits()
+        self._read_waiting()
         for state in self._admission.states.values():
-            self._look_at(state, now)
+            self._read_node(state, now)
         if not self._table.others:
             self._admission.running_elsewhere.clear()
         return found
 
     # Reading.
 
-    def _look_who_waits(self) -> bool:
+    def _read_waiting(self) -> bool:
         """Whether requests wait at another instance: only then turns and queues matter."""
         column = self._columns.get(_WAITING)
         if column is None:
@@ -152,7 +152,7 @@ class SharedSlots:
         self._others_wait = waiting > 0
         return self._others_wait
 
-    def _look_at(self, state: NodeState, now: float) -> None:
+    def _read_node(self, state: NodeState, now: float) -> None:
         column = self._find_node(state.name) if self._table.others else None
         if column is None:
             state.elsewhere, state.owed = 0, False
@@ -166,7 +166,7 @@ class SharedSlots:
             waits=state.name in self._stamped, room=capacity is None or state.load < capacity,
         )  # fmt: skip
 
-    def _look_at_cap(self, which: tuple[str, str]) -> None:
+    def _read_cap(self, which: tuple[str, str]) -> None:
         self._admission.running_elsewhere[which] = self._count_elsewhere(" ".join(which))
 
     def _holds(self, ticket: Ticket, slot: Slot) -> bool:

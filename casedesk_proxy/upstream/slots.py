@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 #: ``Retry-After`` while a model's nodes are drained: operators are slower than queues.
 _DRAINED_RETRY_AFTER_S = 10.0
 #: Seconds after which a waiting request learns of a slot that another instance has returned.
-_LOOK_S = 0.005
+_OTHERS_CHECK_S = 0.005
 #: The longest time in seconds until all learn that an instance has ended without notice.
 _REFRESH_S = 0.25
 
@@ -84,8 +84,8 @@ class Slots:
         """Decide about a new ticket. It usually gets a slot; otherwise call `wait`."""
         now = self._loop.time()
         if self._shared is not None:
-            self._look(now)
-            self._shared.look(ticket, now)
+            self._read_others(now)
+            self._shared.read_for(ticket, now)
         self._commit(self.admission.enqueue(ticket, now, max_waiting), now)
 
     async def wait(self, ticket: Ticket, limit_s: float) -> Slot:
@@ -102,7 +102,7 @@ class Slots:
     def release(self, slot: Slot) -> None:
         """Take a slot back: an exchange has ended at its node."""
         now = self._loop.time()
-        self._look(now)
+        self._read_others(now)
         decided = self.admission.release(slot, now)
         if self._shared is not None:
             self._shared.publish_slot(slot)
@@ -209,12 +209,12 @@ class Slots:
         """Serve requests that need not wait any longer: something about a node has changed."""
         if self.admission.has_waiting:
             now = self._loop.time()
-            self._look(now)
+            self._read_others(now)
             self._commit(self.admission.serve_waiting(now), now)
 
-    def _look(self, now: float) -> None:
+    def _read_others(self, now: float) -> None:
         if self.admission.has_waiting and self._shared is not None and self._shared.has_others:
-            self._shared.look_all(now)
+            self._shared.read_all(now)
 
     async def _wait(self, ticket: Ticket, limit_s: float) -> None:
         """Wait for a decision, at most ``limit_s``. A client that leaves meanwhile is removed
@@ -271,15 +271,15 @@ class Slots:
         now = self._loop.time()
         when = self.admission.next_change(now)
         if self._shared is not None and self._shared.has_others:
-            self._timer = self._loop.call_at(now + _LOOK_S, self._look_again, when)
+            self._timer = self._loop.call_at(now + _OTHERS_CHECK_S, self._check_others, when)
         elif when is not None:
             self._timer = self._loop.call_at(when, self.serve_waiting)
 
-    def _look_again(self, when: float | None) -> None:
+    def _check_others(self, when: float | None) -> None:
         """Check whether another instance, or the passing of time, has made a slot free."""
         assert self._shared is not None
         now = self._loop.time()
-        if self._shared.look_all(now) or (when is not None and now >= when):
+        if self._shared.read_all(now) or (when is not None and now >= when):
             self.serve_waiting()
         elif self.admission.has_waiting:
             self._arm()

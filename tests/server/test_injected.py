@@ -44,7 +44,7 @@ LAST = {
     "Relay.connection_lost", "NodeConnection.connection_made",
 }  # fmt: skip
 #: What others than this exchange call: probes, timers of idle connections.
-BESIDE = {"ConnectionPool._expire", "Deadlines._look"}
+BESIDE = {"ConnectionPool._expire", "Deadlines._check"}
 
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"

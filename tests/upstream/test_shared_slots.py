@@ -35,19 +35,19 @@ class Instance:
         self.shared = SharedSlots(self.admission, self.table)
 
     def ask(self, ticket: Ticket, now: float = 0.0, most: int = 100) -> Ticket:
-        self.shared.look(ticket, now)
+        self.shared.read_for(ticket, now)
         self.commit(self.admission.enqueue(ticket, now, most), now)
         return ticket
 
     def end(self, ticket: Ticket, now: float = 0.0) -> list[Ticket]:
         assert ticket.slot is not None
-        self.shared.look_all(now)
+        self.shared.read_all(now)
         decided = self.admission.release(ticket.slot, now)
         self.shared.publish_slot(ticket.slot)
         return self.commit(decided, now)
 
     def look(self, now: float = 0.0) -> list[Ticket]:
-        self.shared.look_all(now)
+        self.shared.read_all(now)
         return self.commit(self.admission.serve_waiting(now), now)
 
     def commit(self, decided: list[Ticket], now: float) -> list[Ticket]:
@@ -77,8 +77,8 @@ def test_the_last_slot_is_not_taken_twice(tmp_path: Path) -> None:
     """Both instances have read the table before either has written to it."""
     one, two = Instance(tmp_path, 1), Instance(tmp_path, 1)
     mine, yours = ticket(), ticket()
-    one.shared.look(mine, 0.0)
-    two.shared.look(yours, 0.0)
+    one.shared.read_for(mine, 0.0)
+    two.shared.read_for(yours, 0.0)
     first = one.admission.enqueue(mine, 0.0, 9)
     second = two.admission.enqueue(yours, 0.0, 9)
     assert one.commit(first, 0.0) == [mine]
@@ -123,8 +123,8 @@ def test_limits_on_parallel_requests_hold_across_instances(tmp_path: Path) -> No
     assert second.reached is yours[0]
     assert one.end(first) == []
     third, fourth = ticket(caps=mine), ticket(caps=yours)
-    one.shared.look(third, 0.0)
-    two.shared.look(fourth, 0.0)
+    one.shared.read_for(third, 0.0)
+    two.shared.read_for(fourth, 0.0)
     decided, undone = (
         each.admission.enqueue(asked, 0.0, 9) for each, asked in ((one, third), (two, fourth))
     )
@@ -176,7 +176,7 @@ def test_nothing_is_owed_and_no_queue_is_full_once_nobody_waits_elsewhere(tmp_pa
     first = one.ask(ticket())
     assert two.ask(ticket(), most=1).rejection is Rejection.QUEUE_FULL
     assert two.end(running) == []
-    two.shared.look(ticket(), 0.0)
+    two.shared.read_for(ticket(), 0.0)
     assert two.admission.states["n"].owed
     one.admission.cancel(first, 0.0)
     one.commit([], 0.0)
@@ -223,7 +223,7 @@ def test_where_nobody_waits_a_request_reads_no_more_than_it_must(
     shared.refresh(0.0)
     table.reads.clear()
     asked = ticket()
-    shared.look(asked, 0.0)
+    shared.read_for(asked, 0.0)
     assert shared.commit(admission.enqueue(asked, 0.0, 9), 0.0) == [asked]
     assert asked.slot is not None
     admission.release(asked.slot, 0.0)
