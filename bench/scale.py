@@ -27,7 +27,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.errors import NotFound
 from casedesk_proxy.fastpath.memory import Memory
 from casedesk_proxy.planning.plan import plan_request
-from casedesk_proxy.planning.route import Asked, ModelPlacement, PlanInputs
+from casedesk_proxy.planning.route import ModelPlacement, PlacementKey, PlanInputs
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.snapshot import NodeSpec, Snapshot, compile_snapshot
 from casedesk_proxy.surfaces.paths import read_call
@@ -48,7 +48,7 @@ SIZES = (
     (100, 1000, 1000, 1000),
 )
 #: As in the daemon.
-_PLACES: Memory[Asked, ModelPlacement] = Memory(512)
+_PLACES: Memory[PlacementKey, ModelPlacement] = Memory(512)
 _NO_NODES: dict[str, NodeSpec] = {}
 Reported = dict[str, tuple[ModelInfo, ...]]
 Case = Callable[[Snapshot, Reported], object]
@@ -90,8 +90,10 @@ def rules_of(snapshot: Snapshot) -> ModelRules:
 def plan(snapshot: Snapshot, reported: Reported, model: bytes = b"model-9") -> None:
     """Plan a request with a new head for a model that others have requested."""
     call = read_call("POST", "/v1/chat/completions", ())
-    ask = PlanInputs(call, (), _BODY % model, "r", reported, _NO_NODES, places=_PLACES)
-    plan_request(snapshot, snapshot.deployments["d"], ask)
+    inputs = PlanInputs(
+        call, (), _BODY % model, "r", reported, _NO_NODES, shared_placements=_PLACES
+    )
+    plan_request(snapshot, snapshot.deployments["d"], inputs)
 
 
 def plan_pattern(snapshot: Snapshot, reported: Reported) -> None:

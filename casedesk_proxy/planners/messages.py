@@ -1,5 +1,5 @@
-"""Messages between the daemon and a planner, over a private socket: a letter that says what the
-message is, and the descriptors of files in memory with the rest.
+"""Messages between the daemon and a planner, over a private socket: a message has its kind, and the
+descriptors of files in memory with the rest.
 
 A planner gets no key, neither a node's nor a client's: the daemon adds the node's when it sends the
 request.
@@ -28,11 +28,11 @@ from casedesk_proxy.surfaces.parameters import Parameters
 from casedesk_proxy.terms import Call, Control, ModelInfo, RawHeaders
 
 __all__ = [
-    "Asked",
     "Closed",
     "Facts",
-    "Letter",
-    "Made",
+    "MessageKind",
+    "PlanRequest",
+    "PlanResult",
     "facts_of",
     "pack",
     "receive",
@@ -55,15 +55,15 @@ _CREDENTIALS = frozenset(
 )
 
 
-class Letter(Enum):
-    """The daemon sends FACTS, ASKED and KEEPER, a planner MADE and FIND_KEEPER."""
+class MessageKind(Enum):
+    """The daemon sends FACTS, REQUEST and KEEPER, a planner RESULT and FIND_KEEPER."""
 
     FACTS = b"f"
-    ASKED = b"a"
+    REQUEST = b"a"
     #: A response that some node keeps, and the node.
     FIND_KEEPER = b"k"
     KEEPER = b"n"
-    MADE = b"m"
+    RESULT = b"m"
 
 
 class Closed(Exception):
@@ -81,7 +81,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PlanRequest:
     """One request; its body is sent beside it. ``only``: the models to which its key is limited;
     ``parameters``: the changes in the key's requests."""
 
@@ -97,7 +97,7 @@ class Asked:
     now: float
 
     @classmethod
-    def of(cls, deployment: DeploymentSpec, inputs: PlanInputs) -> Asked:
+    def of(cls, deployment: DeploymentSpec, inputs: PlanInputs) -> PlanRequest:
         headers = tuple(pair for pair in inputs.headers if pair[0].lower() not in _CREDENTIALS)
         return cls(
             deployment.name, deployment.rules.only, deployment.key_parameters, inputs.call, headers,
@@ -106,7 +106,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class PlanResult:
     """The result. ``plan`` has routes without bodies: ``bodies`` gives, by node, the index of its
     body among those sent beside it; -1: the client's, unchanged. ``side_bodies`` does the same for
     side requests. ``references``: the request was not planned, as it names stored files. ``error``
@@ -192,15 +192,19 @@ def unpack(data: bytes, facts: Facts | None) -> Any:
     return _Reader(data, find).load()
 
 
-def send(sock: socket.socket, letter: Letter, data: bytes, bodies: Sequence[HeldBody] = ()) -> None:
+def send(
+    sock: socket.socket, kind: MessageKind, data: bytes, bodies: Sequence[HeldBody] = ()
+) -> None:
     """``data``: from `pack`. When this returns, ``data`` and ``bodies`` have been handed over.
     Raises OSError."""
     held = HeldBody.create(data)
     descriptors = [held.fileno(), *(body.fileno() for body in bodies)]
-    socket.send_fds(sock, [letter.value], descriptors)
+    socket.send_fds(sock, [kind.value], descriptors)
 
 
-def receive(sock: socket.socket, facts: Facts | None = None) -> tuple[Letter, Any, list[HeldBody]]:
+def receive(
+    sock: socket.socket, facts: Facts | None = None
+) -> tuple[MessageKind, Any, list[HeldBody]]:
     """Raises Closed, and BlockingIOError if nothing has arrived. ``facts``: see `unpack`."""
     try:
         data, descriptors, _, _ = socket.recv_fds(sock, _MAX_INLINE_BYTES, _MAX_DESCRIPTORS)
@@ -212,4 +216,4 @@ def receive(sock: socket.socket, facts: Facts | None = None) -> tuple[Letter, An
     if not data or not held:
         raise Closed
     value = unpack(held[0].read_all(), facts)
-    return Letter(data), value, held[1:]
+    return MessageKind(data), value, held[1:]

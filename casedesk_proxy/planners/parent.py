@@ -17,7 +17,7 @@ from casedesk_proxy import __version__
 from casedesk_proxy.fastpath.switches import VARIABLE
 from casedesk_proxy.planners.parent_process import OTHER_VERSION_STATUS
 
-__all__ = ["NICE_WEIGHT", "Parent", "see_out"]
+__all__ = ["NICE_WEIGHT", "Parent", "wait_for_exit"]
 
 #: Seconds that a process has to exit before it is killed.
 _LEAVE_S = 1.0
@@ -50,7 +50,7 @@ class Parent:
             if self._sock is None and not self._is_closed:
                 self._start()
 
-    def bear(self, theirs: socket.socket, nice: int = NICE_WEIGHT) -> int:
+    def start_planner(self, theirs: socket.socket, nice: int = NICE_WEIGHT) -> int:
         """The process id of a new planner, which gets ``theirs``. Raises OSError."""
         with self._lock:
             is_old = self._process is not None
@@ -73,7 +73,7 @@ class Parent:
         except OSError:
             answer = b""
         if not answer:
-            raise self._say_why(self._part())
+            raise self._explain(self._part())
         pid = int(answer)
         if pid < 0:
             raise OSError(-pid, os.strerror(-pid))
@@ -117,7 +117,7 @@ class Parent:
             process.kill()
             return process.wait()
 
-    def _say_why(self, status: int) -> OSError:
+    def _explain(self, status: int) -> OSError:
         if status == OTHER_VERSION_STATUS:
             return OSError(
                 errno.ESTALE,
@@ -140,7 +140,7 @@ class Parent:
             self._part()
 
 
-def see_out(pid: int, sock: socket.socket, *, leave_s: float = _LEAVE_S) -> None:
+def wait_for_exit(pid: int, sock: socket.socket, *, leave_s: float = _LEAVE_S) -> None:
     """Wait until a planner has exited, to which nothing more is sent; kill it after that time. It
     is not our child: only the other end of ``sock`` remains of it, which is closed here."""
     with sock:

@@ -20,7 +20,7 @@ import casedesk_proxy
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.planners.process import main as plan
 
-__all__ = ["OTHER_VERSION_STATUS", "bear", "main"]
+__all__ = ["OTHER_VERSION_STATUS", "main", "start_planners"]
 
 #: The exit status if the installed files are no longer the daemon's version.
 OTHER_VERSION_STATUS = 3
@@ -39,12 +39,13 @@ def main(descriptor: int, version: str) -> None:
     gc.disable()
     # All planners share pages that are never written to, except reference counts.
     gc.freeze()
-    bear(socket.socket(fileno=descriptor))
+    start_planners(socket.socket(fileno=descriptor))
 
 
-def bear(daemon: socket.socket) -> None:
-    """Each message is a planner's nice value, and its socket; the answer is its process id, or a
-    negative error number. Runs until the daemon has gone."""
+def start_planners(daemon: socket.socket) -> None:
+    """Start a planner for each message of the daemon's, until the daemon has gone. A message is the
+    planner's nice value, and its socket; the answer is its process id, or a negative error
+    number."""
     while True:
         try:
             nice, descriptors, _, _ = socket.recv_fds(daemon, _MAX_NUMBER_BYTES, 1)

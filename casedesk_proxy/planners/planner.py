@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import (
-    Asked,
     Closed,
     Facts,
-    Letter,
-    Made,
+    MessageKind,
+    PlanRequest,
+    PlanResult,
     facts_of,
     pack,
     receive,
@@ -23,22 +23,22 @@ from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import Snapshot
 
-__all__ = ["Answer", "FindKeeper", "Known", "Planner"]
+__all__ = ["Answer", "FindKeeper", "PackedFacts", "Planner"]
 
-Answer = tuple[Made, list[HeldBody]]
+Answer = tuple[PlanResult, list[HeldBody]]
 FindKeeper = Callable[[str], Keeper | None]
 
 
 class Planner:
     """One process. ``known``: the facts that it has. Code that closes it must also wait for its
-    exit (`parent.see_out`), which closes ``sock``."""
+    exit (`parent.wait_for_exit`), which closes ``sock``."""
 
     __slots__ = ("_answer", "_find_keeper", "_loop", "facts", "is_alive", "known", "pid", "sock")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, pid: int, sock: socket.socket) -> None:
         self._loop, self.pid, self.sock = loop, pid, sock
         self.is_alive = True
-        self.known: Known | None = None
+        self.known: PackedFacts | None = None
         #: The current facts, with all objects of nodes and deployments.
         self.facts: Facts | None = None
         self._answer: asyncio.Future[Answer] | None = None
@@ -47,7 +47,7 @@ class Planner:
         loop.add_reader(sock.fileno(), self._hear)
 
     async def plan(
-        self, known: Known, asked: Asked, body: HeldBody, find_keeper: FindKeeper
+        self, known: PackedFacts, request: PlanRequest, body: HeldBody, find_keeper: FindKeeper
     ) -> Answer:
         """Raises Closed."""
         self._answer = answer = self._loop.create_future()
@@ -55,24 +55,24 @@ class Planner:
         self.facts = known.facts
         try:
             if self.known is not known:
-                send(self.sock, Letter.FACTS, known.packed)
+                send(self.sock, MessageKind.FACTS, known.packed)
                 self.known = known
-            send(self.sock, Letter.ASKED, pack(asked), [body])
+            send(self.sock, MessageKind.REQUEST, pack(request), [body])
         except OSError:
             self.close()
             raise Closed from None
         try:
-            made: Answer = await answer
+            result: Answer = await answer
         finally:
             del answer  # See Planners.plan.
-        return made
+        return result
 
     def _hear(self) -> None:
         try:
-            letter, value, bodies = receive(self.sock, self.facts)
-            if letter is Letter.FIND_KEEPER:
+            kind, value, bodies = receive(self.sock, self.facts)
+            if kind is MessageKind.FIND_KEEPER:
                 assert self._find_keeper is not None
-                send(self.sock, Letter.KEEPER, pack(self._find_keeper(value)))
+                send(self.sock, MessageKind.KEEPER, pack(self._find_keeper(value)))
                 return
         except BlockingIOError:
             return
@@ -96,7 +96,7 @@ class Planner:
             answer.set_exception(Closed())
 
 
-class Known:
+class PackedFacts:
     """The facts that planning reads beside the request, as they are sent to each planner."""
 
     __slots__ = ("facts", "packed")

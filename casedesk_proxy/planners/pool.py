@@ -17,9 +17,9 @@ from collections.abc import Callable, Coroutine, Sequence
 
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.planners.held_body import HeldBody
-from casedesk_proxy.planners.messages import Asked, Closed, Facts, Made
-from casedesk_proxy.planners.parent import NICE_WEIGHT, Parent, see_out
-from casedesk_proxy.planners.planner import Answer, Known, Planner
+from casedesk_proxy.planners.messages import Closed, Facts, PlanRequest, PlanResult
+from casedesk_proxy.planners.parent import NICE_WEIGHT, Parent, wait_for_exit
+from casedesk_proxy.planners.planner import Answer, PackedFacts, Planner
 from casedesk_proxy.planning.held import HeldContent, hold_plan
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInputs
@@ -63,15 +63,15 @@ class Planners:
         self._most = most
         self._memory = memory
         #: Bytes of the bodies that are being planned.
-        self._at_work = 0
+        self._planned_bytes = 0
         self._all: set[Planner] = set()
         self._idle: list[Planner] = []
         self._starting = 0
         self._waiting: deque[tuple[asyncio.Future[Planner], int]] = deque()
-        self._known: Known | None = None
+        self._facts: PackedFacts | None = None
         self._plans: set[asyncio.Task[None]] = set()
-        #: Tasks that start and end processes: `close` lets them finish what they began.
-        self._moves: set[asyncio.Task[None]] = set()
+        #: Those that start and end processes: `close` lets them finish what they began.
+        self._process_tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     @property
@@ -91,7 +91,7 @@ class Planners:
     def prepare(self) -> None:
         """Start the parent process from which all planners are made: a large body may come."""
         if self.are_used:
-            self._spawn(self._prepare(), self._moves)
+            self._spawn(self._prepare(), self._process_tasks)
 
     async def _prepare(self) -> None:
         try:
@@ -111,15 +111,15 @@ class Planners:
 
         Raises what `plan_request` raises, NamesFiles, and Busy (503) if the planner died.
         """
-        made: asyncio.Future[Answer] = self._loop.create_future()
+        result: asyncio.Future[Answer] = self._loop.create_future()
         # A task of its own: a planner is free only when it has answered, even if no client waits.
-        self._spawn(self._run(made, snapshot, deployment, inputs, body), self._plans)
+        self._spawn(self._run(result, snapshot, deployment, inputs, body), self._plans)
         try:
-            return _read(*await made, body)
+            return _read(*await result, body)
         finally:
             # An error's traceback holds this frame, which must not hold the error: otherwise the
             # body stays until the next garbage collection.
-            del made
+            del result
 
     async def close(self) -> None:
         """End all planners, also busy ones and ones that were just started."""
@@ -132,13 +132,13 @@ class Planners:
             planner.close()
             self._forget(planner)
         self._parent.close()
-        while self._moves:
-            await asyncio.gather(*self._moves, return_exceptions=True)
+        while self._process_tasks:
+            await asyncio.gather(*self._process_tasks, return_exceptions=True)
         await asyncio.to_thread(self._parent.part)
 
     async def _run(
         self,
-        made: asyncio.Future[Answer],
+        result: asyncio.Future[Answer],
         snapshot: Snapshot,
         deployment: DeploymentSpec,
         inputs: PlanInputs,
@@ -147,27 +147,30 @@ class Planners:
         try:
             planner = await self._take(body.size)
             try:
-                if made.done():
+                if result.done():
                     return  # Its client has left.
-                known, asked = self._find_known(snapshot, inputs), Asked.of(deployment, inputs)
-                answer = await planner.plan(known, asked, body, inputs.find_keeper)
+                known, request = (
+                    self._pack_facts(snapshot, inputs),
+                    PlanRequest.of(deployment, inputs),
+                )
+                answer = await planner.plan(known, request, body, inputs.find_keeper)
             finally:
                 self._give_back(planner, body.size)
-            if not made.done():
-                made.set_result(answer)
+            if not result.done():
+                result.set_result(answer)
         except (Closed, OSError) as error:
             log.warning("a planner died while it read request %s: %s", inputs.request_id, error)
-            if not made.done():
-                made.set_exception(_lost())
+            if not result.done():
+                result.set_exception(_lost())
         except BaseException as error:
-            if not made.done():
-                made.set_exception(error if isinstance(error, Exception) else _lost())
+            if not result.done():
+                result.set_exception(error if isinstance(error, Exception) else _lost())
             raise
 
-    def _find_known(self, snapshot: Snapshot, inputs: PlanInputs) -> Known:
-        known = self._known
+    def _pack_facts(self, snapshot: Snapshot, inputs: PlanInputs) -> PackedFacts:
+        known = self._facts
         if known is None or not known.is_of(snapshot, inputs):
-            known = self._known = Known(Facts(snapshot, inputs.reported, inputs.nodes))
+            known = self._facts = PackedFacts(Facts(snapshot, inputs.reported, inputs.nodes))
         return known
 
     async def _take(self, size: int) -> Planner:
@@ -199,19 +202,19 @@ class Planners:
             if waiter.done():  # The pool is being closed.
                 self._waiting.popleft()
                 continue
-            need = (self._at_work + size) * _PLANNING_TIMES
-            if self._at_work and need > self._memory():
+            need = (self._planned_bytes + size) * _PLANNING_TIMES
+            if self._planned_bytes and need > self._memory():
                 return
             planner = self._idle.pop()
             if not planner.is_alive:
                 self._forget(planner)
                 continue
             self._waiting.popleft()
-            self._at_work += size
+            self._planned_bytes += size
             waiter.set_result(planner)
 
     def _give_back(self, planner: Planner, size: int = 0) -> None:
-        self._at_work -= size
+        self._planned_bytes -= size
         if planner.is_alive and len(self._all) <= self._limit and not self._is_closed:
             self._idle.append(planner)
         else:
@@ -223,16 +226,18 @@ class Planners:
 
     def _forget(self, planner: Planner) -> None:
         self._all.discard(planner)
-        self._spawn(asyncio.to_thread(see_out, planner.pid, planner.sock), self._moves)
+        self._spawn(
+            asyncio.to_thread(wait_for_exit, planner.pid, planner.sock), self._process_tasks
+        )
 
     def _start(self) -> None:
         self._starting += 1
-        self._spawn(self._start_one(), self._moves)
+        self._spawn(self._start_one(), self._process_tasks)
 
     async def _start_one(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            pid = await asyncio.to_thread(self._parent.bear, theirs, self._nice)
+            pid = await asyncio.to_thread(self._parent.start_planner, theirs, self._nice)
         except OSError as error:
             ours.close()
             if not self._is_closed:
@@ -266,21 +271,21 @@ def _lost() -> Busy:
     )
 
 
-def _read(made: Made, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]:
+def _read(result: PlanResult, bodies: list[HeldBody], raw: HeldBody) -> tuple[Plan, int]:
     """Raises what planning raised."""
-    if made.error is not None:
+    if result.error is not None:
         try:
-            raise made.error
+            raise result.error
         finally:
-            del made  # See Planners.plan.
-    if made.bug:
-        raise RuntimeError(f"in a planner:\n{made.bug}")
-    if made.plan is None:
-        raise NamesFiles(made.references)
+            del result  # See Planners.plan.
+    if result.bug:
+        raise RuntimeError(f"in a planner:\n{result.bug}")
+    if result.plan is None:
+        raise NamesFiles(result.references)
     contents: dict[str, HeldContent] = {
-        name: raw if at < 0 else bodies[at] for name, at in made.bodies.items()
+        name: raw if at < 0 else bodies[at] for name, at in result.bodies.items()
     }
     side_contents: dict[str, HeldContent] = {
-        name: bodies[at] for name, at in made.side_bodies.items()
+        name: bodies[at] for name, at in result.side_bodies.items()
     }
-    return hold_plan(made.plan, contents, side_contents), made.text_size
+    return hold_plan(result.plan, contents, side_contents), result.text_size

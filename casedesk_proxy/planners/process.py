@@ -16,7 +16,16 @@ from pathlib import Path
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.planners.abridged import AbridgedBody, Altered
 from casedesk_proxy.planners.held_body import HeldBody
-from casedesk_proxy.planners.messages import Asked, Closed, Facts, Letter, Made, pack, receive, send
+from casedesk_proxy.planners.messages import (
+    Closed,
+    Facts,
+    MessageKind,
+    PlanRequest,
+    PlanResult,
+    pack,
+    receive,
+    send,
+)
 from casedesk_proxy.planning.conversation_key import Marked
 from casedesk_proxy.planning.plan import Plan, plan_request
 from casedesk_proxy.planning.route import PlanInputs
@@ -46,8 +55,8 @@ def serve(sock: socket.socket) -> None:
     facts: Facts | None = None
     try:
         while True:
-            letter, value, held = receive(sock)
-            if letter is Letter.FACTS:
+            kind, value, held = receive(sock)
+            if kind is MessageKind.FACTS:
                 facts = value
             else:
                 assert facts is not None
@@ -57,35 +66,35 @@ def serve(sock: socket.socket) -> None:
         return
 
 
-def _answer(sock: socket.socket, facts: Facts, asked: Asked, held: HeldBody) -> None:
+def _answer(sock: socket.socket, facts: Facts, request: PlanRequest, held: HeldBody) -> None:
     def find_keeper(ident: str) -> Keeper | None:
-        send(sock, Letter.FIND_KEEPER, pack(ident))
+        send(sock, MessageKind.FIND_KEEPER, pack(ident))
         keeper: Keeper | None = receive(sock)[1]
         return keeper
 
     try:
-        written, bodies = plan_held(facts, asked, held, find_keeper)
+        written, bodies = plan_held(facts, request, held, find_keeper)
     except ProxyError as error:
-        written, bodies = pack(Made(error=error.with_traceback(None))), []
+        written, bodies = pack(PlanResult(error=error.with_traceback(None))), []
     except (Closed, ConnectionError):
         raise
     except Exception:
-        written, bodies = pack(Made(bug=traceback.format_exc())), []
-    send(sock, Letter.MADE, written, bodies)
+        written, bodies = pack(PlanResult(bug=traceback.format_exc())), []
+    send(sock, MessageKind.RESULT, written, bodies)
 
 
 def plan_held(
-    facts: Facts, asked: Asked, held: HeldBody, find_keeper: Callable[[str], Keeper | None]
+    facts: Facts, request: PlanRequest, held: HeldBody, find_keeper: Callable[[str], Keeper | None]
 ) -> tuple[bytes, list[HeldBody]]:
     """The result of `plan_apart`, ready to be sent. Raises a ProxyError."""
-    short = AbridgedBody.of(held) if asked.call.action not in _COUNTING else None
+    short = AbridgedBody.of(held) if request.call.action not in _COUNTING else None
     if short is not None:
         # If this fails, the whole body is planned, which gives the right error.
         with contextlib.suppress(Altered, ProxyError):
-            return _plan_abridged(facts, asked, held, short, find_keeper)
+            return _plan_abridged(facts, request, held, short, find_keeper)
         del short
-    made, bodies = plan_apart(facts, asked, held.read_all(), find_keeper)
-    written, finished = pack(made), []
+    result, bodies = plan_apart(facts, request, held.read_all(), find_keeper)
+    written, finished = pack(result), []
     while bodies:
         # One after the other: so at most one of them is in memory twice.
         finished.append(HeldBody.create(bodies.pop(0)))
@@ -94,41 +103,41 @@ def plan_held(
 
 def _plan_abridged(
     facts: Facts,
-    asked: Asked,
+    request: PlanRequest,
     held: HeldBody,
     short: AbridgedBody,
     find_keeper: Callable[[str], Keeper | None],
 ) -> tuple[bytes, list[HeldBody]]:
     """Raises Altered, and a ProxyError."""
-    made, bodies = plan_apart(facts, asked, short.raw, find_keeper, short)
-    if (plan := made.plan) is None:
+    result, bodies = plan_apart(facts, request, short.raw, find_keeper, short)
+    if (plan := result.plan) is None:
         raise Altered  # Messages about files name places in the whole body.
     if held.size <= MAX_TEXT_BYTES:
-        made = replace(made, text_size=text_size(held.read_all()))
-    written = pack(made)
+        result = replace(result, text_size=text_size(held.read_all()))
+    written = pack(result)
     if short.is_in(written):
         raise Altered
-    spoken, routes = asked.call.surface, plan.routes
-    as_sent = {at for name, at in made.bodies.items() if routes[name].dialect is spoken}
+    spoken, routes = request.call.surface, plan.routes
+    as_sent = {at for name, at in result.bodies.items() if routes[name].dialect is spoken}
     return written, [short.write(one, as_sent=at in as_sent) for at, one in enumerate(bodies)]
 
 
 def plan_apart(
     facts: Facts,
-    asked: Asked,
+    request: PlanRequest,
     raw: bytes,
     find_keeper: Callable[[str], Keeper | None],
     marked: Marked | None = None,
-) -> tuple[Made, list[bytes]]:
+) -> tuple[PlanResult, list[bytes]]:
     """The plan, and those bodies of its routes that are not the client's own. ``marked``: see
     PlanInputs. Raises a ClientFault."""
-    deployment = facts.snapshot.deployments[asked.deployment]
-    deployment = deployment.for_key(asked.only, asked.parameters)
-    if references := deployment.find_references(asked.call, raw):
-        return Made(references=references), []
+    deployment = facts.snapshot.deployments[request.deployment]
+    deployment = deployment.for_key(request.only, request.parameters)
+    if references := deployment.find_references(request.call, raw):
+        return PlanResult(references=references), []
     inputs = PlanInputs(
-        asked.call, asked.headers, raw, asked.request_id, facts.reported, facts.nodes,
-        refused=asked.refused, taken=asked.taken, without=asked.without, now=asked.now,
+        request.call, request.headers, raw, request.request_id, facts.reported, facts.nodes,
+        refused=request.refused, taken=request.taken, without=request.without, now=request.now,
         find_keeper=find_keeper, marked=marked,
     )  # fmt: skip
     plan = plan_request(facts.snapshot, deployment, inputs)
@@ -136,7 +145,7 @@ def plan_apart(
     return _take_apart(plan, raw, asks=size <= MAX_TEXT_BYTES)
 
 
-def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[Made, list[bytes]]:
+def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[PlanResult, list[bytes]]:
     """Bodies are sent beside the plan, so the plan is sent without them, and without the deployment
     and the nodes, which the daemon has. ``asks``: the size of the prompt is asked for in a side
     request. A prompt that is larger than any usual context would be counted too late, and counting
@@ -161,5 +170,5 @@ def _take_apart(plan: Plan, raw: bytes, *, asks: bool) -> tuple[Made, list[bytes
         if id(route) not in bare:
             bare[id(route)] = replace(route, body=b"", head_templates={}, side_request=side_request)
         routes[name] = bare[id(route)]
-    made = Made(replace(plan, routes=routes), by_node, side_bodies, text_size(raw))
-    return made, bodies
+    result = PlanResult(replace(plan, routes=routes), by_node, side_bodies, text_size(raw))
+    return result, bodies

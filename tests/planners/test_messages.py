@@ -8,10 +8,10 @@ import pytest
 
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import (
-    Asked,
     Closed,
     Facts,
-    Letter,
+    MessageKind,
+    PlanRequest,
     facts_of,
     pack,
     receive,
@@ -29,9 +29,14 @@ def test_a_letter_with_its_bodies() -> None:
         theirs.setblocking(False)
         with pytest.raises(BlockingIOError):
             receive(theirs)
-        send(ours, Letter.KEEPER, pack(("a", 1)), [HeldBody.create(b"one"), HeldBody.create(b"")])
-        letter, value, bodies = receive(theirs)
-        assert (letter, value) == (Letter.KEEPER, ("a", 1))
+        send(
+            ours,
+            MessageKind.KEEPER,
+            pack(("a", 1)),
+            [HeldBody.create(b"one"), HeldBody.create(b"")],
+        )
+        kind, value, bodies = receive(theirs)
+        assert (kind, value) == (MessageKind.KEEPER, ("a", 1))
         assert [body.read_all() for body in bodies] == [b"one", b""]
         ours.close()
         with pytest.raises(Closed):
@@ -53,5 +58,5 @@ def test_facts_and_requests_hold_no_key() -> None:
     told = unpack(pack(facts_of(CONFIG, REPORTED, CONFIG.nodes)), None)
     assert told.nodes["n"].key is None
     assert not told.snapshot.keys
-    asked = Asked.of(snapshot().deployments["d"], ask("openai", b"{}"))
+    asked = PlanRequest.of(snapshot().deployments["d"], ask("openai", b"{}"))
     assert asked.headers == ((b"anthropic-version", b"2023-06-01"), (b"user-agent", b"test"))

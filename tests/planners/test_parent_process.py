@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from casedesk_proxy.planners import parent_process
-from casedesk_proxy.planners.parent_process import OTHER_VERSION_STATUS, bear
+from casedesk_proxy.planners.parent_process import OTHER_VERSION_STATUS, start_planners
 
 
 def test_files_of_another_version_are_not_the_daemons() -> None:
@@ -27,7 +27,7 @@ def test_a_fork_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with daemon, ours, socket.socket() as theirs:
         socket.send_fds(daemon, [b"5"], [theirs.fileno()])
         daemon.shutdown(socket.SHUT_WR)
-        bear(ours)
+        start_planners(ours)
         assert int(daemon.recv(16)) == -errno.EAGAIN
 
 
@@ -43,5 +43,5 @@ def test_it_leaves_where_the_daemon_has_gone(monkeypatch: pytest.MonkeyPatch) ->
     with ours, socket.socket() as theirs:
         socket.send_fds(daemon, [b"5"], [theirs.fileno()])
         daemon.close()
-        bear(ours)
+        start_planners(ours)
     assert forks == [7]

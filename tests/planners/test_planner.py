@@ -9,16 +9,16 @@ import pytest
 
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import (
-    Asked,
     Closed,
     Facts,
-    Letter,
-    Made,
+    MessageKind,
+    PlanRequest,
+    PlanResult,
     pack,
     receive,
     send,
 )
-from casedesk_proxy.planners.planner import Known, Planner
+from casedesk_proxy.planners.planner import PackedFacts, Planner
 from casedesk_proxy.planning.route import find_none
 from tests.planners.asking import REPORTED, ask, snapshot
 
@@ -29,8 +29,8 @@ async def test_facts_are_told_once() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     loop = asyncio.get_running_loop()
     planner = Planner(loop, 0, ours)
-    known = Known(Facts(CONFIG, REPORTED, {}))
-    asked = Asked.of(snapshot().deployments["d"], ask("openai", b""))
+    known = PackedFacts(Facts(CONFIG, REPORTED, {}))
+    asked = PlanRequest.of(snapshot().deployments["d"], ask("openai", b""))
     heard = []
     with theirs:
         for _ in range(2):
@@ -38,9 +38,9 @@ async def test_facts_are_told_once() -> None:
                 planner.plan(known, asked, HeldBody.create(b"{}"), find_none)
             )
             await asyncio.sleep(0)
-            while (letter := receive(theirs, known.facts)[0]) is not Letter.ASKED:
-                heard.append(letter)
-            send(theirs, Letter.MADE, pack(Made(text_size=7)))
+            while (kind := receive(theirs, known.facts)[0]) is not MessageKind.REQUEST:
+                heard.append(kind)
+            send(theirs, MessageKind.RESULT, pack(PlanResult(text_size=7)))
             assert (await answer)[0].text_size == 7
         answer = asyncio.ensure_future(
             planner.plan(known, asked, HeldBody.create(b"{}"), find_none)
@@ -48,6 +48,6 @@ async def test_facts_are_told_once() -> None:
         await asyncio.sleep(0)
     with pytest.raises(Closed):
         await answer
-    assert heard == [Letter.FACTS]
+    assert heard == [MessageKind.FACTS]
     assert not planner.is_alive
     ours.close()

@@ -88,7 +88,7 @@ async def test_none_is_started_ahead_where_none_is_wanted() -> None:
     async with planners(0) as pool:
         pool.prepare()
         pool.expect()
-        assert not pool._moves
+        assert not pool._process_tasks
         assert not pool._starting
         assert not pool.are_used
 
@@ -96,14 +96,14 @@ async def test_none_is_started_ahead_where_none_is_wanted() -> None:
 async def test_their_parent_is_there_before_they_are_wanted() -> None:
     async with planners() as pool:
         pool.prepare()
-        while pool._moves:
+        while pool._process_tasks:
             await asyncio.sleep(0)
         assert pool._parent._process is not None
         first = pool._parent._process.pid
         assert not pool.pids
         assert (await plan(pool, "openai", write("openai", "m", ["Hi"]))).model == "m"
         pool.prepare()
-        while pool._moves:
+        while pool._process_tasks:
             await asyncio.sleep(0)
         assert pool._parent._process.pid == first
 
@@ -114,7 +114,7 @@ async def test_who_waits_is_served_where_none_is_wanted_any_more() -> None:
     pool = Planners(asyncio.get_running_loop(), lambda: most, lambda: 2**28, nice=0)
     raw = write("openai", "m", ["Hi"])
     plans = [asyncio.ensure_future(plan(pool, "openai", raw)) for _ in range(3)]
-    while not pool._at_work:
+    while not pool._planned_bytes:
         await asyncio.sleep(0)
     assert len(pool._waiting) == 2
     most = 0
@@ -132,7 +132,7 @@ async def test_that_none_can_be_started_is_known_before_they_are_wanted(
     monkeypatch.setattr("sys.executable", "/nonexistent/python")
     async with planners() as pool:
         pool.prepare()
-        while pool._moves:
+        while pool._process_tasks:
             await asyncio.sleep(0)
     assert "planners cannot be started: No such file or directory" in caplog.text
 
@@ -229,7 +229,7 @@ async def test_no_more_is_planned_at_once_than_there_is_memory_for() -> None:
     assert not waiting[2].done(), "seven times 4 and 7 are more than 70"
     pool._give_back(other, 4)
     await waiting[2]
-    assert pool._at_work == 7
+    assert pool._planned_bytes == 7
 
 
 async def test_who_leaves_holds_nobody_up() -> None:

@@ -21,10 +21,10 @@ from casedesk_proxy.errors import BadRequest, NotFound, ProxyError
 from casedesk_proxy.planners import process
 from casedesk_proxy.planners.held_body import HeldBody
 from casedesk_proxy.planners.messages import (
-    Asked,
     Facts,
-    Letter,
-    Made,
+    MessageKind,
+    PlanRequest,
+    PlanResult,
     facts_of,
     pack,
     receive,
@@ -55,7 +55,9 @@ def plan_there(config: Snapshot, route: str, raw: bytes) -> Plan:
     """Plan as another process does: all messages are written and read."""
     facts = Facts(config, REPORTED, {})
     told = TOLD[id(config)]
-    asked = unpack(pack(Asked.of(config.deployments["d"], replace(ask(route, raw), raw=b""))), told)
+    asked = unpack(
+        pack(PlanRequest.of(config.deployments["d"], replace(ask(route, raw), raw=b""))), told
+    )
     own = HeldBody.create(raw)
     written, held = plan_held(told, asked, own, find_none)
     made = unpack(written, facts)
@@ -153,7 +155,7 @@ def abridged(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether the last body could stay abridged until its plan was made."""
     kept: list[bool] = []
 
-    def plan_and_tell(*args: Any) -> tuple[Made, list[bytes]]:
+    def plan_and_tell(*args: Any) -> tuple[PlanResult, list[bytes]]:
         try:
             made = plan_apart(*args)
         except ProxyError:
@@ -236,7 +238,7 @@ def test_what_is_no_conversation_is_spread_in_the_same_way(abridged: list[bool])
 
 
 def test_size_of_a_text_is_the_whole_one_s() -> None:
-    asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("openai", b""))), TOLD[id(CHAT)])
+    asked = unpack(pack(PlanRequest.of(CHAT.deployments["d"], ask("openai", b""))), TOLD[id(CHAT)])
     raw = write("openai", "m", [LONG] * 10)
     written, _ = plan_held(TOLD[id(CHAT)], asked, HeldBody.create(raw), find_none)
     made = unpack(written, Facts(CHAT, REPORTED, {}))
@@ -245,7 +247,7 @@ def test_size_of_a_text_is_the_whole_one_s() -> None:
 
 def test_more_than_a_context_holds_is_not_counted_beforehand() -> None:
     told = TOLD[id(CHAT)]
-    asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("anthropic", b""))), told)
+    asked = unpack(pack(PlanRequest.of(CHAT.deployments["d"], ask("anthropic", b""))), told)
     for times, side_bodies in ((1, {"n": 1}), (1500, {})):
         raw = write("anthropic", "m", [LONG * times])
         written, held = plan_held(told, asked, HeldBody.create(raw), find_none)
@@ -267,7 +269,7 @@ import gc, json, re, sys
 from dataclasses import replace
 from tests.planners.test_process import *
 told, route = TOLD[id(CHAT)], sys.argv[1]
-asked = Asked.of(CHAT.deployments["d"], replace(ask(route, b""), raw=b""))
+asked = PlanRequest.of(CHAT.deployments["d"], replace(ask(route, b""), raw=b""))
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) * 1024
 text = "a \\"quoted\\" word — " * 500
@@ -293,7 +295,7 @@ def test_same_fault(raw: bytes) -> None:
 
 
 def test_no_key_is_told() -> None:
-    asked = Asked.of(NATIVE.deployments["d"], ask("openai", b""))
+    asked = PlanRequest.of(NATIVE.deployments["d"], ask("openai", b""))
     told = pack(facts_of(NATIVE, REPORTED, NATIVE.nodes)) + pack(asked)
     assert b"key-of" not in told
 
@@ -301,7 +303,7 @@ def test_no_key_is_told() -> None:
 def test_stored_files_are_left_to_the_daemon() -> None:
     part = b'{"type":"file","file":{"file_id":"file-1"}}'
     raw = b'{"model":"m","messages":[{"role":"user","content":[%b]}]}' % part
-    asked = Asked.of(CHAT.deployments["d"], ask("openai", raw))
+    asked = PlanRequest.of(CHAT.deployments["d"], ask("openai", raw))
     made, bodies = plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
     [named] = made.references
     assert named.named == "file-1"
@@ -310,7 +312,7 @@ def test_stored_files_are_left_to_the_daemon() -> None:
 
 def test_stored_files_are_named_where_they_stand_in_the_whole_body() -> None:
     told = TOLD[id(CHAT)]
-    asked = unpack(pack(Asked.of(CHAT.deployments["d"], ask("openai", b""))), told)
+    asked = unpack(pack(PlanRequest.of(CHAT.deployments["d"], ask("openai", b""))), told)
     part = {"type": "file", "file": {"file_id": "file-1"}}
     content = [{"type": "text", "text": LONG}, part]
     raw = json.dumps({"model": "m", "messages": [{"role": "user", "content": content}]}).encode()
@@ -321,7 +323,7 @@ def test_stored_files_are_named_where_they_stand_in_the_whole_body() -> None:
 
 
 def test_a_key_is_limited_to_its_models_there_too() -> None:
-    asked = Asked.of(CHAT.deployments["d"].for_key(("another",)), ask("openai", b""))
+    asked = PlanRequest.of(CHAT.deployments["d"].for_key(("another",)), ask("openai", b""))
     raw = write("openai", "m", ["Hi"])
     with pytest.raises(NotFound, match="not to your key"):
         plan_apart(Facts(CHAT, REPORTED, {}), asked, raw, find_none)
@@ -329,7 +331,7 @@ def test_a_key_is_limited_to_its_models_there_too() -> None:
 
 def test_a_key_s_parameters_are_known_there_too() -> None:
     parameters = compile_parameters(ParameterRules(cap={"max_tokens": 5}))
-    asked = Asked.of(CHAT.deployments["d"].for_key(None, parameters), ask("openai", b""))
+    asked = PlanRequest.of(CHAT.deployments["d"].for_key(None, parameters), ask("openai", b""))
     asked = unpack(pack(asked), TOLD[id(CHAT)])
     _, bodies = plan_apart(TOLD[id(CHAT)], asked, write("openai", "m", ["Hi"]), find_none)
     assert [json.loads(one)["max_tokens"] for one in bodies] == [5]
@@ -347,10 +349,10 @@ def test_errors_travel_with_all_they_say() -> None:
 def test_serves_until_the_daemon_goes() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
-        send(ours, Letter.FACTS, pack(facts_of(CHAT, REPORTED, {})))
-        asked = pack(Asked.of(CHAT.deployments["d"], ask("openai", b"")))
+        send(ours, MessageKind.FACTS, pack(facts_of(CHAT, REPORTED, {})))
+        asked = pack(PlanRequest.of(CHAT.deployments["d"], ask("openai", b"")))
         for raw in (write("openai", "m", ["Hi"]), b"{"):
-            send(ours, Letter.ASKED, asked, [HeldBody.create(raw)])
+            send(ours, MessageKind.REQUEST, asked, [HeldBody.create(raw)])
         ours.shutdown(socket.SHUT_WR)
         serve(theirs)
         made = receive(ours, Facts(CHAT, REPORTED, {}))[1]
