@@ -30,7 +30,7 @@ from aiohttp import web
 
 from casedesk_proxy import jsonio
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
-from casedesk_proxy.auth.keys import UNREAD
+from casedesk_proxy.auth.explanations import UNREAD
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.keystore.changes import (
     Author,

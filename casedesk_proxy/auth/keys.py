@@ -5,25 +5,16 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from hashlib import sha256
 
-from casedesk_proxy.auth.credentials import ACCEPTED_FORMS
-from casedesk_proxy.auth.near_misses import describe_wrong
-from casedesk_proxy.errors import ClientFault, Forbidden, NotFound, Unauthenticated
 from casedesk_proxy.terms import Principal
-from casedesk_proxy.wording import quoted
 
-__all__ = ["UNREAD", "Access", "KeyTable", "authorise", "bare_deployment", "find_access"]
+__all__ = ["Access", "KeyTable", "bare_deployment", "find_access", "find_user"]
 
 ANONYMOUS = Principal("anonymous", None)
 _NOBODY = bytes(32)
-#: What the holder of a key learns that is not known: clients give up at 401.
-UNREAD = "the state file with the keys cannot be read now; send the request again"
-_UNREAD_RETRY_S = 1.0
-#: How many names of deployments one message lists.
-_MAX_LISTED_NAMES = 8
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -109,49 +100,16 @@ def find_access(auth: str | None, *, any_keys: bool) -> Access:
     return Access.OPEN if auth == "none" else Access.KEY
 
 
-def authorise(
-    principal: Principal | None,
-    credential: str | None,
-    deployment: str | None,
-    access: Access,
-    *,
-    sent: str = "",
-    ended: str = "",
-    all_read: bool = True,
-    open_to_all: Sequence[str] = (),
-) -> Principal:
-    """Returns who uses ``deployment``: the principal that ``credential`` matched, or the anonymous
-    one.
-
-    An open deployment ignores any credential: SDKs send dummies such as ``not-needed``.
-    ``deployment`` is None or empty if a bare mount has no default. ``sent``: what a client without
-    a credential sent in its place; ``ended``: why a former key is no longer valid; ``open_to_all``:
-    the deployments that need no key. These three are for messages. ``all_read``: false if the keys
-    of the state file could not be read yet, so that any key may be valid.
-
-    Raises ClientFault, mostly Unauthenticated, Forbidden or NotFound; no message contains the
-    credential.
-    """
+def find_user(principal: Principal | None, deployment: str, access: Access) -> Principal | None:
+    """Who uses ``deployment``: the ``principal`` of the request's key, or the anonymous one; None
+    if the request must be refused. An open deployment ignores any key: SDKs send dummies such as
+    ``not-needed``. ``deployment`` is empty if a bare mount has no default."""
     if access is Access.OPEN:
         return ANONYMOUS
-    if access is Access.MISSING:
-        raise _not_found(deployment, _list("deployments that need no key:", open_to_all))
-    if principal is None:
-        if credential and not all_read:
-            raise ClientFault(UNREAD, status=503, code="no_state", retry_after=_UNREAD_RETRY_S)
-        raise _unauthenticated(credential, sent, ended)
+    if access is Access.MISSING or principal is None:
+        return None
     opened = principal.deployments
-    if opened is None or (deployment and deployment in opened):
-        return principal
-    doors = _list("this key may use", sorted(opened)) + _list(
-        "deployments that need no key:", open_to_all
-    )
-    if not deployment:
-        raise _not_found(None, doors)
-    raise Forbidden(
-        f"this key does not grant access to deployment {quoted(deployment)}; ask an admin to"
-        f" add it to the key{doors}"
-    )
+    return principal if opened is None or (deployment and deployment in opened) else None
 
 
 def bare_deployment(principal: Principal | None, default: str | None) -> str | None:
@@ -159,34 +117,3 @@ def bare_deployment(principal: Principal | None, default: str | None) -> str | N
     if principal is not None and principal.deployments and len(principal.deployments) == 1:
         return next(iter(principal.deployments))
     return default
-
-
-def _unauthenticated(credential: str | None, sent: str, ended: str) -> Unauthenticated:
-    if not credential:
-        message = f"{sent}; a key is required" if sent else "a key is required"
-        return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
-    used = f"(when several credentials are sent, only the first of {ACCEPTED_FORMS} is used)"
-    if ended:
-        # The key was typed correctly.
-        return Unauthenticated(f"{ended}; ask for a new one {used}", code="invalid_key")
-    looks = describe_wrong(credential)
-    message = f"unknown key: {looks}" if looks else "unknown key"
-    return Unauthenticated(
-        f"{message}; check it for typing errors, or ask for a new one {used}", code="invalid_key"
-    )
-
-
-def _not_found(deployment: str | None, doors: str) -> NotFound:
-    if not deployment:
-        message = "no default deployment is configured; use /proxy/{deployment}/…"
-    else:
-        message = f"unknown deployment {quoted(deployment)}"
-    return NotFound(message + doors, code="deployment_not_found")
-
-
-def _list(message: str, names: Sequence[str]) -> str:
-    """A clause in brackets with the first of ``names``; "" if there are none."""
-    if not names:
-        return ""
-    others = f" and {len(names) - _MAX_LISTED_NAMES} more" if len(names) > _MAX_LISTED_NAMES else ""
-    return f"; {message} {', '.join(names[:_MAX_LISTED_NAMES])}{others}"

@@ -12,7 +12,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.admin.pages import Served
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
-from casedesk_proxy.auth.keys import UNREAD
+from casedesk_proxy.auth.explanations import UNREAD
 from casedesk_proxy.auth.sessions import comes_from_own_page, find_session
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.console.attempts import SignInAttempts

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.auth.keys import UNREAD
+from casedesk_proxy.auth.explanations import UNREAD
 from casedesk_proxy.auth.sessions import (
     PLAIN_COOKIE,
     SECURE_COOKIE,

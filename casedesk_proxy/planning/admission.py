@@ -12,7 +12,8 @@ from functools import lru_cache
 
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import find_credential
-from casedesk_proxy.auth.keys import authorise, bare_deployment, find_access
+from casedesk_proxy.auth.explanations import Presented, explain_refusal
+from casedesk_proxy.auth.keys import bare_deployment, find_access, find_user
 from casedesk_proxy.auth.near_misses import describe_sent
 from casedesk_proxy.auth.sessions import Sessions, find_signed_in
 from casedesk_proxy.errors import BadRequest, ClientFault
@@ -125,17 +126,18 @@ def admit(
     by_session = known is not None and not credential
     name = call.deployment or bare_deployment(known, snapshot.default_deployment) or ""
     deployment = snapshot.deployments.get(name)
-    principal = authorise(
-        known,
-        credential,
-        name,
-        find_access(deployment.auth if deployment else None, any_keys=snapshot.any_keys),
-        sent="" if credential else describe_sent(head.headers, query),
-        ended=snapshot.stored_keys.explain(credential) if credential and known is None else "",
-        all_read=snapshot.stored_keys.is_read,
-        open_to_all=snapshot.open_to_all,
-    )
-    assert deployment is not None, "authorise refuses names that no deployment has"
+    access = find_access(deployment.auth if deployment else None, any_keys=snapshot.any_keys)
+    principal = find_user(known, name, access)
+    if principal is None:
+        keys = snapshot.stored_keys
+        presented = Presented(
+            credential, known,
+            instead="" if credential else describe_sent(head.headers, query),
+            ended=keys.explain(credential) if credential and known is None else "",
+            may_be_valid=not keys.is_read,
+        )  # fmt: skip
+        raise explain_refusal(presented, name, access, snapshot.open_to_all)
+    assert deployment is not None, "nobody may use a deployment that does not exist"
     if known is None or by_session:
         require_own_host(head.method, head.target, head.headers, hosts)
     if call.action not in CATALOGUE:

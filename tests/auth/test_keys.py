@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from casedesk_proxy.auth.credentials import find_credential
-from casedesk_proxy.auth.keys import Access, KeyTable, authorise, bare_deployment, find_access
-from casedesk_proxy.errors import ClientFault, Forbidden, NotFound, ProxyError, Unauthenticated
+from casedesk_proxy.auth.keys import KeyTable, bare_deployment, find_access, find_user
 from casedesk_proxy.terms import Principal
 from tests.fixtures.table import table
 
@@ -29,9 +28,9 @@ TABLE = KeyTable(
 )
 
 
-def admit(credential: str | None, deployment: str | None, auth: str | None) -> Principal:
+def user(credential: str | None, deployment: str, auth: str | None) -> Principal | None:
     principal = TABLE.match(credential) if credential else None
-    return authorise(principal, credential, deployment, find_access(auth, any_keys=True))
+    return find_user(principal, deployment, find_access(auth, any_keys=True))
 
 
 def test_match() -> None:
@@ -77,93 +76,33 @@ def test_a_table_tells_who_is_in_it_and_what_became_of_others() -> None:
     assert TABLE.explain("cdp-alice") == TABLE.explain("cdp-dave") == ""
 
 
-def test_who_has_an_old_key_is_told_of_its_end() -> None:
-    with pytest.raises(Unauthenticated) as caught:
-        authorise(None, "cdp-carol", "desk", Access.KEY, ended=TABLE.explain("cdp-carol"))
-    assert caught.value.message.startswith("the key was revoked on a Sunday; ")
-
-
 @table("credential", [None, "", "not-needed", "cdp-alice"])
 def test_open_deployment_ignores_credentials(credential: str | None) -> None:
-    assert admit(credential, "open", "none") == Principal("anonymous", None)
+    assert user(credential, "open", "none") == Principal("anonymous", None)
 
 
-def test_admitted() -> None:
-    assert admit("cdp-alice", "desk", "keys") == ALICE
+def test_a_key_opens_its_deployments() -> None:
+    assert user("cdp-alice", "desk", "keys") == ALICE
+    everywhere = Principal("root", None)
+    assert find_user(everywhere, "lab", find_access("keys", any_keys=True)) == everywhere
 
 
 @table(
-    ("credential", "deployment", "error"),
+    ("credential", "deployment", "auth"),
     [
-        (None, "desk", Unauthenticated),
-        ("", "desk", Unauthenticated),
-        ("not-needed", "desk", Unauthenticated),
-        ("cdp-alice", "lab", Forbidden),
-        ("cdp-alice", "nowhere", Forbidden),
-        (None, "nowhere", Unauthenticated),
-        ("wrong", "nowhere", Unauthenticated),
-        (None, None, Unauthenticated),
-        ("cdp-bob", None, NotFound),
-        ("cdp-bob", "", NotFound),
+        (None, "desk", "keys"),
+        ("wrong", "desk", "keys"),
+        ("cdp-alice", "lab", "keys"),
+        ("cdp-alice", "nowhere", None),
+        ("cdp-bob", "", None),
     ],
 )
-def test_refused(credential: str | None, deployment: str | None, error: type[ProxyError]) -> None:
-    with pytest.raises(error) as caught:
-        admit(credential, deployment, "keys")
-    assert not credential or credential not in caught.value.message
+def test_others_find_nobody(credential: str | None, deployment: str, auth: str | None) -> None:
+    assert user(credential, deployment, auth) is None
 
 
-def test_no_keys_no_secret_about_names() -> None:
-    with pytest.raises(NotFound) as caught:
-        authorise(None, None, "nowhere", find_access(None, any_keys=False))
-    assert caught.value.code == "deployment_not_found"
-
-
-def test_a_foreign_and_a_missing_deployment_look_the_same() -> None:
-    told = []
-    for name, auth in (("lab", "keys"), ("nil", None)):
-        with pytest.raises(Forbidden) as caught:
-            admit("cdp-alice", name, auth)
-        told.append(caught.value.message.replace(name, "?"))
-    assert told[0] == told[1]
-
-
-def test_who_has_a_key_learns_what_it_opens() -> None:
-    bob = Principal("bob", frozenset({"lab", "desk"}))
-    with pytest.raises(Forbidden) as denied:
-        authorise(bob, "cdp-bob", "other", Access.KEY, open_to_all=("demo",))
-    assert denied.value.message.endswith(
-        "; this key may use desk, lab; deployments that need no key: demo"
-    )
-    with pytest.raises(NotFound) as missing:
-        authorise(bob, "cdp-bob", None, Access.KEY)
-    assert missing.value.message.endswith("; this key may use desk, lab")
-    many = Principal("many", frozenset(f"d{number:02}" for number in range(20)))
-    with pytest.raises(Forbidden, match=r"d07 and 12 more$"):
-        authorise(many, "cdp-many", "other", Access.KEY)
-
-
-def test_who_has_none_learns_nothing_about_names() -> None:
-    with pytest.raises(Unauthenticated) as caught:
-        authorise(None, None, "other", Access.KEY, open_to_all=("demo",))
-    assert "demo" not in caught.value.message
-
-
-def test_it_is_said_what_was_sent_instead() -> None:
-    with pytest.raises(Unauthenticated) as caught:
-        authorise(None, None, "desk", Access.KEY, sent="the header api-key was sent")
-    assert caught.value.message.startswith("the header api-key was sent; a key is required; ")
-
-
-def test_messages_help() -> None:
-    for credential in (None, "wrong"):
-        with pytest.raises(Unauthenticated) as caught:
-            admit(credential, "desk", "keys")
-        for form in ("Authorization: Bearer", "x-goog-api-key", "x-api-key", "?key="):
-            assert form in caught.value.message
-    with pytest.raises(Forbidden) as denied:
-        admit("cdp-alice", "x" * 5000, "keys")
-    assert len(denied.value.message) < 200
+def test_without_keys_a_missing_deployment_is_nobody_s() -> None:
+    assert find_user(None, "nowhere", find_access(None, any_keys=False)) is None
 
 
 @table(
@@ -183,11 +122,3 @@ def test_bare_deployment(
     principal: Principal | None, default: str | None, wanted: str | None
 ) -> None:
     assert bare_deployment(principal, default) == wanted
-
-
-def test_a_key_is_not_called_unknown_before_all_were_read() -> None:
-    with pytest.raises(ClientFault) as found:
-        authorise(None, "cdp-carol", "desk", Access.KEY, all_read=False)
-    assert (found.value.status, found.value.code, found.value.retry_after) == (503, "no_state", 1.0)
-    with pytest.raises(Unauthenticated):
-        authorise(None, None, "desk", Access.KEY, all_read=False)
