@@ -259,10 +259,8 @@ def _not_found(
     elif not names:
         message += "; check that its node runs"
     else:
-        some, others = (
-            sorted(names)[:_MAX_LISTED_NAMES],
-            " and others" if len(names) > _MAX_LISTED_NAMES else "",
-        )
+        some = sorted(names)[:_MAX_LISTED_NAMES]
+        others = " and others" if len(names) > _MAX_LISTED_NAMES else ""
         message += f"; available: {', '.join(some)}{others}"
     error = NotFound(message, code="model_not_found")
     error.model = asked[:_MAX_NAME_CHARS]

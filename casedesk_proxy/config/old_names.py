@@ -30,11 +30,8 @@ def find_old_names(data: dict[str, Any]) -> list[Finding]:
     """A warning for each old name in the file, with its old path."""
     found = []
     if _OLD in data and _NEW in data:
-        message, remedy = (
-            f"is the old name of {_NEW}, which is set too",
-            f"move its entries to {_NEW}",
-        )
-        found.append(Finding((_OLD,), message, remedy, at_key=True))
+        message = f"is the old name of {_NEW}, which is set too"
+        found.append(Finding((_OLD,), message, f"move its entries to {_NEW}", at_key=True))
     elif _OLD in data:
         message = f"is the old name of {_NEW}, and a later version will not accept it"
         found.append(Finding((_OLD,), message, f"write {_NEW}:", warns=True, at_key=True))

@@ -83,7 +83,7 @@ def _refuse_characters(target: str) -> None:
     found = _UNENCODED.search(target)
     if found:
         raise BadRequest(
-            f"the request target holds {found[0]!a}, which must be percent-encoded",
+            f"the request target contains {found[0]!a}, which must be percent-encoded",
             code="invalid_path",
         )
     try:

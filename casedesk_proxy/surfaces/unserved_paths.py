@@ -94,7 +94,7 @@ _BASES = (
     " Gemini, Anthropic and Ollama clients and /v1 for OpenAI's"
 )
 #: The remedy if nothing here replaces an API.
-_NOTHING_ALIKE = "do without it: nothing here is like it"
+_NOTHING_ALIKE = "do without it: nothing here replaces it"
 _ADMIN = re.compile(r"(?:healthz?|readyz|livez|status|metrics)$")
 #: Vertex's prefix of all paths.
 _PROJECT = re.compile(r"\Aprojects/[^/]*/locations/[^/]*/")

@@ -48,6 +48,6 @@ class UploadAttempt(Attempt):
 
     def _late(self) -> AttemptFailed:
         error = UpstreamTimeout(
-            AboutNode("took no more of the request, or sent no reply, in time; try again")
+            AboutNode("stopped reading the request, or sent no reply in time; try again")
         )
         return self._failed(Failure.TIMEOUT, NodeFault.SILENT, error)

@@ -323,7 +323,7 @@ async def test_a_node_that_takes_nothing_holds_its_client_and_is_given_up() -> N
         client.write(form[MIB:])
         reply = await client.reply()
         assert reply.status == 504
-        assert b"took no more of the request" in reply.body
+        assert b"stopped reading the request" in reply.body
         outcome = await stage.outcome()
         # What the kernel's buffers and ours hold, and no more.
         assert outcome.received < 24 * MIB

@@ -80,7 +80,7 @@ async def test_an_error_does_not_and_the_connection_takes_no_other_request() -> 
 @pytest.mark.parametrize(
     ("error", "failure", "told"),
     [
-        (TimeoutError(), Failure.TIMEOUT, "node n took no more of the request, or sent no reply"),
+        (TimeoutError(), Failure.TIMEOUT, "node n stopped reading the request, or sent no reply"),
         (None, Failure.LOST, "node n sent no reply: closed before"),
     ],
 )

@@ -132,10 +132,8 @@ class Violations:
     def summary(self) -> str:
         message = []
         for one in self.kept[:_MAX_SHOWN_VIOLATIONS]:
-            path, description = (
-                bounded(one.path, MAX_PATH_CHARS),
-                bounded(one.description, _MAX_DESCRIPTION_CHARS),
-            )
+            path = bounded(one.path, MAX_PATH_CHARS)
+            description = bounded(one.description, _MAX_DESCRIPTION_CHARS)
             message.append(description if path in description else f"{path}: {description}")
         more = self.count - len(message)
         return "\n".join(message) + (f"\nand {more} more" if more > 0 else "")

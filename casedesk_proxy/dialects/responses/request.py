@@ -213,11 +213,10 @@ class _FieldReader:
             value = self._body.get(name)
             if value is None:
                 continue
-            allowed, what = (
-                ((int,), "an integer") if name in _INTEGERS else ((int, float), "a number")
-            )
+            allowed = (int,) if name in _INTEGERS else (int, float)
             if type(value) in allowed and abs(value) <= _MAX_INTEGER_SIZE:
                 found[name] = value
             else:
+                what = "an integer" if name in _INTEGERS else "a number"
                 self._findings.fault(name, f"{what} is required")
         return found

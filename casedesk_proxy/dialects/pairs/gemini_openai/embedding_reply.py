@@ -39,9 +39,10 @@ class EmbeddingTranslator(LateReply):
             self.usage = read_usage(counts)
         wanted = 1 if self._wanted is None else self._wanted
         first, *others = [self._vectors.text(one) for one in _in_order(document, wanted)]
-        begin, end = (
-            (b'{"embedding":', b"}") if self._wanted is None else (b'{"embeddings":[', b"]}")
-        )
+        if self._wanted is None:
+            begin, end = b'{"embedding":', b"}"
+        else:
+            begin, end = b'{"embeddings":[', b"]}"
         pieces = (begin, first[1:], *others, end)
         self.complete = True
         return b"".join(pieces) if sum(map(len, pieces)) <= _JOINED_BYTES else pieces
