@@ -160,7 +160,7 @@ class Desk:
             caller = self._find_by_session(request) or self.find_by_proxy(request)
             if caller is not None:
                 return caller
-        return _ON_ADMIN if self.on_admin and request.method == "GET" else None
+        return _ON_ADMIN if self.on_admin and request.method in ("GET", "HEAD") else None
 
     def _find_by_session(self, request: web.Request) -> Caller | None:
         ident = find_session(request.raw_headers, secure=self.book.secure)

@@ -48,6 +48,8 @@ class Live:
         self._watchers += 1
         try:
             await response.prepare(request)
+            if request.method == "HEAD":
+                return response
             await self._send(desk, caller, request, response)
         finally:
             self._watchers -= 1
