@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Any, Generic
 
 from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
-from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object, text_or_blank
+from casedesk_proxy.dialects.core.events import (
+    MAX_HELD_BYTES,
+    read_object,
+    text_or_blank,
+    without_answer,
+)
 from casedesk_proxy.dialects.core.reply import ChoiceT, Finish, ReplyWriter
 from casedesk_proxy.dialects.node_errors.documents import status_of
 from casedesk_proxy.errors import NodeError, StreamBroken
@@ -120,7 +125,7 @@ class MessagesReader(Generic[ChoiceT]):
     def take_body(self, document: dict[str, Any]) -> None:
         content = document.get("content")
         if document.get("type") != "message" or not isinstance(content, list):
-            raise StreamBroken("is not a message", its="reply")
+            raise without_answer("it is not a message")
         self._begin(document)
         for at, block in enumerate(content):
             if not isinstance(block, dict):

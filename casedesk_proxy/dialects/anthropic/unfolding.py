@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from casedesk_proxy.dialects.core.events import without_answer
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps, dumps_stream
 from casedesk_proxy.wire.sse import named_frame
@@ -31,7 +32,7 @@ def unfold_message(document: dict[str, Any]) -> bytes:
     complete one."""
     content = document.get("content")
     if document.get("type") != "message" or not isinstance(content, list):
-        raise StreamBroken("is not a message", its="reply")
+        raise without_answer("it is not a message")
     if not document.get("stop_reason"):
         raise StreamBroken("ended before it was complete", its="reply")
     usage = document.get("usage")

@@ -8,7 +8,7 @@ from casedesk_proxy.dialects.node_errors.documents import raise_error
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, loads_repaired, with_exact_numbers
 
-__all__ = ["MAX_HELD_BYTES", "read_object", "read_reply", "text_or_blank"]
+__all__ = ["MAX_HELD_BYTES", "read_object", "read_reply", "text_or_blank", "without_answer"]
 
 #: The most bytes of one reply that are held back: the arguments of calls, a collected body.
 MAX_HELD_BYTES = 64 * 1024 * 1024
@@ -32,6 +32,15 @@ def read_reply(body: bytes) -> dict[str, Any]:
     of it."""
     document: dict[str, Any] = with_exact_numbers(read_object(body, "a reply"), body)
     return document
+
+
+def without_answer(why: str) -> StreamBroken:
+    """The error for a valid document, or a whole stream, that is no answer: often of another
+    service, or in another protocol. ``why`` it is none."""
+    return StreamBroken(
+        f"sent a reply without an answer: {why}; try again, and if it happens again, check url and"
+        " speaks of the node in the configuration, and look into its log"
+    )
 
 
 def text_or_blank(value: Any) -> str:

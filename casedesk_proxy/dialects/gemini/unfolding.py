@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from casedesk_proxy.dialects.core.events import without_answer
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
 from casedesk_proxy.wire.sse import google_frame
@@ -19,7 +20,7 @@ def unfold_content(document: dict[str, Any]) -> bytes:
         if not isinstance(candidates, list) or not all(map(_is_complete, candidates)):
             raise StreamBroken("ended before it was complete", its="reply")
     elif not document.get("promptFeedback"):
-        raise StreamBroken("contains no candidate", its="reply")
+        raise without_answer("it has no candidates")
     return google_frame(dumps_stream(document))
 
 

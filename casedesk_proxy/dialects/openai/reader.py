@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Generic
 
-from casedesk_proxy.dialects.core.events import read_object
+from casedesk_proxy.dialects.core.events import read_object, without_answer
 from casedesk_proxy.dialects.core.reply import ChoiceT, ReplyWriter
 from casedesk_proxy.dialects.openai.chunks import (
     DONE,
@@ -103,7 +103,7 @@ class ChatReader(Generic[ChoiceT]):
 
     def end(self) -> None:
         if not self._choices:
-            raise StreamBroken("contains no choice", its="reply")
+            raise without_answer("it has no choices")
         if self._unfinished:
             raise StreamBroken("ended before it was complete", its="reply")
         choices = self._choices

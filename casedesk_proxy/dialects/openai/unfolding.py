@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from casedesk_proxy.dialects.core.events import without_answer
 from casedesk_proxy.dialects.openai.chunks import DONE, number_calls
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
@@ -48,7 +49,7 @@ def unfold_completion(document: dict[str, Any]) -> bytes:
 def _choices(document: dict[str, Any], name: str, kind: type) -> list[dict[str, Any]]:
     choices = document.get("choices")
     if not (isinstance(choices, list) and choices):
-        raise StreamBroken("contains no choice", its="reply")
+        raise without_answer("it has no choices")
     for choice in choices:
         if not isinstance(choice, dict) or not isinstance(choice.get(name), kind):
             raise StreamBroken("sent a malformed choice")

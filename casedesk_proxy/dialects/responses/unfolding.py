@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from casedesk_proxy.dialects.core.events import without_answer
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import dumps_stream
 from casedesk_proxy.wire.sse import named_frame
@@ -30,7 +31,7 @@ def unfold_response(document: dict[str, Any]) -> bytes:
     Raises StreamBroken if this is not a response, or not a complete one."""
     output, status = document.get("output"), document.get("status")
     if not isinstance(output, list):
-        raise StreamBroken("is not a response", its="reply")
+        raise without_answer("it is not a response")
     if status not in _ENDS:
         raise StreamBroken("ended before it was complete", its="reply")
     events = _Events()

@@ -85,7 +85,7 @@ def test_a_message_without_counts() -> None:
 @table(
     ("document", "did"),
     [
-        ({"ok": True}, "is not a message"),
+        ({"ok": True}, "without an answer: it is not a message"),
         (message(stop_reason=None), "ended before it was complete"),
         (message("text"), "malformed content block"),
     ],

@@ -62,5 +62,5 @@ def test_blanks_alone_are_no_reply(make: object) -> None:
     assert callable(make)
     translator = make()
     assert translator.feed(b"\r\n ") == b""
-    with pytest.raises(StreamBroken, match="contains no choice"):
+    with pytest.raises(StreamBroken, match="without an answer: it has no choices"):
         translator.finish()

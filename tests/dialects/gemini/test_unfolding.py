@@ -25,7 +25,7 @@ def test_one_event(document: dict[str, Any]) -> None:
 @table(
     ("document", "did"),
     [
-        ({"ok": True}, "contains no candidate"),
+        ({"ok": True}, "without an answer: it has no candidates"),
         ({"candidates": [{"content": {}}]}, "ended before it was complete"),
         ({"candidates": {"0": CANDIDATE}}, "ended before it was complete"),
     ],

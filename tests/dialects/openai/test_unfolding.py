@@ -64,8 +64,8 @@ def test_a_completion_is_one_chunk() -> None:
 @table(
     ("document", "did"),
     [
-        ({"ok": True}, "contains no choice"),
-        (chat(), "contains no choice"),
+        ({"ok": True}, "without an answer: it has no choices"),
+        (chat(), "without an answer: it has no choices"),
         (chat("text"), "malformed choice"),
         (chat({"index": 0, "text": "hi", "finish_reason": "stop"}), "malformed choice"),
         (chat(choice(finish_reason=None)), "ended before it was complete"),

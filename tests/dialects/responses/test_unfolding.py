@@ -111,7 +111,7 @@ def test_what_has_no_events_of_its_own_comes_whole() -> None:
 @table(
     ("document", "did"),
     [
-        ({"ok": True}, "is not a response"),
+        ({"ok": True}, "without an answer: it is not a response"),
         (response(status="queued"), "ended before it was complete"),
         (response("text"), "malformed item"),
         (response({"type": "message", "content": ["text"]}), "malformed part"),

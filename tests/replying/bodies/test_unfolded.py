@@ -72,7 +72,7 @@ def test_inside_an_event_nothing_is_inserted() -> None:
         (b"", "reply was empty"),
         (b" \n", "reply was empty"),
         (b'{"choices":', "sent a reply that is not JSON"),
-        (b'{"ok":true}', "contains no choice"),
+        (b'{"ok":true}', "without an answer: it has no choices"),
         (b'{"choices":[{"finish_reason":"stop","message":' + b'{"a":' * 300 + b"1" + b"}" * 301
          + b"]}", "nested too deeply"),
         (BEGUN, "ended before the answer was complete"),
