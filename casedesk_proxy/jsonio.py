@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 __all__ = [
+    "MAX_COUNT",
     "JSONError",
     "PieceRepair",
     "TooDeep",
@@ -41,9 +42,9 @@ class TooDeep(ValueError):
     """A value that is nested too deeply to be written."""
 
 
-#: The largest whole number up to which every JSON reader is exact, and Prometheus, which reads it
-#: as a float.
-_MAX_EXACT_COUNT = 2**53
+#: The largest count that is believed: no model reads or writes so much, every JSON reader and
+#: Prometheus are exact up to it, and the ledger can add up millions of them in its 64 bits.
+MAX_COUNT = 2**40
 
 _BREAKERS = (
     ("\u2028".encode(), b"\\u2028"),
@@ -209,5 +210,5 @@ def is_deeper(value: Any, than: int) -> bool:
 
 
 def read_count(value: Any) -> int | None:
-    """A count from outside: a whole number from 0 to 2**53, or None."""
-    return value if type(value) is int and 0 <= value <= _MAX_EXACT_COUNT else None
+    """A count from outside: a whole number from 0 to 2**40, or None."""
+    return value if type(value) is int and 0 <= value <= MAX_COUNT else None

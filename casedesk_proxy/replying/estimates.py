@@ -8,6 +8,7 @@ counts; before the first of them, a piece is a token and four bytes are one.
 
 from __future__ import annotations
 
+from casedesk_proxy.jsonio import MAX_COUNT
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import Action, Usage
 
@@ -106,7 +107,8 @@ class _Learned:
 
     def tokens(self, pieces: int) -> int:
         _, per_piece = self.outputs.draw(_MAX_PIECE_TOKENS) or (0.0, 1.0)
-        return round(pieces * per_piece)
+        # A node may report any count for its few pieces.
+        return min(round(pieces * per_piece), MAX_COUNT)
 
     def prompt_tokens(self, size: int) -> int:
         """Cut replies are usually streams."""

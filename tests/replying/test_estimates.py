@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from casedesk_proxy.jsonio import MAX_COUNT
 from casedesk_proxy.replying.estimates import Estimates
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import Usage
@@ -34,6 +35,13 @@ def test_it_learns_from_what_was_told() -> None:
     assert estimates.fill(replace(CUT, received=10_000_000)).usage.prompt == 100
     other = estimates.fill(replace(CUT, model="other"))
     assert other.usage == Usage(100, 50, estimated=True)
+
+
+def test_no_estimate_is_more_than_a_count_can_be() -> None:
+    """The ledger's row has 64 bits for it."""
+    estimates = Estimates()
+    estimates.fill(replace(WHOLE, events=4, usage=Usage(50, MAX_COUNT)))
+    assert estimates.fill(replace(CUT, events=10_000_000)).usage.output == MAX_COUNT
 
 
 def test_a_prompt_has_a_fixed_part() -> None:

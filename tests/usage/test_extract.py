@@ -206,7 +206,7 @@ def test_of_a_body_that_was_cut_anywhere_nothing_else_is_taken(
 
 @table(
     ("told", "wanted"),
-    [("0", 0), ("9007199254740992", 2**53), ("9007199254740993", None), ("9" * 401, None),
+    [("0", 0), ("1099511627776", 2**40), ("1099511627777", None), ("9" * 401, None),
      ("9" * 5000, None), ("-1", None), ("1.0", None), ("1e3", None), ("true", None),
      ('"7"', None), ("[1]", None), ("{}", None), ("null", None)],
 )  # fmt: skip
