@@ -27,6 +27,8 @@ _MAX_PROCESSES = 2
 #: The characters of all remembered texts: a conversation names its files in every turn.
 _MAX_KEPT_CHARS = 16 * 2**20
 _PIECE_BYTES = 2**20
+#: The part of our environment that the process gets: where Python's own library may be.
+_PASSED_ON = ("LD_LIBRARY_PATH",)
 
 
 class PdfFault(Exception):
@@ -126,8 +128,11 @@ class _Child:
         begin = _BEGIN % self._in_base64
         command = [sys.executable, "-I", "-S", "-c", begin, os.pathsep.join(sys.path)]
         pipe = subprocess.PIPE
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         try:
-            process = self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={})
+            process = self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, env=environment
+            )
         except OSError:
             raise Busy(
                 "no process can be started to read the PDF; try again later", status=503
@@ -170,7 +175,7 @@ class _Child:
         return reading.result(self._max_s)
 
 
-#: The child gets our module path and nothing else of our environment.
+#: The child gets our module path.
 _BEGIN = (
     "import sys; sys.path[:] = sys.argv[1].split(':');"
     "from casedesk_proxy.files.pdf_child import main; main(in_base64=%s)"

@@ -27,8 +27,12 @@ _START_S = 60.0
 #: none: beside 20 other programs its start takes half a minute, for which there would be no
 #: planner.
 NICE_WEIGHT = 5
-#: The part of the daemon's environment that planners get: without secrets.
-_PASSED_ON = ("PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE)
+#: The part of the daemon's environment that planners get: without secrets, and all that Python
+#: needs to start. One that is linked to a libpython in a place of its own needs LD_LIBRARY_PATH, as
+#: those of environment modules do, and some of conda.
+_PASSED_ON = (
+    "PATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "LANG", "LC_ALL", VARIABLE,
+)  # fmt: skip
 _MAX_NUMBER_BYTES = 16
 
 

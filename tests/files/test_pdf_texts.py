@@ -18,6 +18,7 @@ from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.filing.stored_file import StoredFile
 from casedesk_proxy.upstream.file_upload import FileReader
 from tests.files.stores import Clock, opened
+from tests.fixtures.moved_python import move_python
 
 
 def make_pdf(*pages: str) -> bytes:
@@ -65,6 +66,14 @@ async def test_pages_become_text_once(store: FileStore) -> None:
     assert await texts.read(file, store) == "First page\n\nSecond page\n\n"
     await store.remove(file)
     assert "First page" in await texts.read(file, store)
+
+
+async def test_its_process_finds_the_libraries_of_its_python(
+    store: FileStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_python(tmp_path, monkeypatch)
+    file = await put(store, make_pdf("Words"))
+    assert "Words" in await PdfTexts().read(file, store)
 
 
 async def test_what_is_no_pdf_is_refused(store: FileStore) -> None:

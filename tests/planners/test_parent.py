@@ -25,6 +25,7 @@ from casedesk_proxy.planners.messages import (
     send,
 )
 from casedesk_proxy.planners.parent import Parent, wait_for_exit
+from tests.fixtures.moved_python import move_python
 from tests.planners.asking import REPORTED, ask, snapshot, write
 
 
@@ -102,6 +103,16 @@ def test_what_is_in_the_working_directory_does_not_matter(
     with parent() as one:
         pid, ours = start_planner(one)
         assert plan(ours).plan is not None
+        let_go(pid, ours)
+
+
+def test_it_finds_the_libraries_of_its_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A libpython in a place of its own is found by LD_LIBRARY_PATH alone; no secret is passed."""
+    move_python(tmp_path, monkeypatch)
+    with parent() as one:
+        pid, ours = start_planner(one)
         let_go(pid, ours)
 
 
