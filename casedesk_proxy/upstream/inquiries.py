@@ -26,6 +26,7 @@ from casedesk_proxy import jsonio
 from casedesk_proxy.engines.inquiries import Asking, Inquiry, NodeAnswer
 from casedesk_proxy.engines.model_lists import Listing
 from casedesk_proxy.fastpath.memory import Memory
+from casedesk_proxy.upstream.tracebacks import drop_tracebacks
 
 __all__ = ["ANSWER_TIMEOUT_S", "Answers", "Inquirer", "read_bounded"]
 
@@ -97,7 +98,8 @@ class Inquirer:
                 body = await read_bounded(reply, _MAX_BODY_BYTES)
                 value = self.answers.parse(body)
                 return NodeAnswer(reply.status, reply.headers.get("Server", ""), value)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            drop_tracebacks(error)
             return NodeAnswer()
 
     def _headers(self) -> Mapping[str, str]:

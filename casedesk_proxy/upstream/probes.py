@@ -30,6 +30,7 @@ from casedesk_proxy.upstream.listings import node_url
 from casedesk_proxy.upstream.metadata import Metadata
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.upstream.tls import context_of
+from casedesk_proxy.upstream.tracebacks import drop_tracebacks
 from casedesk_proxy.upstream.unix_sockets import describe, is_full, make_connector
 
 __all__ = ["TICK_S", "Prober"]
@@ -187,10 +188,12 @@ class Prober:
             while hung_after_s and not (await asyncio.wait({asking}, timeout=wait))[0]:
                 wait = await self._doubt_anew(state, began, hung_after_s)
             self._judge(state, await asking)
-        except TimeoutError:
+        except TimeoutError as error:
+            drop_tracebacks(error)
             if not hung_after_s:
                 self._doubt(state)
         except (aiohttp.ClientError, OSError) as error:
+            drop_tracebacks(error)
             if are_used_up(error):
                 return
             if is_full(error):

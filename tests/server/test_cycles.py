@@ -4,10 +4,9 @@ only young objects (`daemon.garbage`)."""
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, cast
 
 import pytest
@@ -16,6 +15,7 @@ from casedesk_proxy.upstream.connection import NodeConnection
 from casedesk_proxy.upstream.side_requests import read_answer
 from casedesk_proxy.wire.http1 import parse_response_head
 from tests.e2e.relaying import STREAMS, UNARY, asking, relay
+from tests.fixtures.garbage import collecting
 from tests.fixtures.raw_client import RawClient, ask, connect
 from tests.fixtures.raw_node import NodeConnection as Connection
 from tests.fixtures.raw_node import RawNode
@@ -144,23 +144,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "Speak."}]}]},
     "anthropic": {"max_tokens": 9, "messages": [{"role": "user", "content": "Speak."}]},
 }
-
-
-@contextmanager
-def collecting() -> Iterator[list[object]]:
-    """Objects that only the garbage collector could have freed, listed at the block's end."""
-    found: list[object] = []
-    gc.collect()
-    gc.disable()
-    gc.set_debug(gc.DEBUG_SAVEALL)
-    try:
-        yield found
-        gc.collect()
-        found += gc.garbage
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
 
 
 async def _exchange(url: str, node: RawNode, kind: Kind, end: End) -> None:

@@ -35,8 +35,8 @@ def read_reply(body: bytes) -> dict[str, Any]:
 
 
 def without_answer(why: str) -> StreamBroken:
-    """The error for a valid document, or a whole stream, that is no answer: often of another
-    service, or in another protocol. ``why`` it is none."""
+    """The error for a valid document, or a whole stream, that is not an answer: often of another
+    service, or in another protocol."""
     return StreamBroken(
         f"sent a reply without an answer: {why}; try again, and if it happens again, check url and"
         " speaks of the node in the configuration, and look into its log"
