@@ -90,8 +90,7 @@ class Served(Protocol):
     @property
     def nodes(self) -> Mapping[str, NodeState]: ...
 
-    @property
-    def phases(self) -> Mapping[str, int]: ...
+    async def count_phases(self) -> Mapping[str, int]: ...
 
     @property
     def failovers(self) -> Sequence[Failover]: ...
@@ -132,7 +131,8 @@ def admin_app(served: Served) -> web.Application:
         )
 
     async def status(request: web.Request) -> web.Response:
-        body = jsonio.dumps(describe_status(served, asyncio.get_running_loop().time()))
+        phases = await served.count_phases()
+        body = jsonio.dumps(describe_status(served, phases, asyncio.get_running_loop().time()))
         return web.Response(body=body, content_type="application/json")
 
     async def metrics(request: web.Request) -> web.Response:
@@ -180,10 +180,11 @@ def summarise(served: Served, now: float) -> str:
     return "; ".join(parts)
 
 
-def describe_status(served: Served, now: float) -> dict[str, Any]:
+def describe_status(served: Served, phases: Mapping[str, int], now: float) -> dict[str, Any]:
     """The status page: nodes, streams, models. Names only; no addresses of nodes, no credentials.
 
-    ``now`` by the loop's clock; times in the reply are seconds since the epoch.
+    ``phases``: how many exchanges are in each. ``now`` by the loop's clock; times in the reply are
+    seconds since the epoch.
     """
     configured = served.config_status
     return {
@@ -202,7 +203,7 @@ def describe_status(served: Served, now: float) -> dict[str, Any]:
         "database": _describe_database(served.forwarder),
         "keys": {name: _describe_use(used) for name, used in served.key_use.by_key.items()},
         "streams": len(served.watch),
-        "exchanges": dict(served.phases),
+        "exchanges": dict(phases),
         "waiting": dict(served.waiting),
         "connections": served.connections,
         "nodes": {name: _describe_node(served, name, now) for name in served.nodes},

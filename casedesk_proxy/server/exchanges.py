@@ -32,6 +32,7 @@ from casedesk_proxy.server.cuts import Cuts
 from casedesk_proxy.server.metering import Meter
 from casedesk_proxy.server.runtime import Serving
 from casedesk_proxy.telemetry.accesslog import Sink
+from casedesk_proxy.turns import in_turns
 from casedesk_proxy.upstream.attempts import Attempts
 from casedesk_proxy.wire.headers import accept_request_id
 from casedesk_proxy.wire.query import log_target
@@ -44,6 +45,8 @@ _CANCELLED = (
     "this request was ended at the proxy's console, by an administrator or a holder of its key; ask"
     " them before you repeat it"
 )
+#: Some 0.1 ms.
+_COUNTED_PER_TURN = 250
 _NO_CALL = CallFacts("")
 _NO_PLAN = PlanFacts()
 #: For a request that has not reached a node; never written to.
@@ -148,10 +151,13 @@ class Exchanges:
         self._quiet: asyncio.Future[None] | None = None
         self.live: dict[Exchange, None] = {}
 
-    @property
-    def phases(self) -> Mapping[str, int]:
-        """How many exchanges are in each phase, including zeros."""
-        counts = Counter(exchange.phase for exchange in self.live)
+    async def count_phases(self) -> Mapping[str, int]:
+        """How many exchanges are in each phase, including zeros. Thousands are counted in slices,
+        between which other work runs; those that end meanwhile are not looked at."""
+        counts: Counter[Phase] = Counter()
+        async for exchange in in_turns(list(self.live), _COUNTED_PER_TURN):
+            if exchange in self.live:
+                counts[exchange.phase] += 1
         return {phase.value: counts[phase] for phase in Phase}
 
     def begin(self, request: ClientRequest, admitted: Admitted | None) -> Exchange:

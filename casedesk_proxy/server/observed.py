@@ -39,10 +39,9 @@ class Observed:
         requests."""
         return self.dispatcher.slots.states
 
-    @property
-    def phases(self) -> Mapping[str, int]:
+    async def count_phases(self) -> Mapping[str, int]:
         """How many exchanges are in each phase, including zeros."""
-        return self._handler.exchanges.phases
+        return await self._handler.exchanges.count_phases()
 
     @property
     def failovers(self) -> Sequence[Failover]:

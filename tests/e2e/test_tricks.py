@@ -239,7 +239,7 @@ async def _run(
     client.write(b"".join(one.request() for one in wanted))
     ahead = [masked(await read_reply(client)) for _ in wanted]
     await client.end()
-    while any(gateway.phases.values()) or gateway.connections:
+    while any((await gateway.count_phases()).values()) or gateway.connections:
         await asyncio.sleep(0)
     await flushed()
     log = [masked(line) for line in capture.readouterr().err.splitlines() if b" id=" in line]

@@ -35,7 +35,7 @@ def said(prompt_tokens: int) -> bytes:
 
 def told_by_status(here: Table) -> dict[str, object]:
     now = asyncio.get_running_loop().time()
-    return dict(describe_status(here.gateway, now)["nodes"]["n"])
+    return dict(describe_status(here.gateway, {}, now)["nodes"]["n"])
 
 
 async def test_a_cut_prompt_is_named_and_counted(caplog: pytest.LogCaptureFixture) -> None:

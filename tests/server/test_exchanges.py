@@ -137,10 +137,22 @@ async def test_phases_are_those_of_what_is_under_way() -> None:
     two.attempts = Attempts("", ControlMemory())
     two.attempts.phase = Phase.STREAMING
     counts = {phase.value: 0 for phase in Phase}
-    assert made.phases == counts | {"arriving": 1, "streaming": 1}
+    assert await made.count_phases() == counts | {"arriving": 1, "streaming": 1}
     made.end(one, DONE)
     made.end(two, DONE)
-    assert made.phases == counts
+    assert await made.count_phases() == counts
+
+
+async def test_thousands_are_counted_in_slices() -> None:
+    """Meanwhile other work runs, and some of them end."""
+    made = exchanges()
+    begun = [made.begin(request(), None) for _ in range(1000)]
+    counting = asyncio.ensure_future(made.count_phases())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not counting.done()
+    made.end(begun[-1], DONE)
+    assert (await counting)["arriving"] == 999
 
 
 async def test_what_is_rejected_is_never_under_way() -> None:

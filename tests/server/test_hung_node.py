@@ -86,7 +86,7 @@ async def test_a_stopped_node_gets_nothing_new_and_what_waits_there_goes_on(poli
             assert await asyncio.wait_for(stage.ask(), PATIENCE_S) == (200, ANSWER)
         assert one.served == before
         assert two.served >= 20
-        told = describe_status(stage.gateway, asyncio.get_running_loop().time())["nodes"]["a"]
+        told = describe_status(stage.gateway, {}, asyncio.get_running_loop().time())["nodes"]["a"]
         assert (told["hung"], told["healthy"]) == (True, False)
         assert one.breaker.is_closed()
         a.go_on()

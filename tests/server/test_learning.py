@@ -151,7 +151,7 @@ async def test_the_node_is_not_blamed_for_a_wish() -> None:
     async with table(refusing("thinking_token_budget", 200, BUDGET)) as here:
         await here.gemini(thinkingBudget=100)
         now = asyncio.get_running_loop().time()
-        told = describe_status(here.gateway, now)["nodes"]["n"]
+        told = describe_status(here.gateway, {}, now)["nodes"]["n"]
         assert told["healthy"]
         assert not told["last_error"]
         assert told["in_flight"] == 0

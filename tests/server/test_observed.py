@@ -15,7 +15,7 @@ async def test_a_gateway_at_rest() -> None:
         gateway = stage.gateway
         assert list(gateway.nodes) == ["n"]
         assert gateway.waiting == {"d": 0}
-        assert not any(gateway.phases.values())
+        assert not any((await gateway.count_phases()).values())
         assert (gateway.connections, gateway.failovers, gateway.places()) == (
             0,
             gateway.failovers,

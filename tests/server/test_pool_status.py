@@ -15,13 +15,15 @@ from tests.server.pooled import Member, PoolStage, pooled
 EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'
 
 
-def status(stage: PoolStage) -> dict[str, Any]:
-    return describe_status(stage.gateway, asyncio.get_running_loop().time())
+async def status(stage: PoolStage) -> dict[str, Any]:
+    return describe_status(
+        stage.gateway, await stage.gateway.count_phases(), asyncio.get_running_loop().time()
+    )
 
 
 async def until(stage: PoolStage, **wanted: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while {name: status(stage)["exchanges"][name] for name in wanted} != wanted:
+        while {name: (await status(stage))["exchanges"][name] for name in wanted} != wanted:
             await asyncio.sleep(0.001)
 
 
@@ -37,7 +39,7 @@ async def test_where_exchanges_stand() -> None:
             await connection.send(b"0\r\n\r\n")
 
     async with pooled(Member("a", play, ", max_streams: 1")) as stage:
-        assert status(stage)["exchanges"] == {
+        assert (await status(stage))["exchanges"] == {
             "arriving": 0, "queued": 0, "waiting": 0, "streaming": 0,
         }  # fmt: skip
         clients = [await stage.connect() for _ in range(3)]
@@ -47,10 +49,10 @@ async def test_where_exchanges_stand() -> None:
         await until(stage, waiting=1, queued=1)
         clients[2].write(chat()[:-5])
         await until(stage, arriving=1)
-        assert status(stage)["waiting"] == {"d": 1}
+        assert (await status(stage))["waiting"] == {"d": 1}
         speak.set()
         await until(stage, streaming=1, queued=1)
-        assert status(stage)["nodes"]["a"]["full"] is True
+        assert (await status(stage))["nodes"]["a"]["full"] is True
         finish.set()
         await until(stage, waiting=0, streaming=0, queued=0)
 
@@ -65,7 +67,7 @@ async def test_nodes_and_failovers() -> None:
         client = await stage.connect()
         client.write(chat())
         await client.take_through(b"0\r\n\r\n")
-        told = status(stage)
+        told = await status(stage)
         assert told["nodes"]["a"]["healthy"] is False
         assert "refused" in told["nodes"]["a"]["last_error"]
         assert abs(told["nodes"]["a"]["last_error_at"] - time.time()) < 10
@@ -86,9 +88,9 @@ async def test_for_which_models_a_node_says_that_it_is_full() -> None:
         await connection.send(b"HTTP/1.1 429 X\r\nRetry-After: 9\r\nContent-Length: 0\r\n\r\n")
 
     async with pooled(Member("a", full)) as stage:
-        assert status(stage)["nodes"]["a"]["full_for"] == []
+        assert (await status(stage))["nodes"]["a"]["full_for"] == []
         assert (await stage.ask(chat()))[0] == 429
-        told = status(stage)["nodes"]["a"]
+        told = (await status(stage))["nodes"]["a"]
         assert (told["healthy"], told["full"], told["full_for"]) == (True, False, ["m"])
         assert (told["asked"], told["last_error"]) == (1, "it answered 429")
 
@@ -96,7 +98,7 @@ async def test_for_which_models_a_node_says_that_it_is_full() -> None:
 async def test_a_node_that_is_being_emptied_is_not_usable() -> None:
     async with pooled(Member("a", None, ", drain: true")) as stage:
         now = asyncio.get_running_loop().time()
-        assert status(stage)["nodes"]["a"]["healthy"] is True
-        assert status(stage)["ready"] is False
+        assert (await status(stage))["nodes"]["a"]["healthy"] is True
+        assert (await status(stage))["ready"] is False
         assert not is_ready(stage.gateway, now)
         assert "0 of 1 nodes usable" in summarise(stage.gateway, now)
