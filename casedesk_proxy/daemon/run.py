@@ -118,8 +118,12 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._signals.answer(number, self._on_stop, loop)
         try:
-            if not await self._is_stopped_during(_start(gateway, predecessor)):
+            if await self._is_stopped_during(gateway.start()):
+                predecessor = None  # It keeps its place, since it hears that we have ended.
+            else:
                 collector.start()
+                if predecessor is not None:
+                    await predecessor.announce()
                 self._notifier.send("READY=1")
                 watchdog.ping()
                 self._answer_renewal(reloader, handover)
@@ -249,12 +253,6 @@ class Daemon:
                     await predecessor.wait_ended()
         if gateway.watch:
             log.warning("stopping with %s unfinished", format_stream_count(len(gateway.watch)))
-
-
-async def _start(gateway: Gateway, predecessor: Predecessor | None) -> None:
-    await gateway.start()
-    if predecessor is not None:
-        await predecessor.announce()
 
 
 async def _end(gateway: Gateway, timeout_s: float, predecessor: Predecessor | None) -> None:

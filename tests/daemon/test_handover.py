@@ -7,6 +7,8 @@ import json
 import os
 import re
 import signal
+import socket
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +128,26 @@ async def test_a_successor_that_does_not_start_changes_nothing(
         process.send(signal.SIGUSR2)
         with successor(process):
             assert (await ask(process.public)).status == 200
+
+
+async def test_a_successor_that_is_stopped_before_it_serves_changes_nothing(
+    node: SimulatorThread, tmp_path: Path
+) -> None:
+    with daemon(tmp_path, node.url) as process, socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        silent.settimeout(PATIENCE_S)
+        text = process.file.read_text()
+        more = f"nodes:\n  silent: {{url: 'http+unix://{tmp_path}/silent', engine: vllm}}\n"
+        process.file.write_text(text.replace("nodes:\n", more, 1))
+        process.send(signal.SIGUSR2)
+        with (await asyncio.to_thread(silent.accept))[0] as asked:
+            peer = asked.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+            pid, _, _ = struct.unpack("3i", peer)
+            os.kill(pid, signal.SIGTERM)
+            await gone(pid)
+        process.read_until("the installed version was not started: it ended before it served")
+        assert (await ask(process.public)).status == 200
 
 
 async def test_without_a_manager_nobody_follows(caplog: pytest.LogCaptureFixture) -> None:
