@@ -153,7 +153,7 @@ class Exchanges:
 
     async def count_phases(self) -> Mapping[str, int]:
         """How many exchanges are in each phase, including zeros. Thousands are counted in slices,
-        between which other work runs; those that end meanwhile are not looked at."""
+        between which other work runs; those that end meanwhile are left out."""
         counts: Counter[Phase] = Counter()
         async for exchange in in_turns(list(self.live), _COUNTED_PER_TURN):
             if exchange in self.live:
