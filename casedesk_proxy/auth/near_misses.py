@@ -15,7 +15,8 @@ __all__ = ["describe_sent", "describe_wrong"]
 _SCHEMES = frozenset(
     {"basic", "digest", "negotiate", "ntlm", "token", "apikey", "key", "bot", "oauth", "jwt"}
 )
-_READ = {b"x-goog-api-key": "x-goog-api-key", b"x-api-key": "x-api-key"}
+#: Headers in which the proxy reads keys.
+_READ = frozenset({b"x-goog-api-key", b"x-api-key"})
 #: Headers that other services and gateways use for keys.
 _HEADERS = frozenset(
     {
@@ -37,7 +38,7 @@ def describe_sent(headers: RawHeaders, query: str) -> str:
         if low == b"authorization":
             return _about_authorization(value)
         if low in _READ:
-            reason = reason or f"{_READ[low]} was sent empty"
+            reason = reason or f"{low.decode()} was sent empty"
         elif low in _HEADERS:
             reason = reason or f"the header {low.decode()} was sent, which the proxy does not read"
     for parameter, given in read_pairs(query):
