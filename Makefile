@@ -59,6 +59,11 @@ $(VENV)/.test: setup.cfg pyproject.toml tests/constraints.txt tests/node_sdks/pa
 	cd tests/node_sdks && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --ignore-scripts
 	@touch $@ $(VENV)/.run
 
+# The programs that tests start, where root may install them.
+$(VENV)/.debian: $(VENV)/.test tests/fixtures/debian.py
+	$(BIN)/python -m tests.fixtures.debian
+	@touch $@
+
 run: $(VENV)/.run
 	$(BIN)/casedesk-proxy demo $(if $(LISTEN),--listen '$(LISTEN)')
 
@@ -74,10 +79,10 @@ export PYTHONDONTWRITEBYTECODE :=
 # a narrow network, the scripts of bench/. A change seldom touches it; `make check` runs it, too.
 AROUND := tests/bench tests/network tests/packages tests/systemd
 
-test: $(VENV)/.test
+test: $(VENV)/.debian
 	$(PYTEST) -n $(WORKERS) $(AROUND:%=--ignore %) $(PYTEST_FLAGS)
 
-test-around: $(VENV)/.test
+test-around: $(VENV)/.debian
 	$(PYTEST) -n $(WORKERS) $(AROUND) $(PYTEST_FLAGS)
 
 # The packages that do no I/O, with few examples of each property.
@@ -179,7 +184,7 @@ coverage: $(VENV)/.test
 	$(BIN)/python -m coverage report
 
 # All that has not run under coverage, with the same examples of each property each time.
-test-rest: $(VENV)/.test
+test-rest: $(VENV)/.debian
 	$(PYTEST) -n $(WORKERS) --hypothesis-profile same --measured "$(PURE_TESTS)" $(PYTEST_FLAGS)
 
 lint: $(VENV)/.test prose
