@@ -46,6 +46,6 @@ def demo(listen: str, pace: float) -> None:
         serve_demo(listen, pace)
     except OSError as error:
         in_use = error.errno == errno.EADDRINUSE
-        fail(f"{error.strerror}; serve elsewhere with --listen HOST:PORT" if in_use else error)
+        fail(f"{error.strerror} with --listen HOST:PORT" if in_use else error)
     except ConfigError as error:
         fail(error)

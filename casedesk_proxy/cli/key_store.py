@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from casedesk_proxy.cli.report import fail
 from casedesk_proxy.keystore.changes import Author, KeyFault
-from casedesk_proxy.store.file import open_reader, open_writer
+from casedesk_proxy.store.file import explain, open_reader, open_writer
 from casedesk_proxy.store.schema import StoreError
 
 __all__ = ["change_keys", "look_at_keys"]
@@ -35,7 +35,7 @@ def change_keys(path: Path, work: Callable[[sqlite3.Connection, Author], T]) -> 
         # The name was just typed, so the field need not be named.
         fail(fault.message if fault.field == "name" else str(fault))
     except (StoreError, OSError, sqlite3.Error) as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {explain(error)}")
 
 
 def look_at_keys(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -43,7 +43,7 @@ def look_at_keys(path: Path, work: Callable[[sqlite3.Connection], T]) -> T:
         with open_reader(path) as connection:
             return work(connection)
     except (StoreError, OSError, sqlite3.Error) as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {explain(error)}")
 
 
 def _user() -> str:

@@ -27,7 +27,7 @@ from casedesk_proxy.cli.report import (
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.units import parse_duration
 from casedesk_proxy.ledger.query import DIMENSIONS, SUMS, Query, read_usage
-from casedesk_proxy.store.file import open_reader
+from casedesk_proxy.store.file import explain, open_reader
 from casedesk_proxy.store.schema import StoreError
 
 __all__ = ["usage"]
@@ -109,7 +109,7 @@ def _read_file(file: Path, state: Path | None, query: Query) -> list[dict[str, A
         with open_reader(path) as connection:
             return read_usage(connection, query)
     except (StoreError, OSError, sqlite3.Error) as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {explain(error)}")
 
 
 def _as_csv(by: tuple[str, ...], groups: list[dict[str, Any]]) -> str:

@@ -16,7 +16,7 @@ from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.values import Name
 from casedesk_proxy.console.passwords import MAX_PASSWORD_CHARS, hash_password
 from casedesk_proxy.console.rows import StoredUser, keep_user, read_all, remove_user
-from casedesk_proxy.store.file import open_reader, open_writer
+from casedesk_proxy.store.file import explain, open_reader, open_writer
 from casedesk_proxy.store.schema import StoreError
 
 __all__ = ["user"]
@@ -81,7 +81,7 @@ def list_users(file: Path, state: Path | None) -> None:
         with open_reader(path) as connection:
             _, users = read_all(connection)
     except (StoreError, OSError, sqlite3.Error) as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {explain(error)}")
     for one in users:
         words = [one.name, "admin" if one.admin else "-", ",".join(one.deployments) or "-"]
         click.echo("  ".join([*words, one.note]).rstrip())
@@ -112,4 +112,4 @@ def _change(path: Path, work: Callable[[sqlite3.Connection], bool]) -> bool:
             connection.execute("COMMIT")
             return result
     except (StoreError, OSError, sqlite3.Error) as error:
-        fail(f"{path}: {error}")
+        fail(f"{path}: {explain(error)}")

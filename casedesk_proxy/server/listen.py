@@ -28,7 +28,7 @@ _TCP_INFO = struct.Struct("=8B5I")
 _ASSUMED_COUNT = 32
 #: The usual cause of an error with TCP.
 _HINTS = {
-    errno.EADDRINUSE: "the address is in use by another program, or by a running proxy",
+    errno.EADDRINUSE: "ss -ltnp shows by which program; end it, or choose another address",
     errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.EACCES: "ports below 1024 need root, or a socket from systemd",
 }

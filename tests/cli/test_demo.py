@@ -17,7 +17,7 @@ def test_a_demo_whose_port_is_in_use() -> None:
         done = run("demo", "--listen", address)
     assert done.returncode == 2
     assert f"error: cannot listen on {address}: " in done.stderr
-    assert done.stderr.endswith("; serve elsewhere with --listen HOST:PORT\n")
+    assert done.stderr.endswith("; end it, or choose another address with --listen HOST:PORT\n")
 
 
 @table("arguments", [["--listen", "8080"], ["--listen", "host:99999"], ["--pace", "-1"], ["more"]])

@@ -58,4 +58,5 @@ def test_a_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     for attempt in (lambda: change_keys(path, lambda *_: None), lambda: look_at_keys(path, print)):
         with pytest.raises(click.exceptions.Exit):
             attempt()
-        assert "file is not a database" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "file is not a database; restore a copy of it, or move it away" in said

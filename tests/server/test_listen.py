@@ -33,7 +33,7 @@ def test_busy_port_is_named() -> None:
         with pytest.raises(OSError, match=address) as busy:
             bind(address)
         assert busy.value.errno == errno.EADDRINUSE
-        assert "another program" in str(busy.value)
+        assert "shows by which program; end it, or choose another address" in str(busy.value)
     with pytest.raises(OSError, match="this machine has no such address"):
         bind("192.0.2.1:0")
 
