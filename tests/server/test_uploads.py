@@ -453,7 +453,7 @@ async def test_while_it_waits_for_a_slot_no_more_is_read() -> None:
         running = await stage.nodes[0].connection()
         second.write(head(len(begin) + 64 * MIB) + begin + b"x" * 64 * MIB)
         await until_received(running, len(begin))
-        while not stage.proxy.gateway.phases["queued"]:
+        while not (await stage.proxy.gateway.count_phases())["queued"]:
             await asyncio.sleep(0)
         assert second.is_clogged
         assert stage.proxy.gateway._public.body_memory.used < 4 * MIB
