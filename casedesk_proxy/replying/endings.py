@@ -140,7 +140,7 @@ def place_error(
 
 def end_behind(surface: Dialect, framing: Framing, headers: RawHeaders) -> EndBehind:
     """What follows an error inside a message: nothing for most clients. ``headers`` are the
-    client's. These need the message's end, as they get it from the vendors (measured):
+    client's. These need the message's end, as they get it from the vendors:
 
     Codex (0.171) reports only that it is missing. If it is there, Codex shows why the reply failed,
     since the last event is ``response.failed``.
