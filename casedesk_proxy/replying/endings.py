@@ -38,14 +38,10 @@ from enum import Enum
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.surfaces import anthropic, gemini, ollama, openai, responses
 from casedesk_proxy.terms import Dialect, Framing, Position, RawHeaders
-from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import LAST_CHUNK, frame_chunk
 from casedesk_proxy.wire.http1 import header
-from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
-from casedesk_proxy.wire.sse import EVENT_ENDS
 
 __all__ = [
-    "ArrayTap",
     "EndBehind",
     "Form",
     "Parting",
@@ -54,7 +50,6 @@ __all__ = [
     "no_end",
     "part",
     "place_error",
-    "position_of",
 ]
 
 
@@ -184,44 +179,3 @@ def part(*, bare: bool, shown: bool) -> Parting:
 def drop(*, bare: bool) -> Parting:
     """How the connection of a client ends that has left, or to which nothing can be sent."""
     return Parting.RESET if bare else Parting.ABORT
-
-
-class ArrayTap(Tap):
-    """A tap that follows the position in a streamed JSON array. It must get every byte; for an
-    event stream the last bytes are enough."""
-
-    __slots__ = ("_scanner",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._scanner: ArrayScanner | None = ArrayScanner()
-
-    def take(self, payload: bytes) -> None:
-        super().take(payload)
-        if self._scanner is not None:
-            try:
-                self._scanner.feed(payload)
-            except (NotAnArray, ArrayTooLarge):
-                self._scanner = None
-
-    @property
-    def position(self) -> Position:
-        scanner = self._scanner
-        if scanner is None:
-            return Position.INSIDE
-        if not scanner.begun:
-            return Position.UNOPENED
-        if not scanner.at_boundary:
-            return Position.INSIDE
-        return Position.BETWEEN if scanner.separator else Position.OPENED
-
-
-def position_of(form: Form, tap: Tap) -> Position:
-    """The position in a body. ``tap`` has seen its last bytes or, for an array, all bytes."""
-    if isinstance(tap, ArrayTap):
-        return tap.position
-    if form is Form.LINES:
-        whole = not tap.last or tap.last.endswith(b"\n")
-        return Position.BETWEEN if whole else Position.INSIDE
-    between = form is Form.EVENTS and (not tap.last or tap.last.endswith(EVENT_ENDS))
-    return Position.BETWEEN if between else Position.INSIDE

@@ -9,15 +9,14 @@ import pytest
 
 from casedesk_proxy.errors import NoNode, StreamBroken
 from casedesk_proxy.replying.endings import (
-    ArrayTap,
     Form,
     Parting,
     drop,
     end_behind,
     part,
     place_error,
-    position_of,
 )
+from casedesk_proxy.replying.positions import ArrayTap, position_of
 from casedesk_proxy.terms import Dialect, Framing, Position
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.chunked import LAST_CHUNK
@@ -85,11 +84,6 @@ def test_inside_an_event_a_client_without_framing_is_told_behind_its_end() -> No
     assert frame.startswith(b"\n\ndata: {")
 
 
-@table("tail", [b"", b"x\n\n", b"x\r\n\r\n", b"x\r\r"])
-def test_every_line_end_is_known(tail: bytes) -> None:
-    assert seen(Form.EVENTS, tail) is Position.BETWEEN
-
-
 @table(
     ("form", "position"),
     [
@@ -102,10 +96,6 @@ def test_every_line_end_is_known(tail: bytes) -> None:
 @table("bare", [False, True])
 def test_elsewhere_nothing_can_be_told(form: Form, position: Position, bare: bool) -> None:
     assert place_error(Dialect.GEMINI, form, position, ERROR, bare=bare) == b""
-
-
-def test_a_body_that_is_no_stream_stands_nowhere() -> None:
-    assert seen(Form.UNARY, b"") is Position.INSIDE
 
 
 @table(

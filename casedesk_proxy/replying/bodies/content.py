@@ -9,8 +9,9 @@ from casedesk_proxy.errors import ClientFault, NodeError, ProxyError, StreamBrok
 from casedesk_proxy.pools.retry import RETRYABLE_STATUSES
 from casedesk_proxy.replying.bodies.base import Breach
 from casedesk_proxy.replying.completeness import is_answered, is_given_up, is_unfinished
-from casedesk_proxy.replying.endings import ArrayTap, Form, place_error, position_of
+from casedesk_proxy.replying.endings import Form, place_error
 from casedesk_proxy.replying.in_stream_errors import read_within
+from casedesk_proxy.replying.positions import ArrayTap, position_of
 from casedesk_proxy.replying.record import Terminal
 from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap

@@ -21,8 +21,9 @@ from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import TooDeep
 from casedesk_proxy.replying.bodies.translated import TranslatedBody
 from casedesk_proxy.replying.completeness import is_given_up, is_unfinished
-from casedesk_proxy.replying.endings import Form, position_of
+from casedesk_proxy.replying.endings import Form
 from casedesk_proxy.replying.in_stream_errors import read_within
+from casedesk_proxy.replying.positions import position_of
 from casedesk_proxy.terms import Action, Dialect, Position
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES, Tap
