@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ from casedesk_proxy.pools.response_memory import Keeper
 from casedesk_proxy.snapshot import Snapshot
 
 __all__ = ["Answer", "FindKeeper", "PackedFacts", "Planner"]
+
+log = logging.getLogger(__name__)
 
 Answer = tuple[PlanResult, list[HeldBody]]
 FindKeeper = Callable[[str], Keeper | None]
@@ -77,6 +80,13 @@ class Planner:
         except BlockingIOError:
             return
         except (Closed, OSError):
+            self.close()
+            return
+        except Exception:
+            # For example because files of another version were installed since the daemon started:
+            # the request would wait forever for an answer.
+            log.exception("a planner's answer cannot be read; if the files of the program were"
+                          " replaced, restart the service")  # fmt: skip
             self.close()
             return
         answer, self._answer, self._find_keeper = self._answer, None, None

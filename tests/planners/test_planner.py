@@ -51,3 +51,22 @@ async def test_facts_are_told_once() -> None:
     assert heard == [MessageKind.FACTS]
     assert not planner.is_alive
     ours.close()
+
+
+async def test_an_answer_that_cannot_be_read_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    """The planner may run files that were installed since the daemon started."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    planner = Planner(asyncio.get_running_loop(), 0, ours)
+    asked = PlanRequest.of(CONFIG.deployments["d"], ask("openai", b""))
+    with ours, theirs:
+        answer = asyncio.ensure_future(
+            planner.plan(
+                PackedFacts(Facts(CONFIG, REPORTED, {})), asked, HeldBody.create(b"{}"), find_none
+            )
+        )
+        await asyncio.sleep(0)
+        send(theirs, MessageKind.RESULT, b"ccasedesk_proxy.planners.messages\nAnother\n.")
+        with pytest.raises(Closed):
+            await answer
+    assert not planner.is_alive
+    assert "answer cannot be read; if the files of the program were replaced" in caplog.text
