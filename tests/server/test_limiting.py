@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,9 +20,9 @@ from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.limiting import Limiter
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.terms import Limit, UseRules
+from tests.daemon.held_node import held_node
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
-from tests.fixtures.simulated import simulator
 from tests.server.limited import Asker, limited, limited_config, state_file
 
 DAY = {"tokens_per_day": 1}
@@ -252,24 +253,23 @@ async def test_who_has_waited_is_judged_again() -> None:
 
 
 async def test_a_refusal_after_keep_alives_is_counted() -> None:
-    slow = Script(words=3, head_delay=0.3)
-    async with simulator(m=slow) as node, aiohttp.ClientSession() as session:
-        config = limited_config(node.url, {"parallel": 1, "tokens_per_day": 1}, {})
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+    with held_node() as node:
+        # More than a half of the first one uses, and less than the whole.
+        config = limited_config(node.url, {"parallel": 1, "tokens_per_day": 35}, {})
         config["deployments"]["desk"] |= {"heartbeat": "20ms", "heartbeat_verbatim": True}
-        async with proxy_here(config) as proxy:
-            body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+        async with aiohttp.ClientSession() as session, proxy_here(config) as proxy:
             headers = Asker(session, proxy.url).headers
             url = f"{proxy.url}/v1/chat/completions"
-
-            async def stream() -> tuple[int, str]:
-                async with session.post(url, json=body, headers=headers) as reply:
-                    try:
-                        return reply.status, await reply.text()
-                    except aiohttp.ClientPayloadError:
-                        return reply.status, ""
-
-            replies = await asyncio.gather(stream(), stream())
-            assert [status for status, _ in replies] == [200, 200]
+            async with session.post(url, json=body, headers=headers) as first:
+                assert first.status == 200
+                # Its head comes with the first keepalive, while it waits for the other.
+                async with session.post(url, json=body, headers=headers) as second:
+                    assert second.status == 200
+                    node.release()
+                    await first.read()
+                    with contextlib.suppress(aiohttp.ClientPayloadError):
+                        await second.read()
             assert proxy.gateway.limiter.refused == {("key", "alice", "tokens_per_day"): 1}
 
 
