@@ -59,9 +59,7 @@ def write_changes(raw: bytes, changes: Changes) -> bytes:
 def has_once(raw: bytes, name: str) -> bool:
     """Whether the name surely occurs once in the body, so that the field, if it exists, is not
     duplicate."""
-    quoted = _quote(name)
-    at = raw.find(quoted)
-    return at >= 0 and raw.find(quoted, at + 1) < 0 and not _may_hide_names(raw)
+    return raw.count(_quote(name)) == 1 and not _may_hide_names(raw)
 
 
 def is_same(one: Any, other: Any) -> bool:
