@@ -115,6 +115,9 @@ def explain(error: Exception) -> str:
     if type(error) is sqlite3.DatabaseError:
         # Temporary errors, such as a lock or a full disk, have other classes.
         return f"{error}; restore a copy of it, or move it away and a new one is made"
-    if getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR"):
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        return f"{error}; make room on its disk"
+    if name.startswith("SQLITE_IOERR"):
         return f"{error}; look whether its disk is full"
     return str(error)

@@ -101,7 +101,22 @@ def test_a_file_system_that_cannot_share_is_refused(
         open_writer(tmp_path / FILE_NAME)
 
 
-def test_an_error_of_the_disk_says_where_to_look() -> None:
-    error = sqlite3.OperationalError("disk I/O error")
-    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
-    assert explain(error) == "disk I/O error; look whether its disk is full"
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        (
+            "SQLITE_IOERR_SHMSIZE",
+            "disk I/O error",
+            "disk I/O error; look whether its disk is full",
+        ),
+        (
+            "SQLITE_FULL",
+            "database or disk is full",
+            "database or disk is full; make room on its disk",
+        ),
+    ],
+)
+def test_an_error_of_the_disk_says_what_to_do(name: str, words: str, told: str) -> None:
+    error = sqlite3.OperationalError(words)
+    error.sqlite_errorname = name
+    assert explain(error) == told

@@ -254,7 +254,10 @@ def test_a_full_disk(make: Callable[..., StoreWriter], path: Path) -> None:
     writer = make(open_file=open_file)
     write(writer, *map(str, range(2000)))
     wait(writer)
-    assert (writer.fault, writer.waiting) == ("database or disk is full", 2000)
+    assert (writer.fault, writer.waiting) == (
+        "database or disk is full; make room on its disk",
+        2000,
+    )
     full = False
     until_written(writer)
     assert count(path) == 2000
