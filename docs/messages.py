@@ -87,8 +87,8 @@ def _messages_of(call: ast.Call, scope: _Scope) -> list[str]:
     if issubclass(_error_of(call), errors.StreamBroken):
         return _about_node(call, scope)
     if _name(call.func) == _ABOUT:
-        whats = _resolve(call.args[1], scope)
-        return [f"{path}: {what}" for path in _resolve(call.args[0], scope) for what in whats]
+        messages = _resolve(call.args[1], scope)
+        return [f"{path}: {what}" for path in _resolve(call.args[0], scope) for what in messages]
     return _resolve(call.args[0], scope)
 
 
