@@ -18,6 +18,7 @@ from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.nodes import Node
 from casedesk_proxy.config.schema import Config, Deployment
 from casedesk_proxy.daemon.secrets import find_exposed
+from casedesk_proxy.daemon.tls_files import warn_of_certificate
 from casedesk_proxy.engines.registry import AUTO, find_engine
 from casedesk_proxy.engines.spec import Detected, EngineSpec
 from casedesk_proxy.files.s3_bucket import S3Bucket
@@ -60,6 +61,8 @@ def check(file: Path, quiet: bool, keys: bool) -> None:
     stored = read_valid_keys(locate_state_file(loaded.config.server.state_directory))
     warn(find_warnings(loaded, stored))
     warn(loaded.locate(find_exposed(loaded.config, file=str(file))))
+    if keys:
+        warn(loaded.locate(warn_of_certificate(loaded.config, file=str(file))))
     if bucket is not None and not quiet:
         warn(loaded.locate(_try_bucket(bucket, str(file))))
     if keys and not quiet:

@@ -19,7 +19,7 @@ from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.config.schema import Config
 from casedesk_proxy.daemon.secrets import find_exposed, read_secret, resolve_secrets
 from casedesk_proxy.daemon.signals import Signals
-from casedesk_proxy.daemon.tls_files import find_tls_faults
+from casedesk_proxy.daemon.tls_files import find_tls_faults, warn_of_certificate
 from casedesk_proxy.store.file import FILE_NAME, find_directory
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def _prepare(file: Path, admin: str | None) -> Prepared:
     directory = find_directory(config.server.state_directory, os.environ)
     state = None if directory is None else directory / FILE_NAME
     stored = read_valid_keys(state) if loaded.unopened else []
-    exposed = loaded.locate(find_exposed(config, file=str(file)))
-    warnings = (*find_warnings(loaded, stored), *exposed)
+    found = find_exposed(config, file=str(file)) + warn_of_certificate(config, file=str(file))
+    warnings = (*find_warnings(loaded, stored), *loaded.locate(found))
     with loaded.locating():
         keys = read_keys(config, file)
         bucket = find_bucket(config, file)

@@ -1,18 +1,27 @@
-"""Whether the TLS files of a configuration can be used, reported by the setting's path."""
+"""Whether the TLS files of a configuration can be used, and for how long, reported by the setting's
+path."""
 
 from __future__ import annotations
 
+import contextlib
 import ssl
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from casedesk_proxy.config.complaints import Complaint
 from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.config.settings import Path, spell
 
-__all__ = ["find_tls_faults"]
+__all__ = ["find_tls_faults", "warn_of_certificate"]
 
 #: What is wrong with the setting at the path, and the remedy.
 _Fault = tuple[Path, str, str]
+#: A certificate that expires within so many seconds should have been renewed: most programs renew
+#: it a month before.
+_SOON_S = 14 * 86400.0
+#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for.
+_WITHOUT_DATES = 0x200000
 
 
 def find_tls_faults(config: Config, *, file: str = "config") -> list[Complaint]:
@@ -26,6 +35,56 @@ def find_tls_faults(config: Config, *, file: str = "config") -> list[Complaint]:
     return [
         Complaint(spell(path), message, file, remedy=remedy) for path, message, remedy in faults
     ]
+
+
+def warn_of_certificate(
+    config: Config, *, file: str = "config", now: float | None = None
+) -> list[Complaint]:
+    """A complaint if the server's certificate has expired, will within two weeks, or is not valid
+    yet. ``now``: seconds since 1970; None: by the clock."""
+    tls = config.server.tls
+    if tls is None or (span := _read_validity(tls)) is None:
+        return []
+    now = time.time() if now is None else now
+    (since, until), remedy = span, "renew it; a reload takes the new one"
+    if now < since:
+        what, remedy = f"is not valid before {_spell(since)}", "check this machine's clock"
+    elif now >= until:
+        what = f"expired on {_spell(until)}, so clients refuse it"
+    elif until - now < _SOON_S:
+        what = f"expires on {_spell(until)}"
+    else:
+        return []
+    return [Complaint("server.tls.cert", f"{tls.cert} {what}", file, remedy=remedy)]
+
+
+def _read_validity(tls: ServerTls) -> tuple[float, float] | None:
+    """From when and until when the certificate is valid, in seconds since 1970: as a client sees it
+    in a handshake in memory, since Python reads certificates nowhere else. None if there is none
+    with these files."""
+    server, client = (
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        server.load_cert_chain(tls.cert, tls.key, lambda: "")
+        client.load_verify_locations(tls.cert)
+        client.check_hostname = False
+        client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_WITHOUT_DATES)
+        asking = client.wrap_bio(to_client, to_server)
+        for side in (asking, server.wrap_bio(to_server, to_client, server_side=True), asking):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+        found = asking.getpeercert() or {}
+        since, until = found["notBefore"], found["notAfter"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return float(ssl.cert_time_to_seconds(str(since))), float(ssl.cert_time_to_seconds(str(until)))
+
+
+def _spell(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _check_chain(tls: ServerTls) -> Iterator[_Fault]:

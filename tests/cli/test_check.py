@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.cli.command import invoke, run
 
@@ -91,6 +93,22 @@ def test_keys_are_read_when_asked_for(tmp_path: Path) -> None:
     place = f"{file}:5:43: nodes.ollama.api_key"
     assert f"error: {place}: the environment variable A_KEY is not set" in done.stderr
     assert invoke("check", "--keys", file, A_KEY="k").returncode == 0
+
+
+def test_a_certificate_that_has_expired_is_named(tmp_path: Path) -> None:
+    """The proxy would serve: some clients do not look."""
+    pair = trustme.CA().issue_cert("localhost", not_after=datetime(2026, 3, 20, tzinfo=UTC))
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    pair.cert_chain_pems[0].write_to_path(cert)
+    pair.private_key_pem.write_to_path(key)
+    file = tmp_path / "c.yaml"
+    file.write_text(f"server: {{tls: {{cert: {cert}, key: {key}}}}}\n{MINIMAL}")
+    assert invoke("check", file).stderr == ""
+    done = invoke("check", "--keys", "--quiet", file)
+    assert done.returncode == 0
+    assert done.stderr.startswith(
+        f"warning: {file}:1:22: server.tls.cert: {cert} expired on 2026-03-20 00:00 UTC"
+    )
 
 
 @pytest.mark.parametrize(
