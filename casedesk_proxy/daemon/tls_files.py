@@ -21,7 +21,7 @@ _Fault = tuple[Path, str, str]
 #: it a month before.
 _SOON_S = 14 * 86400.0
 #: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for.
-_WITHOUT_DATES = 0x200000
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 
 def find_tls_faults(config: Config, *, file: str = "config") -> list[Complaint]:
@@ -71,7 +71,7 @@ def _read_validity(tls: ServerTls) -> tuple[float, float] | None:
         server.load_cert_chain(tls.cert, tls.key, lambda: "")
         client.load_verify_locations(tls.cert)
         client.check_hostname = False
-        client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VerifyFlags(_WITHOUT_DATES)
+        client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
         asking = client.wrap_bio(to_client, to_server)
         for side in (asking, server.wrap_bio(to_server, to_client, server_side=True), asking):
             with contextlib.suppress(ssl.SSLWantReadError):
