@@ -215,7 +215,7 @@ async def begin_piece(client: Client, url: str, offset: int, sent: bytes) -> Raw
     [
         ({"x_goog_upload_header_content_length": "x"}, {}, "a number of bytes"),
         ({"x_goog_upload_command": "upload"}, {}, "start is required"),
-        ({}, {"displayName": "x" * 513}, "file.displayName: at most 512"),
+        ({}, {"displayName": "x" * 513}, "file.displayName: longer than 512"),
         ({}, {"name": "files/A"}, "file.name"),
         ({}, {"mimeType": "text"}, "file.mimeType"),
         ({}, {"displayName": 1}, "a string is required"),

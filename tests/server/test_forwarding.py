@@ -144,10 +144,10 @@ async def test_each_fact_of_a_plan_stands_under_its_name(monkeypatch: pytest.Mon
     assert given.now > 0
     assert given.find_keeper is find_none
     assert (given.form, given.marked) == (None, None)
-    # Placements are by the model's name alone, places by what is asked of whom.
-    assert given.placements is not given.places
+    # Placements are those of one head, by the model's name; shared ones are of all heads.
+    assert given.placements is not given.shared_placements
     assert given.placements.get("m") is not None
-    assert given.places.get("m") is None  # type: ignore[arg-type]
+    assert given.shared_placements.get("m") is None  # type: ignore[arg-type]
 
 
 _EVENT = b'data: {"choices":[{"delta":{"content":"w"},"finish_reason":"stop"}]}\n\n'

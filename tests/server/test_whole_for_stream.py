@@ -150,7 +150,7 @@ async def test_a_document_that_is_no_answer_never_looks_like_a_stream(surface: s
     async with relay(whole({"status": "ok"})) as (gateway, _):
         got = await ask(gateway.url, asking(STREAMS[surface]))
     assert got.status in (500, 502)
-    assert b"node n's reply " in got.body
+    assert b"node n sent a reply without an answer: " in got.body
 
 
 async def test_google_s_array_is_an_array() -> None:
