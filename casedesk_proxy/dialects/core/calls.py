@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads, loads_exact
+from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads_exact
 
 __all__ = ["ToolCall", "in_order", "plain_arguments", "read_arguments", "write_arguments"]
 
@@ -62,7 +62,7 @@ def plain_arguments(text: str) -> str:
     which vLLM's parser for Hermes adds to those of Granite 4 (vllm 54964), and an empty one for
     none, for which some engines write null."""
     try:
-        value = loads(text)
+        value = loads_exact(text.encode("utf-8", "replace"))
     except JSONError:
         return text if text.strip() else "{}"
     if value is None:

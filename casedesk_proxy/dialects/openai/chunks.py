@@ -89,14 +89,15 @@ class CallList:
         function = fragment.get("function")
         function = function if isinstance(function, dict) else {}
         name = text_or_blank(function.get("name"))
-        call = self._find(fragment.get("index"), text_or_blank(fragment.get("id")), name)
-        self._latest = call
-        call.name = call.name or name
         piece = function.get("arguments")
         if isinstance(piece, dict):  # TGI before 3: a whole object
             piece = write_arguments(piece)
         if not isinstance(piece, str):
             piece = ""
+        ident = text_or_blank(fragment.get("id"))
+        call = self._find(fragment.get("index"), ident, name, piece)
+        self._latest = call
+        call.name = call.name or name
         if piece:
             call.add(piece)
             self._held += len(piece)
@@ -104,12 +105,12 @@ class CallList:
                 raise StreamBroken("sent a tool call that is too large")
         return call, piece
 
-    def _find(self, index: Any, ident: str, name: str) -> ToolCall:
+    def _find(self, index: Any, ident: str, name: str, piece: str) -> ToolCall:
         if not isinstance(index, int) or isinstance(index, bool):
-            known = self._ids.get(ident) if ident else self._continued(name)
+            known = self._ids.get(ident) if ident else self._continued(name, piece)
             if known is not None:
                 return known
-            index = len(self._current)
+            index = max(self._current, default=-1) + 1
         call = self._current.get(index)
         if call is None or (name and ident and call.id and ident != call.id):
             call = self._current[index] = ToolCall(index)
@@ -119,15 +120,19 @@ class CallList:
             self._ids.setdefault(ident, call)
         return call
 
-    def _continued(self, name: str) -> ToolCall | None:
+    def _continued(self, name: str, piece: str) -> ToolCall | None:
         """The call that a fragment with neither index nor id continues; None if it begins one. Some
-        servers repeat the name in each fragment of a call."""
+        servers repeat the name in each fragment of a call, also in a last one without arguments."""
         call = self._latest
         if call is None or not name or not call.name:
             return call
-        if name != call.name or (call.pieces and call.arguments() is not None):
+        if name != call.name:
             return None
-        return call
+        # An object right after an object is in no arguments, except within a text.
+        follows = (
+            piece.lstrip().startswith("{") and call.pieces[-1:] and call.pieces[-1].endswith("}")
+        )
+        return None if follows and call.arguments() is not None else call
 
 
 class UsageTally:

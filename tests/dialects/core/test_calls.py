@@ -75,7 +75,7 @@ def test_what_the_first_pieces_show(pieces: list[str], undecided: bool) -> None:
     ("text", "plain"),
     [
         ("", "{}"), (" null ", "{}"), ("{}", "{}"), (r'"{\"x\": 1}"', '{"x": 1}'), ("[1]", "[1]"),
-        ('{"x":', '{"x":'), ('"{', '"{'),
+        ('{"x":', '{"x":'), ('"{', '"{'), (r'"{\"x\": \"\ud83d\"}"', '{"x": "\ufffd"}'),
     ],
 )  # fmt: skip
 def test_what_clients_get_of_arguments(text: str, plain: str) -> None:

@@ -99,6 +99,28 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
             [piece(None, "", "f", ""), piece(None, "", "f", '{"x"'), piece(None, "", "f", ":1}")],
             [("", "f", {"x": 1})],
         ),
+        # It is repeated in a last fragment without arguments.
+        *(
+            (
+                [
+                    piece(None, ident, "f", '{"a":'),
+                    piece(None, "", "f", "1}"),
+                    piece(None, "", "f", last),
+                ],
+                [(ident, "f", {"a": 1})],
+            )
+            for ident in ("", "a")
+            for last in ("", "\n", None)
+        ),
+        (
+            [piece(None, "", "f", '{"a":"{}'), piece(None, "", "f", '{}"}')],
+            [("", "f", {"a": "{}{}"})],
+        ),
+        # A call without an index after one with a higher index.
+        (
+            [piece(1, "", "f", '{"y":2}'), piece(None, "", "g", '{"x":1}')],
+            [("", "f", {"y": 2}), ("", "g", {"x": 1})],
+        ),
         # TGI: one id for all, and once the arguments as an object.
         (
             [piece(0, "0", "f", {"x": 1}), piece(1, "0", "g", "{}")],
