@@ -14,7 +14,7 @@ __all__ = ["request_counts"]
 def request_counts(
     inputs: PlanInputs, body: RequestBody, nodes: Sequence[NodeSpec], routes: Mapping[str, Route]
 ) -> Mapping[str, Route]:
-    """If a client has not asked for the counts of its stream, inputs for them at those nodes that
+    """If a client has not asked for the counts of its stream, ask for them at those nodes that
     report them only on request."""
     silent = [node.name for node in nodes if not node.engine.counts_streams]
     if not silent:

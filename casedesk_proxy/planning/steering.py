@@ -9,7 +9,7 @@ from casedesk_proxy.planning.kept import plan_at_keeper, route_to_keeper
 from casedesk_proxy.planning.plan import Plan
 from casedesk_proxy.planning.route import PlanInputs
 from casedesk_proxy.snapshot import DeploymentSpec, Snapshot
-from casedesk_proxy.surfaces.bodies import parse_body, rename_model
+from casedesk_proxy.surfaces.bodies import is_renamed, parse_body, rename_model
 
 __all__ = ["plan_steering"]
 
@@ -31,7 +31,7 @@ def plan_steering(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanIn
         )
     node = inputs.nodes.get(keeper.node) or snapshot.nodes[keeper.node]
     raw = inputs.raw
-    if value.get("model", keeper.model) != keeper.model:
+    if "model" in value and is_renamed(call, raw, value, keeper.model):
         raw = rename_model(call, raw, value, keeper.model)
     route = route_to_keeper(inputs, node_path(call, node), raw)
     return plan_at_keeper(deployment, call, keeper, node, route)

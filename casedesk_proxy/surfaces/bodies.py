@@ -92,9 +92,9 @@ def is_renamed(call: Call, raw: bytes, value: dict[str, Any], new: str) -> bool:
     which some nodes would use (OpenVINO's, by RapidJSON)."""
     if call.surface is not Dialect.GEMINI:
         key = _model_key(call, value)
-        return value.get(key) != new or not (
-            has_once(raw, key) or len(list(_spans_of(raw, key))) == 1
-        )
+        if value.get(key) != new or (key == "name" and "model" in value):
+            return True
+        return not has_once(raw, key) and len(list(_spans_of(raw, key))) > 1
     requests = value.get("requests")
     places = [value, *(requests if isinstance(requests, list) else (requests,))]
     places += [value.get(name) for name in _WRAPPERS]
@@ -116,7 +116,8 @@ def rename_model(call: Call, raw: bytes, value: dict[str, Any], new: str) -> byt
         return splice(raw, _gemini_changes(raw, call.model or "", new))
     name, key = jsonio.dumps(new), _model_key(call, value)
     if key == "name":
-        return splice(raw, ((span, name) for span in _spans_of(raw, key)))
+        # An empty ``model`` beside it may have a duplicate that is not.
+        return splice(raw, ((span, name) for span in _spans_of(raw, key, "model")))
     if "model" not in value:
         at = raw.index(b"{") + 1
         member = b'"model":' + name + (b"," if value else b"")
@@ -169,9 +170,9 @@ def _top_level_models(raw: bytes) -> Iterator[Span]:
     yield from _spans_of(raw, "model")
 
 
-def _spans_of(raw: bytes, name: str) -> Iterator[Span]:
+def _spans_of(raw: bytes, *names: str) -> Iterator[Span]:
     for key, start, end in members(raw):
-        if jsonio.loads(key) == name:
+        if jsonio.loads(key) in names:
             yield start, end
 
 

@@ -59,7 +59,7 @@ def write_changes(raw: bytes, changes: Changes) -> bytes:
 def has_once(raw: bytes, name: str) -> bool:
     """Whether the name surely occurs once in the body, so that the field, if it exists, is not
     duplicate."""
-    return raw.count(_quote(name)) == 1 and not _may_hide_names(raw)
+    return raw.count(_quote(name)) == 1 and not any(one in raw for one in _escapes_of(name))
 
 
 def is_same(one: Any, other: Any) -> bool:
@@ -104,6 +104,15 @@ def _may_hide_names(raw: bytes) -> bool:
     """Whether a letter of a name may be written as an escape. A single letter is checked
     immediately."""
     return b"\\" in raw and b"\\u00" in raw
+
+
+@lru_cache(1024)
+def _escapes_of(name: str) -> frozenset[bytes]:
+    """The beginnings of escapes that stand for a character of the name; of all, if some of its
+    characters have several spellings."""
+    if not name.isascii():
+        return frozenset({b"\\u"})
+    return frozenset(b"\\u%03x" % (ord(one) >> 4) for one in name)
 
 
 @lru_cache(1024)

@@ -32,6 +32,7 @@ def steer(body: bytes, mount: str = "") -> Plan:
     [
         (b'{"id": "c1", "x":1.0}', b'{"id": "c1", "x":1.0}'),
         (b'{"id": "c1","model":"gpt-4"}', b'{"id": "c1","model":"tiny"}'),
+        (b'{"id":"c1","model":"a","model":"tiny"}', b'{"id":"c1","model":"tiny","model":"tiny"}'),
     ],
 )
 def test_the_node_gets_the_clients_bytes_but_for_the_model(

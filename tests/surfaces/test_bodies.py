@@ -323,6 +323,15 @@ def test_a_second_old_name_of_a_shown_model_is_changed() -> None:
     assert rename_model(SHOW, raw, jsonio.loads(raw), "m") == b'{"name":"m","name":"m"}'
 
 
+@table("last", ["null", '""'])
+def test_a_model_before_an_empty_one_is_changed_too(last: str) -> None:
+    """Go's decoder leaves a field as it is at a null."""
+    raw = b'{"model":"other","model":%b,"name":"m"}' % last.encode()
+    value = jsonio.loads(raw)
+    assert is_renamed(SHOW, raw, value, "m")
+    assert rename_model(SHOW, raw, value, "m") == b'{"model":"m","model":"m","name":"m"}'
+
+
 @table("call", [CHAT, MESSAGES, COUNT, EMBED])
 @table(
     ("written", "model"),

@@ -33,12 +33,18 @@ def test_written(raw: bytes, changes: Changes, wanted: bytes) -> None:
         (b'{"t":1}', True),
         (b'{"a":1}', False),
         (b'{"t":1,"t":2}', False),
-        (b'{"t":"\\u0041"}', False),
+        (b'{"t":"\\u0041"}', True),
+        (b'{"t":"\\u0074"}', False),
         (b'{"t":"\\n"}', True),
     ],
 )
 def test_a_name_that_stands_once(raw: bytes, once: bool) -> None:
     assert has_once(raw, "t") is once
+
+
+def test_a_name_with_other_letters_may_be_written_as_any_escape() -> None:
+    assert has_once('{"modèle":1}'.encode(), "modèle")
+    assert not has_once('{"modèle":1,"x":"\\u00E8"}'.encode(), "modèle")
 
 
 def test_same() -> None:
