@@ -10,6 +10,7 @@ since the bytes are the node's; the log and the node's health must learn it, too
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -68,7 +69,9 @@ _EVENT_END = re.compile(rb"\r?\n\r?\n|\r\r")
 _EVENT_ENDS = (b"\n\n", b"\n\r\n", b"\r\r")
 #: The beginning of a stream without data: a comment, or a field that says something of an event.
 _NO_DATA = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]*(?:event|id|retry)?:")
-_COMMENT_LINES = re.compile(rb"^:[^\r\n]*+[\r\n]*+", re.MULTILINE)
+_COMMENT_LINES = re.compile(rb"(?:\A|(?<=[\r\n])):[^\r\n]*+[\r\n]*+")
+#: Reads what clients may accept: NaN, half of a surrogate pair, control characters in a text.
+_DECODER = json.JSONDecoder(strict=False)
 
 
 def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
@@ -131,8 +134,19 @@ def _is_cut(event: bytes, *, is_known: bool) -> bool:
         return not event.endswith((b"}", b"]"))
     if b":" not in event.splitlines()[-1]:
         return True  # a part of a field's name
-    data = data_of(event).strip()
-    return not data or (data.startswith(b"{") and read_object(data) is None)
+    data = data_of(event).decode("utf-8", "replace").strip()
+    if not data:
+        return True
+    try:
+        # There are several if the node ends its events with a single line end.
+        while data.startswith("{"):
+            _, end = _DECODER.raw_decode(data)
+            data = data[end:].lstrip()
+    except ValueError:
+        return True
+    except RecursionError:
+        return False
+    return False
 
 
 def _is_done(tail: bytes) -> bool:

@@ -103,6 +103,33 @@ def test_a_stream_that_ends_inside_its_last_event_is_unfinished(
             assert is_unfinished(surface, b"{before}", body) is (size < whole), body
 
 
+@table(
+    ("surface", "end"),
+    [
+        (Dialect.OPENAI, b'"logprobs":{"p":-Infinity},"finish_reason":"stop"}]}\n'),
+        (Dialect.OPENAI, b'"delta":{"content":"\\ud83d"},"finish_reason":"stop"}]}\n'),
+        (Dialect.OPENAI, b'"delta":{"content":"\xff\t"},"finish_reason":"stop"}]}\n'),
+        (Dialect.OPENAI, b'"finish_reason":"stop"}]}\ndata: [DONE]\n'),
+        (Dialect.OPENAI, b'\ndata: "finish_reason":"stop"}]}\n'),
+        (Dialect.OPENAI, b'"finish_reason":"stop"}]}\r: ping\r'),
+        (Dialect.OPENAI, b'"finish_reason":"stop"}]}\rid: 5\r'),
+    ],
+)
+def test_what_clients_read_in_a_last_event_without_a_blank_line(
+    surface: Dialect, end: bytes
+) -> None:
+    """Only where its text breaks off is it cut: clients accept more than strict JSON."""
+    last = b'data: {"choices":[{"index":0,' + end
+    assert not is_unfinished(surface, OPENAI, OPENAI * 3 + last)
+    assert is_unfinished(surface, OPENAI, OPENAI * 3 + last[: last.rindex(b'"stop"') + 4])
+
+
+def test_a_last_event_that_is_too_deep_to_be_read() -> None:
+    deep = b"[" * 3000 + b"]" * 3000
+    last = b'data: {"choices":[{"a":' + deep + b',"finish_reason":"stop"}]}\n'
+    assert not is_unfinished(Dialect.OPENAI, OPENAI, OPENAI + last)
+
+
 def test_an_event_that_is_cut_after_the_end_takes_nothing_back() -> None:
     body = OPENAI + LAST[Dialect.OPENAI]
     for rest in (b'data: {"choices":[],"usa', b": pi", b"data: [DO", b"data: [DONE]"):
