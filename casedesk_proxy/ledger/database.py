@@ -54,8 +54,9 @@ _HAS_TABLES = """
         WHERE table_schema = current_schema() AND table_name = 'exchanges' AND column_name = 'place'
     )
 """
-#: Classes of SQLSTATE: errors of data, of constraints, and of sizes (PostgreSQL 17, appendix A).
-_VALUE_FAULTS = ("22", "23", "54")
+#: Classes of SQLSTATE: errors of data and of sizes (PostgreSQL 17, appendix A). For a constraint,
+#: which the tables did not have, all rows wait: it may be a mistake.
+_VALUE_FAULTS = ("22", "54")
 _PLACES = ", ".join(f"${number + 1}" for number in range(len(COLUMNS) + 2))
 _INSERT = (
     f"INSERT INTO exchanges (origin, id, {', '.join(COLUMNS)}) VALUES ({_PLACES})"
@@ -110,19 +111,29 @@ async def insert_rows(connection: Any, rows: list[tuple[Any, ...]]) -> list[str]
     takes its place. A database with another encoding than UTF-8 lacks other characters.
     """
     rows = [tuple(_without_nul(value) for value in row) for row in rows]
-    async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
+    async with connection.transaction():
         # So that places are assigned in the order of commits.
-        await connection.execute(_WRITE_LOCK)
-        if await _try(connection, rows) is None:
-            return []
-        refusals = [await _try(connection, [row]) for row in rows]
-        return [why for why in refusals if why is not None]
+        async with asyncio.timeout(BATCH_TIMEOUT_S):
+            await connection.execute(_WRITE_LOCK)
+        return await _insert_in_parts(connection, rows)
+
+
+async def _insert_in_parts(connection: Any, rows: list[tuple[Any, ...]]) -> list[str]:
+    """Each part is half of one that was refused: twenty for one row of five hundred."""
+    why = await _try(connection, rows)
+    if why is None:
+        return []
+    if len(rows) == 1:
+        return [why]
+    half = len(rows) // 2
+    first = await _insert_in_parts(connection, rows[:half])
+    return first + await _insert_in_parts(connection, rows[half:])
 
 
 async def _try(connection: Any, rows: list[tuple[Any, ...]]) -> str | None:
     """Insert all of them, or none if the database refuses the values of one: then the reason."""
     try:
-        async with connection.transaction():
+        async with asyncio.timeout(BATCH_TIMEOUT_S), connection.transaction():
             await connection.executemany(_INSERT, rows)
     except Exception as error:
         if getattr(error, "sqlstate", "")[:2] not in _VALUE_FAULTS:

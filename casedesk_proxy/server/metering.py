@@ -58,8 +58,8 @@ class _Beside:
             use.epoch is self.epoch
             and asked < gauge.calm_asked
             and spent < gauge.calm_spent
-            and gauge.full_asked - asked >= left_requests
-            and gauge.full_spent - spent >= left_tokens
+            and (gauge.full_asked - asked > left_requests or left_requests == math.inf)
+            and (gauge.full_spent - spent > left_tokens or left_tokens == math.inf)
         )
 
 
