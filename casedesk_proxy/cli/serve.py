@@ -46,6 +46,9 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
     """
     signals = Signals()
     signals.hold(signal.SIGHUP, signal.SIGUSR2)
+    if os.getpid() == 1:
+        # In a container. The kernel drops what its first process has no handler for.
+        signals.hold(signal.SIGTERM, signal.SIGINT)
     if named is not None:
         if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
             raise click.UsageError(f"two configurations: {named} and --config {file}; name one")

@@ -99,6 +99,9 @@ class Daemon:
             self._signals.ignore_all()
 
     async def _run(self, ready: Callable[[Gateway], None]) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._signals.answer(number, self._on_stop, loop)
         inherited = take_inherited_sockets(os.environ)
         predecessor = take_predecessor(os.environ)
         store = await asyncio.to_thread(open_store, self._prepared.config, os.environ)
@@ -107,7 +110,6 @@ class Daemon:
             forwarder = start_forwarder(self._prepared.database, store)
         table = await asyncio.to_thread(open_table, self._prepared.config, os.environ)
         gateway = self._make_gateway(inherited, store, forwarder, table)
-        loop = asyncio.get_running_loop()
         watchdog = Watchdog(
             loop, self._notifier, watchdog_timeout(os.environ),
             lambda: summarise(gateway, loop.time()), self._log,
@@ -115,8 +117,6 @@ class Daemon:
         reloader, watch = self._make_reloader(gateway, watchdog)
         handover = self._make_handover(gateway, watchdog)
         collector = GarbageCollector(loop, lambda: len(gateway.watch))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._signals.answer(number, self._on_stop, loop)
         try:
             if await self._is_stopped_during(gateway.start()):
                 predecessor = None  # It keeps its place, since it hears that we have ended.

@@ -2,7 +2,8 @@
 
 The event loop's handlers exist only while it does. Before and after it, a signal's default ended
 the process: a reload that came during a long start, and the second of two SIGTERM after the last
-stream, which a service manager takes for a failure.
+stream, which a service manager takes for a failure. A container's first process has no defaults:
+there SIGTERM waits as well, until the loop runs.
 
                     starting        serving             stopping             ended
  SIGTERM, SIGINT    ends it         drains              ends streams         nothing

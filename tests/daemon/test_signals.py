@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
@@ -15,7 +16,7 @@ import pytest
 
 from casedesk_proxy.daemon.signals import Signals
 from casedesk_proxy.simulator.script import Script
-from tests.cli.command import ENVIRONMENT
+from tests.cli.command import COMMAND, ENVIRONMENT
 from tests.daemon.process import CONFIG, Manager, Process, daemon
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.prepared_process import PreparedProcess
@@ -138,3 +139,30 @@ async def test_a_dropped_one_does_nothing(signals: Signals) -> None:
     assert not got
     signals.ignore_all()
     assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+
+
+def test_the_first_process_of_a_container_can_be_stopped_from_the_beginning(tmp_path: Path) -> None:
+    """The kernel drops what such a process has no handler for. SIGTERM comes before the loop runs:
+    while the configuration is read, from a pipe."""
+    file = tmp_path / "config.yaml"
+    os.mkfifo(file)
+    command = [
+        "unshare",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        *COMMAND,
+        "serve",
+        "--config",
+        str(file),
+    ]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            with file.open("w") as configuration:  # once the command opens it
+                children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+                os.kill(int(children.read_text()), signal.SIGTERM)
+                configuration.write(CONFIG.format(url="http://127.0.0.1:9", drain="1s", server=""))
+            _, said = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0, said
