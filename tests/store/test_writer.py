@@ -109,10 +109,9 @@ def test_rows_that_come_while_others_are_written_wait_for_more(
 
     entry = Followed()
     writer.write(entry, None)
-    wait(writer)
-    # Those that waited, those that waited when its work was done, and perhaps once for its ring.
-    assert len(sizes) <= 3
-    assert writer.waiting == 1
+    # Looked at in the writer's thread, between two of its transactions.
+    seen = writer.perform(lambda connection: (len(sizes), writer.waiting)).result(PATIENCE_S)
+    assert seen == (2, 1), "those that waited, and those that waited when its work was done"
 
 
 async def test_work_is_done_behind_the_rows_and_has_a_result(
