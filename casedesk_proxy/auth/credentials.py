@@ -10,7 +10,7 @@ from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.headers import SUBPROTOCOL_KEY
 from casedesk_proxy.wire.query import cut_key, find_key
 
-__all__ = ["ACCEPTED_FORMS", "cut_key", "find_credential"]
+__all__ = ["ACCEPTED_FORMS", "cut_key", "find_credential", "has_several"]
 
 #: For messages: the credentials that a client may send, in order of precedence.
 ACCEPTED_FORMS = "Authorization: Bearer, x-goog-api-key, x-api-key or ?key="
@@ -39,6 +39,12 @@ def find_credential(headers: RawHeaders, query: str) -> str | None:
             subprotocol = subprotocol or _among(value)
     winner = google or anthropic or subprotocol
     return _text(winner) if winner else find_key(query)
+
+
+def has_several(headers: RawHeaders, query: str) -> bool:
+    """Whether a request has different credentials, of which `find_credential` takes one."""
+    lines = {find_credential((line,), "") for line in headers}
+    return len((lines | {find_key(query)}) - {None}) > 1
 
 
 def _bearer(value: bytes) -> bytes:

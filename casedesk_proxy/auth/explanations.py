@@ -25,11 +25,13 @@ _MAX_LISTED_NAMES = 8
 @record
 class Presented:
     """What a client presented as its key. ``principal``: whose key it is, None if it is not known.
-    ``instead``: what a client without a credential sent in its place; ``ended``: why a former key
-    is no longer valid; ``may_be_valid``: the keys of the state file could not be read yet."""
+    ``sent_several``: whether it came with others, which were ignored; ``instead``: what a client
+    without a credential sent in its place; ``ended``: why a former key is no longer valid;
+    ``may_be_valid``: the keys of the state file could not be read yet."""
 
     credential: str | None = dataclasses.field(repr=False)
     principal: Principal | None = None
+    sent_several: bool = False
     instead: str = ""
     ended: str = ""
     may_be_valid: bool = False
@@ -62,14 +64,16 @@ def _unauthenticated(presented: Presented) -> Unauthenticated:
         required = "a key is required"
         message = f"{presented.instead}; {required}" if presented.instead else required
         return Unauthenticated(f"{message}; send it as {ACCEPTED_FORMS}")
-    used = f"(when several credentials are sent, only the first of {ACCEPTED_FORMS} is used)"
+    used = ""
+    if presented.sent_several:
+        used = f" (of several credentials, only the first of {ACCEPTED_FORMS} is used)"
     if presented.ended:
         # The key was typed correctly.
-        return Unauthenticated(f"{presented.ended}; ask for a new one {used}", code="invalid_key")
+        return Unauthenticated(f"{presented.ended}; ask for a new one{used}", code="invalid_key")
     looks = describe_wrong(presented.credential)
     message = f"unknown key: {looks}" if looks else "unknown key"
     return Unauthenticated(
-        f"{message}; check it for typing errors, or ask for a new one {used}", code="invalid_key"
+        f"{message}; check it for typing errors, or ask for a new one{used}", code="invalid_key"
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
-from casedesk_proxy.auth.credentials import find_credential
+from casedesk_proxy.auth.credentials import find_credential, has_several
 from casedesk_proxy.auth.explanations import Presented, explain_refusal
 from casedesk_proxy.auth.keys import bare_deployment, find_access, find_user
 from casedesk_proxy.auth.near_misses import describe_sent
@@ -131,7 +131,7 @@ def admit(
     if principal is None:
         keys = snapshot.stored_keys
         presented = Presented(
-            credential, known,
+            credential, known, has_several(head.headers, query),
             instead="" if credential else describe_sent(head.headers, query),
             ended=keys.explain(credential) if credential and known is None else "",
             may_be_valid=not keys.is_read,

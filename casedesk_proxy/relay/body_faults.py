@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from casedesk_proxy.errors import BadRequest, Busy, TooLarge
 
-__all__ = ["no_room", "too_large", "too_slow"]
+__all__ = ["no_room", "too_large", "too_large_here", "too_slow"]
 
 #: Seconds after which a client that found no room may try again.
 _FULL_RETRY_AFTER_S = 5.0
@@ -13,6 +13,14 @@ _FULL_RETRY_AFTER_S = 5.0
 def too_large(limit: int) -> TooLarge:
     return TooLarge(
         f"the request's body is larger than {limit} bytes (server.max_body); send a smaller one"
+    )
+
+
+def too_large_here(limit: int) -> TooLarge:
+    """Where the path decides, and not the configuration."""
+    return TooLarge(
+        f"the request's body is larger than {limit} bytes, the most that this path accepts; send a"
+        " smaller one"
     )
 
 

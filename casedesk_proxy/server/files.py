@@ -17,6 +17,7 @@ from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.heads import as_lines, own_head
 from casedesk_proxy.replying.record import CallFacts, Delivered, ReplyFacts
+from casedesk_proxy.server.body_reading import read_short_body
 from casedesk_proxy.server.downloads import Download
 from casedesk_proxy.server.exchanges import Exchange
 from casedesk_proxy.server.file_uploads import FileUploads
@@ -158,11 +159,8 @@ class FileRoutes:
         return _reply(call, self._wrap(request, call, file))
 
     async def _read(self, request: ClientRequest, exchange: Exchange) -> bytes:
-        if request.complete:
-            body = request.take(_MAX_METADATA_BYTES)
-        else:
-            limits = self._serving.snapshot
-            body = await request.read(_MAX_METADATA_BYTES, Pace.of(limits))
+        pace = Pace.of(self._serving.snapshot)
+        body = await read_short_body(request, _MAX_METADATA_BYTES, pace)
         exchange.received = len(body)
         return body
 

@@ -21,6 +21,7 @@ from casedesk_proxy.relay.pace import Pace
 from casedesk_proxy.relay.parties import Client
 from casedesk_proxy.relay.request import ClientRequest
 from casedesk_proxy.replying.record import Terminal
+from casedesk_proxy.server.body_reading import read_short_body
 from casedesk_proxy.wire.http1 import RequestHead, header
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Pages:
 
     async def _answer(self, request: ClientRequest, handler: Handler) -> bool:
         try:
-            body = await request.read(_MAX_BODY_BYTES, _BODY_PACE)
+            body = await read_short_body(request, _MAX_BODY_BYTES, _BODY_PACE)
         except ProxyError as error:
             handler.reject(request.client, b"", error)
             return False

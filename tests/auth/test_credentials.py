@@ -7,7 +7,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.auth.credentials import find_credential
+from casedesk_proxy.auth.credentials import find_credential, has_several
 from casedesk_proxy.terms import RawHeaders
 from tests.fixtures.table import table
 
@@ -58,6 +58,23 @@ def test_headers(headers: list[tuple[bytes, bytes]], winner: str | None) -> None
 
 def test_query_is_decoded() -> None:
     assert find_credential((), "x=1&key=a%2Fb") == "a/b"
+
+
+@table(
+    ("headers", "query", "several"),
+    [
+        ((), "", False),
+        ((BEARER,), "", False),
+        ((BEARER, GOOGLE), "", True),
+        ((GOOGLE, (b"x-goog-api-key", b"another")), "", True),
+        ((GOOGLE, GOOGLE), "key=google", False),
+        ((GOOGLE,), "key=another", True),
+        ((GOOGLE, (b"authorization", b"Basic dXNlcg=="), (b"x-api-key", b"")), "a=1", False),
+    ],
+)
+def test_several(headers: RawHeaders, query: str, several: bool) -> None:
+    """The same key twice, as some SDKs send it, is one."""
+    assert has_several(headers, query) is several
 
 
 names = st.sampled_from([b"Authorization", b"x-goog-api-key", b"x-api-key", b"accept", b""])

@@ -80,10 +80,16 @@ def test_the_holder_of_a_former_key_learns_of_its_end() -> None:
     assert fault.message.startswith("the key was revoked on a Sunday; ")
 
 
-@pytest.mark.parametrize("credential", [None, "wrong"])
 @pytest.mark.parametrize("form", ["Authorization: Bearer", "x-goog-api-key", "x-api-key", "?key="])
-def test_the_accepted_forms_are_named(credential: str | None, form: str) -> None:
-    assert form in refused(credential, "desk").message
+def test_the_accepted_forms_are_named(form: str) -> None:
+    assert form in refused(None, "desk").message
+    assert form in refused("wrong", "desk", sent_several=True).message
+    assert form in refused("cdp-carol", "desk", ended="it ended", sent_several=True).message
+
+
+@pytest.mark.parametrize("ended", ["", "the key was revoked on a Sunday"])
+def test_whoever_sent_one_key_reads_nothing_of_several(ended: str) -> None:
+    assert refused("wrong", "desk", ended=ended).message.endswith("ask for a new one")
 
 
 def test_a_long_name_is_cut() -> None:

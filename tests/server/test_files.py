@@ -308,6 +308,17 @@ async def test_register_is_refused_by_name(tmp_path: Path) -> None:
 # What may be stored.
 
 
+async def test_too_much_metadata_names_no_setting_that_would_not_help(tmp_path: Path) -> None:
+    async with serving(tmp_path) as client:
+        file = {"displayName": "x" * 70_000}
+        for reply in (
+            await client.start(file=file),
+            await client.ask("POST", f"{G}/files", json.dumps({"file": file})),
+        ):
+            assert reply.status == 413
+            assert "65536 bytes, the most that this path accepts" in reply.json["error"]["message"]
+
+
 async def test_quotas_in_each_surface_s_words(tmp_path: Path) -> None:
     async with serving(tmp_path, max_file=100, per_key=150) as client:
         large = await client.start(101)
