@@ -35,14 +35,13 @@ _COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
 
 def write_changes(raw: bytes, changes: Changes) -> bytes:
     """``raw`` with the fields changed."""
-    if len(changes) == 1 and not (b"\\" in raw and b"\\u00" in raw):
+    if len(changes) == 1:
         # Most rules change one existing field of the outermost object: the fast path.
         [(names, (value, present))] = changes.items()
         if present and len(names) == 1 and value is not REMOVED:
-            name = _quote(names[0])
-            at = raw.find(name)
-            if at >= 0 and raw.find(name, at + 1) < 0:
-                found = _SIMPLE_VALUE.match(raw, at + len(name))
+            at = _find_only(raw, names[0])
+            if at >= 0:
+                found = _SIMPLE_VALUE.match(raw, at + len(_quote(names[0])))
                 if found is not None:
                     return raw[: found.start(1)] + jsonio.dumps(value) + raw[found.end() :]
     edits = _quick_edits(raw, changes)
@@ -59,7 +58,7 @@ def write_changes(raw: bytes, changes: Changes) -> bytes:
 def has_once(raw: bytes, name: str) -> bool:
     """Whether the name surely occurs once in the body, so that the field, if it exists, is not
     duplicate."""
-    return raw.count(_quote(name)) == 1 and not any(one in raw for one in _escapes_of(name))
+    return _find_only(raw, name) >= 0
 
 
 def is_same(one: Any, other: Any) -> bool:
@@ -70,23 +69,20 @@ def is_same(one: Any, other: Any) -> bool:
 def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
     """Edits that need nothing but the fields themselves; None if a field cannot be found in this
     way."""
-    if _may_hide_names(raw):
-        return None
     edits: list[_Edit] = []
     put_in: dict[int, list[bytes]] = {}
     for names, (value, present) in changes.items():
         at = 0
         for name in names if present else names[:-1]:
-            quoted = _quote(name)
-            at = raw.find(quoted)
-            if at < 0 or raw.find(quoted, at + 1) >= 0:
+            at = _find_only(raw, name)
+            if at < 0:
                 return None
         if not present:
             start = value_behind(raw, at)[0] if len(names) > 1 else raw.index(b"{")
             field = _quote(names[-1]) + b":" + jsonio.dumps(value)
             put_in.setdefault(start + 1, []).append(field)
             continue
-        simple = _SIMPLE_VALUE.match(raw, at + len(quoted))
+        simple = _SIMPLE_VALUE.match(raw, at + len(_quote(names[-1])))
         span = value_behind(raw, at) if simple is None else simple.span(1)
         if value is not REMOVED:
             edits.append((span, jsonio.dumps(value)))
@@ -100,19 +96,26 @@ def _quick_edits(raw: bytes, changes: Changes) -> list[_Edit] | None:
     return edits
 
 
-def _may_hide_names(raw: bytes) -> bool:
-    """Whether a letter of a name may be written as an escape. A single letter is checked
-    immediately."""
-    return b"\\" in raw and b"\\u00" in raw
+def _find_only(raw: bytes, name: str) -> int:
+    """Where the name, with its quotes, surely occurs for the only time; -1 if it may occur again or
+    does not occur."""
+    quoted = _quote(name)
+    at = raw.find(quoted)
+    if at < 0 or raw.find(quoted, at + 1) >= 0:
+        return -1
+    if b"\\" in raw and any(one in raw for one in _escapes_of(name)):
+        return -1
+    return at
 
 
 @lru_cache(1024)
-def _escapes_of(name: str) -> frozenset[bytes]:
-    """The beginnings of escapes that stand for a character of the name; of all, if some of its
-    characters have several spellings."""
+def _escapes_of(name: str) -> tuple[bytes, ...]:
+    """The beginnings of the escapes by which a character of the name may be written in a second
+    way (RFC 8259, section 7)."""
     if not name.isascii():
-        return frozenset({b"\\u"})
-    return frozenset(b"\\u%03x" % (ord(one) >> 4) for one in name)
+        return (b"\\u",)
+    found = {b"\\u%03x" % (ord(one) >> 4) for one in name}
+    return (*sorted(found), *([b"\\/"] if "/" in name else []))
 
 
 @lru_cache(1024)

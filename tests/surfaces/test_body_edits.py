@@ -21,6 +21,10 @@ from tests.fixtures.table import table
         (b'{"t":1,"u":{}}', {("t",): (2, True), ("u",): (3, True)}, b'{"t":2,"u":3}'),
         (b'{"t":1,"a":{"t":1}}', {("t",): (2, True)}, b'{"t":2,"a":{"t":1}}'),
         (b'{"c":{},"a":1}', {("c", "t"): (2, False)}, b'{"c":{"t":2},"a":1}'),
+        (b'{"t":1,"\\u0074":3}', {("t",): (2, True)}, b'{"t":2,"\\u0074":2}'),
+        (b'{"x":"c","\\u0063":{}}', {("c", "t"): (2, False)}, b'{"x":"c","\\u0063":{"t":2}}'),
+        ('{"名":1,"\\u540d":3}'.encode(), {("名",): (2, True)}, '{"名":2,"\\u540d":2}'.encode()),
+        (b'{"a/b":1,"a\\/b":3}', {("a/b",): (2, True)}, b'{"a/b":2,"a\\/b":2}'),
     ],
 )
 def test_written(raw: bytes, changes: Changes, wanted: bytes) -> None:
@@ -40,6 +44,11 @@ def test_written(raw: bytes, changes: Changes, wanted: bytes) -> None:
 )
 def test_a_name_that_stands_once(raw: bytes, once: bool) -> None:
     assert has_once(raw, "t") is once
+
+
+def test_a_slash_may_be_escaped_too() -> None:
+    assert has_once(b'{"a/b":1,"x":"\\n"}', "a/b")
+    assert not has_once(b'{"a/b":1,"a\\/b":2}', "a/b")
 
 
 def test_a_name_with_other_letters_may_be_written_as_any_escape() -> None:
