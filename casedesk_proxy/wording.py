@@ -1,10 +1,11 @@
-"""The texts of errors: messages about a node, bounded texts, and the part that a log may
+"""The texts of errors: messages about a node, bounded texts, times, and the part that a log may
 contain."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 __all__ = [
     "MAX_MESSAGE_CHARS",
@@ -14,6 +15,7 @@ __all__ = [
     "bounded",
     "quoted",
     "reason_of",
+    "spell_time",
     "text_of",
     "with_remedy",
 ]
@@ -74,6 +76,11 @@ def text_of(wording: Wording, node: str = "") -> str:
 def bounded(text: str, most: int) -> str:
     """At most so many characters, ending in an ellipsis if some are missing."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def spell_time(when: float) -> str:
+    """``when``, in seconds since 1970, to the minute."""
+    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def reason_of(message: str, said: str = "") -> str:

@@ -11,6 +11,7 @@ from casedesk_proxy.wording import (
     bounded,
     quoted,
     reason_of,
+    spell_time,
     text_of,
     with_remedy,
 )
@@ -69,3 +70,7 @@ def test_bounded(text: str, most: int) -> None:
     short = bounded(text, most)
     assert len(short) <= most
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+def test_a_time_to_the_minute() -> None:
+    assert spell_time(1773100859.9) == "2026-03-10 00:00 UTC"

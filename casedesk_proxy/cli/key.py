@@ -32,10 +32,10 @@ from casedesk_proxy.keystore.changes import (
     issue,
     revoke,
     rotate,
-    spell_time,
 )
 from casedesk_proxy.keystore.credential import Credential, mint
 from casedesk_proxy.keystore.draft import draft_new_key, parse_when, redraft_key
+from casedesk_proxy.wording import spell_time
 
 __all__ = ["key", "token"]
 

@@ -9,11 +9,10 @@ import json
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from casedesk_proxy.keystore.rows import COLUMNS, StoredKey, change_version, make_key
 from casedesk_proxy.terms import record
-from casedesk_proxy.wording import bounded
+from casedesk_proxy.wording import bounded, spell_time
 
 __all__ = [
     "MAX_KEYS",
@@ -26,7 +25,6 @@ __all__ = [
     "note_use",
     "revoke",
     "rotate",
-    "spell_time",
 ]
 
 #: How many keys there may be that are not revoked. Reading them takes a tenth of a second, in a
@@ -229,11 +227,6 @@ def _spell_limit(limits: dict[str, object], name: str) -> str:
 
 def _spell_expiry(when: float | None) -> str:
     return "never" if when is None else spell_time(when)
-
-
-def spell_time(when: float) -> str:
-    """Seconds since 1970, for people."""
-    return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _note(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.limits import KeyLimits, LimitDefaults
 from casedesk_proxy.keystore.rows import StoredKey
 from casedesk_proxy.snapshot import compile_principal
 from casedesk_proxy.terms import Principal
+from casedesk_proxy.wording import spell_time
 
-__all__ = ["NO_CHANGE", "make_table", "next_expiry", "spell_time"]
+__all__ = ["NO_CHANGE", "make_table", "next_expiry"]
 
 #: A time that never comes.
 NO_CHANGE = float("inf")
@@ -47,8 +47,3 @@ def _explain(key: StoredKey) -> str:
         return f"the key was revoked on {spell_time(key.ended)}"
     what = "was replaced by a new one and expired" if key.replaced else "expired"
     return f"the key {what} on {spell_time(key.expires or 0.0)}"
-
-
-def spell_time(when: float) -> str:
-    """``when``: in seconds since 1970."""
-    return datetime.fromtimestamp(when, UTC).strftime("%Y-%m-%d at %H:%M UTC")

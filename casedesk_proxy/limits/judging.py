@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from casedesk_proxy.errors import LimitReached
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Moment
 from casedesk_proxy.terms import Limit, Standing, UseRules
+from casedesk_proxy.wording import spell_time
 
 __all__ = [
     "count_used",
@@ -113,7 +113,7 @@ def _advise(limit: Limit, wall: float, pause_s: float) -> str:
     """What to do: a minute's limit ends within seconds, the others at a time of day."""
     when = f"in {math.ceil(max(pause_s, 1.0))} s"
     if limit not in (Limit.REQUESTS_PER_MINUTE, Limit.TOKENS_PER_MINUTE):
-        when = f"at {datetime.fromtimestamp(wall + pause_s, UTC):%Y-%m-%d %H:%M} UTC"
+        when = f"at {spell_time(wall + pause_s)}"
     return f"try again {when}, or ask for a higher limit"
 
 

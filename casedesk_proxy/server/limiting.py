@@ -15,7 +15,6 @@ from dataclasses import replace
 from itertools import islice
 
 from casedesk_proxy.errors import Unauthenticated
-from casedesk_proxy.keystore.table import spell_time
 from casedesk_proxy.limits.book import Book
 from casedesk_proxy.limits.judging import (
     count_used,
@@ -38,6 +37,7 @@ from casedesk_proxy.server.metering import Meter, UnderWay
 from casedesk_proxy.snapshot import Current
 from casedesk_proxy.surfaces.limits import limit_headers, warning_headers
 from casedesk_proxy.terms import Limit, Standing, UseRules
+from casedesk_proxy.wording import spell_time
 
 __all__ = ["Limiter"]
 

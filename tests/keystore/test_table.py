@@ -18,9 +18,9 @@ def test_what_is_valid_opens_and_the_rest_is_explained() -> None:
     assert table.match("alice") == Principal("alice", frozenset({"d"}), admin=True)
     assert table.names == {"alice", "bob"}
     assert [table.explain(secret) for secret in ("old", "dave", "erin")] == [
-        "the key was replaced by a new one and expired on 2026-11-29 at 12:00 UTC",
-        "the key expired on 2026-11-28 at 12:00 UTC",
-        "the key was revoked on 2026-11-29 at 11:59 UTC",
+        "the key was replaced by a new one and expired on 2026-11-29 12:00 UTC",
+        "the key expired on 2026-11-28 12:00 UTC",
+        "the key was revoked on 2026-11-29 11:59 UTC",
     ]
 
 
