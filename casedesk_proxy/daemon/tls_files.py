@@ -7,11 +7,12 @@ import contextlib
 import ssl
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from casedesk_proxy.config.complaints import Complaint
 from casedesk_proxy.config.schema import Config, ServerTls
 from casedesk_proxy.config.settings import Path, spell
+from casedesk_proxy.server.certificate import load_certificate
+from casedesk_proxy.wording import spell_time
 
 __all__ = ["find_tls_faults", "warn_of_certificate"]
 
@@ -48,11 +49,11 @@ def warn_of_certificate(
     now = time.time() if now is None else now
     (since, until), remedy = span, "renew it; a reload takes the new one"
     if now < since:
-        what, remedy = f"is not valid before {_spell(since)}", "check this machine's clock"
+        what, remedy = f"is not valid before {spell_time(since)}", "check this machine's clock"
     elif now >= until:
-        what = f"expired on {_spell(until)}, so clients refuse it"
+        what = f"expired on {spell_time(until)}, so clients refuse it"
     elif until - now < _SOON_S:
-        what = f"expires on {_spell(until)}"
+        what = f"expires on {spell_time(until)}"
     else:
         return []
     return [Complaint("server.tls.cert", f"{tls.cert} {what}", file, remedy=remedy)]
@@ -62,13 +63,10 @@ def _read_validity(tls: ServerTls) -> tuple[float, float] | None:
     """From when and until when the certificate is valid, in seconds since 1970: as a client sees it
     in a handshake in memory, since Python reads certificates nowhere else. None if there is none
     with these files."""
-    server, client = (
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-    )
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     try:
-        server.load_cert_chain(tls.cert, tls.key, lambda: "")
+        server = load_certificate(tls)
         client.load_verify_locations(tls.cert)
         client.check_hostname = False
         client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
@@ -83,10 +81,6 @@ def _read_validity(tls: ServerTls) -> tuple[float, float] | None:
     return float(ssl.cert_time_to_seconds(str(since))), float(ssl.cert_time_to_seconds(str(until)))
 
 
-def _spell(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
 def _check_chain(tls: ServerTls) -> Iterator[_Fault]:
     unreadable = [*_check_read(("server", "tls", "cert"), tls.cert)]
     unreadable += _check_read(("server", "tls", "key"), tls.key)
@@ -94,8 +88,7 @@ def _check_chain(tls: ServerTls) -> Iterator[_Fault]:
         yield from unreadable
         return
     try:
-        # The empty answer prevents OpenSSL from asking for a passphrase on the terminal.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(tls.cert, tls.key, lambda: "")
+        load_certificate(tls)
     except ssl.SSLError as error:
         message = f"{tls.cert} and {tls.key} do not belong together: {error.reason or 'not PEM'}"
         remedy = "name a certificate in PEM with its chain, and its key without a passphrase"

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.auth.keys import KeyTable
-from casedesk_proxy.config.schema import Config, ServerTls
+from casedesk_proxy.config.schema import Config
+from casedesk_proxy.server.certificate import load_certificate, make_listener_context
 from casedesk_proxy.server.hosts import own_hosts
 from casedesk_proxy.server.limits import ServerLimits, read_limits
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
@@ -115,7 +116,7 @@ def _compile(
         admin_hosts=own_hosts(server, local=listening.admin_is_local),
         log_formatter=log_formatter,
         access_log=access_log(log_formatter) if server.access_log else None,
-        certificate=_load_certificate(server.tls),
+        certificate=None if server.tls is None else load_certificate(server.tls),
         contexts=contexts,
     )
 
@@ -144,7 +145,7 @@ class ListenerTls:
         certificate = serving.current.certificate
         assert certificate is not None
         self._shown: ssl.SSLContext = certificate
-        self.context = _make_context()
+        self.context = make_listener_context()
 
         def choose(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
             # If a reload removed server.tls the listener keeps its certificate.
@@ -153,18 +154,3 @@ class ListenerTls:
 
         # Called for every handshake, also of clients that name no server.
         self.context.sni_callback = choose
-
-
-def _make_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
-def _load_certificate(settings: ServerTls | None) -> ssl.SSLContext | None:
-    if settings is None:
-        return None
-    context = _make_context()
-    # The empty answer prevents OpenSSL from asking for a passphrase on the terminal.
-    context.load_cert_chain(settings.cert, settings.key, lambda: "")
-    return context
