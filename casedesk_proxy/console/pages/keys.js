@@ -1,6 +1,7 @@
 // Keys of people and programs: made here, shown once, limited, revoked.
 import { ask } from "/console/api.js";
 import { cell, copier, count, day, guarded, h, keep, once, questions, table, timed, write } from "/console/dom.js";
+import { field } from "/console/parts.js";
 
 const LIMITS = [
   ["requests_per_minute", "Requests a minute"], ["tokens_per_minute", "Tokens a minute"],
@@ -126,13 +127,9 @@ function reveal(place, { name, key }, more = "") {
   place.scrollIntoView({ block: "nearest" });
 }
 
-function field(label, properties, hint = "") {
-  return h("label", { class: "field" }, h("span", {}, label), h("input", properties), hint && h("small", {}, hint));
-}
-
 function limitFields(limits = {}) {
   return h("div", { class: "grid" }, LIMITS.map(([name, label]) =>
-    field(label, { name, type: "number", min: 1, step: 1, placeholder: "no limit", inputMode: "numeric", value: hardLimit(limits[name]) })));
+    field(label, h("input", { name, type: "number", min: 1, step: 1, placeholder: "no limit", inputMode: "numeric", value: hardLimit(limits[name]) }))));
 }
 
 function changedKey(one, save, close) {
@@ -149,7 +146,7 @@ function changedKey(one, save, close) {
   });
   return h("section", { class: "panel", "aria-labelledby": "change-title" }, h("h2", { id: "change-title" }, `Change the key of ${one.name}`),
     h("form", { onsubmit: (event) => (event.preventDefault(), submitted(event.currentTarget)) }, fault, limitFields(one.limits),
-      h("div", { class: "grid" }, field("Note", { name: "note", autocomplete: "off", value: one.note })),
+      h("div", { class: "grid" }, field("Note", h("input", { name: "note", autocomplete: "off", value: one.note }))),
       h("div", { class: "bar" }, h("button", { type: "submit", class: "main" }, "Save"),
         h("button", { type: "button", class: "quiet", onclick: close }, "Cancel"))));
 }
@@ -180,9 +177,9 @@ function newKey(choices, fault, make) {
   };
   return h("form", { onsubmit: submitted }, fault,
     h("div", { class: "grid" },
-      field("Name", { name: "name", required: true, autocomplete: "off", autocapitalize: "none" }, "Of the person or program that will use it."),
-      field("Note", { name: "note", autocomplete: "off" }),
-      field("Expires", { name: "expires", type: "date" }, "Empty: never.")),
+      field("Name", h("input", { name: "name", required: true, autocomplete: "off", autocapitalize: "none" }), { hint: "Of the person or program that will use it." }),
+      field("Note", h("input", { name: "note", autocomplete: "off" })),
+      field("Expires", h("input", { name: "expires", type: "date" }), { hint: "Empty: never." })),
     h("fieldset", {}, h("legend", {}, "Deployments that it may use"), choices),
     h("label", { class: "check" }, h("input", { type: "checkbox", name: "admin" }), "Admin: sees everything and changes keys"),
     limits, h("button", { type: "submit", class: "main" }, "Create the key"));

@@ -25,6 +25,11 @@ export function panel(title, content, nothing, more = null) {
   return { view, filled };
 }
 
+/** `hint`: what to know before it is filled in. */
+export function field(label, control, { kind = "", hint = "" } = {}) {
+  return h("label", { class: `field ${kind}` }, h("span", {}, label), control, hint && h("small", {}, hint));
+}
+
 export function badge(state) {
   return h("span", { class: `badge ${STATES[state] ?? "busy"}` }, state);
 }

@@ -3,6 +3,7 @@ import { ask } from "/console/api.js";
 import { writeCode } from "/console/code.js";
 import { copier, count, h, rate, write } from "/console/dom.js";
 import { readEvents } from "/console/events.js";
+import { field } from "/console/parts.js";
 import { makeRequest, SURFACES } from "/console/surfaces.js";
 
 const MOST_EVENTS = 400;
@@ -100,16 +101,12 @@ export function showPlayground({ session, notify }) {
   return [view, () => running?.abort()];
 }
 
-function field(label, control, kind = "") {
-  return h("label", { class: `field ${kind}` }, h("span", {}, label), control);
-}
-
 function questionForm() {
   return h("form", {},
     h("div", { class: "grid" },
       field("Deployment", h("select", { name: "deployment" })),
       field("Surface", h("select", { name: "surface" }, Object.entries(SURFACES).map(([name, { title }]) => h("option", { value: name }, title)))),
-      field("Model", h("input", { name: "model", list: "models", required: true, autocomplete: "off", autocapitalize: "none" }), "long")),
+      field("Model", h("input", { name: "model", list: "models", required: true, autocomplete: "off", autocapitalize: "none" }), { kind: "long" })),
     h("datalist", { id: "models" }),
     field("Your text", h("textarea", { name: "text", rows: 5, required: true, value: "Why is the sky blue? Two sentences." })),
     h("details", {}, h("summary", {}, "System text, file, limits"),
@@ -117,7 +114,7 @@ function questionForm() {
       h("div", { class: "grid" },
         field("Most tokens", h("input", { name: "most", type: "number", min: 1, step: 1, inputMode: "numeric" })),
         field("Temperature", h("input", { name: "temperature", type: "number", min: 0, max: 2, step: 0.1, inputMode: "decimal" })),
-        field("File", h("input", { name: "file", type: "file", accept: "image/*,audio/*,video/*,application/pdf,text/*" }), "long")),
+        field("File", h("input", { name: "file", type: "file", accept: "image/*,audio/*,video/*,application/pdf,text/*" }), { kind: "long" })),
       h("div", { class: "preview" })),
     h("div", { class: "bar" }, h("button", { type: "submit", name: "send", class: "main", disabled: true }, "Send"), h("span", { class: "hint" }, "or Ctrl and Enter")));
 }

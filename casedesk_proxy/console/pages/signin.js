@@ -1,6 +1,7 @@
 // Signing in: with a key, or with name and password if the configuration has users.
 import { ask } from "/console/api.js";
 import { h } from "/console/dom.js";
+import { field } from "/console/parts.js";
 
 /** `why`: what to say first. */
 export function showSignIn(session, enter, why = "") {
@@ -19,17 +20,13 @@ export function showSignIn(session, enter, why = "") {
 
 const FORMS = {
   key: (submitted) => h("form", { onsubmit: submitted, "aria-label": "Sign in with a key" },
-    field("Key", { name: "key", type: "password", autocomplete: "off", required: true }),
+    field("Key", h("input", { name: "key", type: "password", autocomplete: "off", required: true })),
     h("button", { type: "submit", class: "main wide" }, "Sign in with the key")),
   password: (submitted) => h("form", { onsubmit: submitted, "aria-label": "Sign in with name and password" },
-    field("Name", { name: "name", autocomplete: "username", autocapitalize: "none", required: true }),
-    field("Password", { name: "password", type: "password", autocomplete: "current-password", required: true }),
+    field("Name", h("input", { name: "name", autocomplete: "username", autocapitalize: "none", required: true })),
+    field("Password", h("input", { name: "password", type: "password", autocomplete: "current-password", required: true })),
     h("button", { type: "submit", class: "wide" }, "Sign in")),
 };
-
-function field(label, properties) {
-  return h("label", { class: "field" }, h("span", {}, label), h("input", properties));
-}
 
 function submit(fault, enter) {
   return async (event) => {
