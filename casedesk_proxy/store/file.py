@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from casedesk_proxy.store.schema import MIGRATIONS, StoreError, check_form, migrate
 
-__all__ = ["FILE_NAME", "explain", "find_directory", "open_reader", "open_writer"]
+__all__ = ["FILE_NAME", "explain", "find_directory", "identify", "open_reader", "open_writer"]
 
 FILE_NAME = "state.db"
 #: Seconds for which a writer waits for another process, which locks the file for milliseconds.
@@ -106,6 +106,16 @@ def open_reader(path: Path) -> closing[sqlite3.Connection]:
         connection.close()
         raise
     return closing(connection)
+
+
+def identify(path: Path) -> tuple[int, int]:
+    """Which file is at ``path``: it has another identity after it was replaced; zeros if there is
+    none."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino
 
 
 def explain(error: Exception) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sqlite3
 import threading
 from collections import deque
@@ -18,7 +17,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from casedesk_proxy.store.file import explain, open_writer
+from casedesk_proxy.store.file import explain, identify, open_writer
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.waiting import (
     Batch,
@@ -142,11 +141,13 @@ class StoreWriter:
         the file cannot be written, or what ``work`` raises; nothing of it is then in the file. May
         be called from any thread; in a coroutine, ``await asyncio.wrap_future(...)``."""
         future: Future[T] = Future()
-        if self._is_closing:
-            future.set_exception(StoreError("the proxy is stopping"))
-            return future
         self._jobs.append((work, future))
         self.bell.call()
+        if self._is_closing:
+            # Unless the thread has just taken it: it may have ended.
+            with contextlib.suppress(ValueError):
+                self._jobs.remove((work, future))
+                future.set_exception(StoreError("the proxy is stopping"))
         return future
 
     def close(self, within_s: float) -> None:
@@ -161,8 +162,11 @@ class StoreWriter:
     # In the thread.
 
     def _run(self) -> None:
-        while not self._is_closing or (self.waiting and not self.fault) or self._jobs:
-            if not self.bell.is_rung:
+        is_over = False
+        while not is_over or (self.waiting and not self.fault) or self._jobs:
+            # What could not be written until the end is tried once more.
+            is_over = self._is_closing
+            if not self.bell.is_rung and not is_over:
                 self.bell.wait(self._retry_s if self.fault and self.waiting else None)
             if not self._jobs and not self._is_closing:
                 # Rows that keep coming wake it only for jobs and the end.
@@ -216,13 +220,15 @@ class StoreWriter:
                 future.set_exception(StoreError(self.fault))
                 continue
             try:
-                future.set_result(self._transact(work, self._items, 0))
-                self._note_success()
+                result = self._transact(work, self._items, 0)
             except Exception as error:
                 if _is_file_fault(error):
                     self._drop_file()
                     error = StoreError(explain(error))
                 future.set_exception(error)
+            else:
+                self._note_success()
+                future.set_result(result)
 
     def _transact(self, work: Callable[[sqlite3.Connection], T], rows: Waiting, count: int) -> T:
         """So many of ``rows`` are then written."""
@@ -245,7 +251,7 @@ class StoreWriter:
     def _usable(self) -> sqlite3.Connection:
         """The file, opened again if it was replaced or deleted: what is written to a deleted file
         is lost."""
-        if self._connection is not None and _identify(self.path) != self._identity:
+        if self._connection is not None and identify(self.path) != self._identity:
             log.warning("%s was deleted or replaced: keys, use and files that only the former one"
                         " had are gone", self.path)  # fmt: skip
             self._close_file()
@@ -253,7 +259,7 @@ class StoreWriter:
 
     def _open(self) -> sqlite3.Connection:
         self._connection = self._open_file(self.path)
-        self._identity = _identify(self.path)
+        self._identity = identify(self.path)
         return self._connection
 
     def _drop_file(self) -> None:
@@ -284,14 +290,6 @@ class StoreWriter:
         self.fault = ""
         lost, self._lost_before = self.dropped - self._lost_before, self.dropped
         log.warning("%s can be written again; %d rows were lost meanwhile", self.path, lost)
-
-
-def _identify(path: Path) -> tuple[int, int]:
-    try:
-        found = os.stat(path)
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_dev, found.st_ino
 
 
 def _is_file_fault(error: Exception) -> bool:

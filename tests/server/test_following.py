@@ -61,7 +61,9 @@ class Ledger:
         self.reads += 1
         if self.fault:
             raise StoreError(self.fault)
-        rows, self.rows = self.rows, []
+        # In this order: what is added meanwhile is read next.
+        rows = [*self.rows]
+        del self.rows[: len(rows)]
         return rows
 
     def hold(self) -> None:
@@ -114,7 +116,7 @@ async def test_what_others_write_is_added() -> None:
     assert used(book) == 5
     following = asyncio.ensure_future(one.follow())
     wall = time.time()
-    ledger.rows = [Spent("alice", "desk", 3, wall, wall, asked=True)]
+    ledger.rows += [Spent("alice", "desk", 3, wall, wall, asked=True)]
     await until(book, 8)
     following.cancel()
 
@@ -132,7 +134,7 @@ async def test_what_is_known_is_not_read() -> None:
         while ledger.looks < 3:
             await asyncio.sleep(0.001)
         assert ledger.reads == 0
-        ledger.rows = [Spent("alice", "desk", 3, wall, wall, asked=True)]
+        ledger.rows += [Spent("alice", "desk", 3, wall, wall, asked=True)]
         ledger.is_known = False
         await until(book, 3)
     following.cancel()
@@ -146,7 +148,7 @@ async def test_thousands_of_rows_are_counted_in_several_turns() -> None:
     await one.start()
     following = asyncio.ensure_future(one.follow())
     wall = time.time()
-    ledger.rows = [Spent("alice", "desk", 1, wall, wall, asked=True) for n in range(1700)]
+    ledger.rows += [Spent("alice", "desk", 1, wall, wall, asked=True) for n in range(1700)]
     seen = {used(book)}
     async with asyncio.timeout(PATIENCE_S):
         while max(seen) < 1700:

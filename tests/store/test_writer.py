@@ -8,6 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,23 @@ def write(writer: StoreWriter, *names: str) -> None:
 def wait(writer: StoreWriter) -> None:
     """Wait until the writer has done, or has tried to do, all of its work."""
     writer.perform(lambda connection: None).exception(PATIENCE_S)
+
+
+@contextmanager
+def holding(writer: StoreWriter) -> Iterator[None]:
+    """The writer's thread does nothing else meanwhile: what is handed over is written together."""
+    held, free = threading.Event(), threading.Event()
+
+    def hold(connection: sqlite3.Connection) -> None:
+        held.set()
+        free.wait(PATIENCE_S)
+
+    writer.perform(hold)
+    assert held.wait(PATIENCE_S)
+    try:
+        yield
+    finally:
+        free.set()
 
 
 def until_written(writer: StoreWriter) -> None:
@@ -142,18 +160,9 @@ def test_work_that_fails_leaves_nothing(make: Callable[..., StoreWriter], path: 
 
 def test_work_that_nobody_wants_any_more_is_not_done(make: Callable[..., StoreWriter]) -> None:
     writer = make()
-    held, free = threading.Event(), threading.Event()
-
-    def hold(connection: sqlite3.Connection) -> None:
-        held.set()
-        free.wait(PATIENCE_S)
-
-    first = writer.perform(hold)
-    held.wait(PATIENCE_S)
-    unwanted: Future[None] = writer.perform(lambda connection: pytest.fail("done"))
-    assert unwanted.cancel()
-    free.set()
-    first.result(PATIENCE_S)
+    with holding(writer):
+        unwanted: Future[None] = writer.perform(lambda connection: pytest.fail("done"))
+        assert unwanted.cancel()
     wait(writer)
 
 
@@ -192,6 +201,25 @@ def test_a_locked_file_at_the_start(make: Callable[..., StoreWriter], path: Path
     other.close()
     until_written(writer)
     assert count(path) == 1
+
+
+def test_work_that_is_done_ends_a_fault_before_it_has_a_result(
+    make: Callable[..., StoreWriter], path: Path
+) -> None:
+    open_writer(path).close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    writer = make()
+    other.close()
+    assert "locked" in writer.fault
+    seen: list[str] = []
+    is_followed = threading.Event()
+    done = writer.perform(lambda connection: is_followed.wait(PATIENCE_S))
+    done.add_done_callback(lambda _: seen.append(writer.fault))
+    is_followed.set()
+    wait(writer)
+    assert seen == [""]
 
 
 def test_what_waits_has_a_bound(
@@ -251,7 +279,8 @@ def test_a_full_disk(make: Callable[..., StoreWriter], path: Path) -> None:
         return connection
 
     writer = make(open_file=open_file)
-    write(writer, *map(str, range(2000)))
+    with holding(writer):
+        write(writer, *map(str, range(2000)))
     wait(writer)
     assert (writer.fault, writer.waiting) == (
         "database or disk is full; make room on its disk",
@@ -266,18 +295,10 @@ def test_a_row_that_cannot_be_is_lost_alone(
     make: Callable[..., StoreWriter], path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     writer = make()
-    held, free = threading.Event(), threading.Event()
-
-    def hold(connection: sqlite3.Connection) -> None:
-        held.set()
-        free.wait(PATIENCE_S)
-
-    writer.perform(hold)
-    held.wait(PATIENCE_S)
-    write(writer, "a", "\ud800", "b")
-    writer.write(FACT, 2**70)
-    write(writer, "a", "c")
-    free.set()
+    with holding(writer):
+        write(writer, "a", "\ud800", "b")
+        writer.write(FACT, 2**70)
+        write(writer, "a", "c")
     wait(writer)
     assert count(path) == 3
     assert (writer.dropped, writer.written, writer.fault) == (3, 3, "")
@@ -301,10 +322,11 @@ def test_a_disk_that_is_full_while_rows_are_written_singly_loses_none(
                 raise sqlite3.OperationalError("database or disk is full")
             FACT.enter(connection, items)
 
-    writer = make(gather_s=0.05)
+    writer = make()
     entry = Spoilt()
-    for name in ("a", "b", "c"):
-        writer.write(entry, name)
+    with holding(writer):
+        for name in ("a", "b", "c"):
+            writer.write(entry, name)
     until_written(writer)
     assert (count(path), writer.dropped, writer.failures, writer.written) == (3, 0, 1, 3)
 
@@ -330,6 +352,30 @@ def test_the_end_writes_what_waits(make: Callable[..., StoreWriter], path: Path)
     assert count(path) == 1
     with pytest.raises(StoreError, match="stopping"):
         writer.perform(lambda connection: None).result(1)
+
+
+def test_the_end_tries_once_more_what_could_not_be_written(
+    make: Callable[..., StoreWriter], path: Path
+) -> None:
+    tried = threading.Event()
+
+    class Late:
+        """The end comes while its row cannot be written yet."""
+
+        def enter(self, connection: sqlite3.Connection, items: Sequence[Any]) -> None:
+            if not tried.is_set():
+                end = threading.Thread(target=writer.close, args=(0.0,))
+                end.start()
+                end.join()
+                tried.set()
+                raise sqlite3.OperationalError("database is locked")
+            FACT.enter(connection, items)
+
+    writer = make()
+    writer.write(Late(), "a")
+    assert tried.wait(PATIENCE_S)
+    writer.close(PATIENCE_S)
+    assert count(path) == 1
 
 
 def test_the_end_says_what_is_lost(
