@@ -25,6 +25,7 @@ class Part(StrEnum):
     REFERENCES = "references to tools"
     TOOL_CHANGES = "tools that come and go"
     SEARCH_RESULTS = "search results"
+    CLEARED = "a system message that is cleared"
     REDACTED = "thinking that only Anthropic can read"
     OTHER_BLOCKS = "blocks of Anthropic's own tools"
     SERVER_TOOLS = "tools that run at Anthropic"
@@ -40,6 +41,6 @@ class Part(StrEnum):
 #: Parts that only Anthropic's own service has.
 ALL_LOSE = frozenset({
     Part.BETA_FORMAT, Part.DOCUMENTS, Part.RESULT_BLOCKS, Part.OTHER_BLOCKS, Part.KEPT,
-    Part.SERVER_TOOLS,
+    Part.SERVER_TOOLS, Part.CLEARED,
 })  # fmt: skip
 MOST_LOSE = frozenset({Part.REFERENCES, Part.TOOL_CHANGES, Part.SEARCH_RESULTS})

@@ -132,10 +132,11 @@ a→o: image url | "url"
 a→o: image file | "file"
 @ dialects/pairs/anthropic_openai/test_request.py::test_text_documents_are_text
 a→o: text document
+@ dialects/pairs/anthropic_openai/test_request.py::test_search_results_are_text
+a→o: search_result
 @ dialects/pairs/anthropic_openai/test_request.py::test_other_documents
 a→o: other documents | application/pdf
 @ dialects/pairs/anthropic_openai/test_request.py::test_blocks_of_anthropics_own_are_refused
-a→o: search_result | search_result
 a→o: server tool blocks | server_tool_use
 a→o: mcp blocks | mcp_tool_use
 a→o: container_upload | container_upload

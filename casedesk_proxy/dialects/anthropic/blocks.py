@@ -37,9 +37,9 @@ class ImageBlock:
 
 @dataclass(frozen=True, slots=True)
 class DocumentBlock:
-    """``source`` is text or content, or a kind that only Anthropic can read, in which case there
-    are no ``parts``. ``head``: its title and context, one line each. ``cited``: the client asks for
-    citations."""
+    """A document or a search result. ``source`` is text or content, or a kind that only Anthropic
+    can read, in which case there are no ``parts``. ``head``: its title, and its context or source,
+    one line each. ``cited``: the client asks for citations."""
 
     path: str
     source: str

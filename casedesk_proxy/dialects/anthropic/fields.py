@@ -26,14 +26,16 @@ KEPT_AT_ANTHROPIC = {
 }
 
 _BLOCKS = (
-    "TextBlock|ImageBlock|DocumentBlock|ToolUseBlock|ToolResultBlock|ThinkingBlock"
-    "|RedactedThinkingBlock|OtherBlock"
+    "TextBlock|ImageBlock|DocumentBlock|SearchResultBlock|ToolUseBlock|ToolResultBlock"
+    "|ThinkingBlock|RedactedThinkingBlock|OtherBlock"
 )
 _BLOCK_LIST = "|".join(f"{name}[]" for name in _BLOCKS.split("|"))
+_RESULTS = "TextBlock[]|ImageBlock[]|DocumentBlock[]|SearchResultBlock[]|ToolReference[]"
 _INLINE = "send it inline"
 
 
 _CACHE = ignored("cache_control")
+_CITED = left_out("the node does not produce citations", "object")
 
 _REQUEST = {
     "model": text(required=True),
@@ -68,6 +70,10 @@ MESSAGES: Messages = {
     "Message": {
         "role": one_of("user", "assistant", "system"),
         "content": KnownField(f"string|{_BLOCK_LIST}", required=True),
+        "clear_at": KnownField(
+            "string", why="of a system message", values=("never", "next_user_message")
+        ),
+        "output_config": left_out("the effort of one turn; set it for the request", "object"),
     },
     "TextBlock": {
         "type": one_of("text"),
@@ -85,7 +91,15 @@ MESSAGES: Messages = {
         "source": KnownField("Source", required=True),
         "title": text(),
         "context": text(),
-        "citations": left_out("the node does not produce citations", "object"),
+        "citations": _CITED,
+        **_CACHE,
+    },
+    "SearchResultBlock": {
+        "type": one_of("search_result"),
+        "title": text(required=True),
+        "source": text(required=True),
+        "content": KnownField("TextBlock[]", required=True),
+        "citations": _CITED,
         **_CACHE,
     },
     "Source": {
@@ -111,7 +125,7 @@ MESSAGES: Messages = {
     "ToolResultBlock": {
         "type": one_of("tool_result"),
         "tool_use_id": text(required=True),
-        "content": KnownField("string|TextBlock[]|ImageBlock[]|DocumentBlock[]|ToolReference[]"),
+        "content": KnownField(f"string|{_RESULTS}"),
         "is_error": KnownField("boolean"),
         **_CACHE,
     },
@@ -159,8 +173,14 @@ MESSAGES: Messages = {
         "schema": KnownField("object"),
     },
     "Thinking": {
-        "type": KnownField("string", required=True, values=("enabled", "disabled", "adaptive")),
+        "type": KnownField(
+            "string",
+            why="between_tools, and types that come later, are left out with a warning",
+            values=("enabled", "disabled", "adaptive", "between_tools"),
+            required=True,
+        ),
         "budget_tokens": KnownField("integer"),
-        "display": KnownField("string", values=("summarized", "omitted")),
+        "display": KnownField("string", values=("summarized", "omitted", "updates")),
+        **ignored("block_binding"),
     },
 }  # fmt: skip

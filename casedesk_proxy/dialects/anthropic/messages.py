@@ -19,7 +19,7 @@ from casedesk_proxy.dialects.anthropic.blocks import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from casedesk_proxy.dialects.anthropic.media import read_document, read_image
+from casedesk_proxy.dialects.anthropic.media import read_document, read_image, read_search_result
 from casedesk_proxy.dialects.core.findings import Findings
 
 __all__ = ["MessageReader"]
@@ -47,26 +47,45 @@ class MessageReader:
             wrong = "Field required" if messages is None else "Input should be a valid list"
             self._findings.fault("messages", wrong)
             return ()
-        read = (self._read_message(one, f"messages.{at}") for at, one in enumerate(messages))
+        asks = [at for at, one in enumerate(messages) if _role_of(one) == "user"]
+        last = max(asks, default=-1)
+        read = (
+            self._read_message(one, f"messages.{at}", later=at < last)
+            for at, one in enumerate(messages)
+        )
         return tuple(message for message in read if message is not None)
 
-    def _read_message(self, message: Any, path: str) -> Message | None:
+    def _read_message(self, message: Any, path: str, *, later: bool) -> Message | None:
+        """``later``: a message of the user follows."""
         if not isinstance(message, dict):
             self._findings.fault(path, "Input should be an object")
             return None
-        role = message.get("role")
+        role = _role_of(message)
         if not isinstance(role, str) or role not in _BLOCKS:
             self._findings.fault(f"{path}.role", _ROLES)
             return None
         if role == "assistant" and self._turn != role:
             self._turn = role
             self._unanswered.clear()
+        content = message.get("content")
+        if role == "system":
+            content = self._read_duties(message, path, later=later)
         blocks: list[Block] = []
-        for block, place in self._each(message.get("content"), f"{path}.content"):
+        for block, place in self._each(content, f"{path}.content"):
             blocks += self._read(role, block, place)
         if blocks:
             self._turn = role
         return Message(role, tuple(blocks))
+
+    def _read_duties(self, message: dict[str, Any], path: str, *, later: bool) -> Any:
+        """The content of a system message; what else it sets (anthropic 2.14.0,
+        ``BetaSystemMessageParam``): how long it is shown, and the effort of one turn."""
+        output = message.get("output_config")
+        if isinstance(output, dict) and output.get("effort") is not None:
+            self._findings.drop(f"{path}.output_config.effort")
+        if later and message.get("clear_at") == "next_user_message":
+            return []
+        return message.get("content", [] if output else None)
 
     def _each(self, content: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
         """The blocks of a content with their paths; a string is one block of text."""
@@ -108,6 +127,9 @@ class MessageReader:
 
     def _document(self, block: dict[str, Any], path: str) -> Block | None:
         return read_document(block, path, self._findings)
+
+    def _search_result(self, block: dict[str, Any], path: str) -> Block | None:
+        return read_search_result(block, path, self._findings)
 
     def _thinking(self, block: dict[str, Any], path: str) -> Block | None:
         text = block.get("thinking")
@@ -160,11 +182,15 @@ class MessageReader:
             if kind == "tool_reference":
                 # The tool that it loads is in the request's tools already: loading is not deferred.
                 blocks.append(TextBlock(str(block.get("tool_name") or "")))
-            elif kind in ("text", "image", "document"):
+            elif kind in ("text", "image", "document", "search_result"):
                 blocks += self._read("user", block, place)
             else:
                 blocks.append(ForeignBlock(place, kind))
         return blocks
+
+
+def _role_of(message: Any) -> Any:
+    return message.get("role") if isinstance(message, dict) else None
 
 
 #: The method that reads a kind of block in a message of a role.
@@ -173,6 +199,7 @@ _BLOCKS: dict[str, dict[str, Callable[[MessageReader, dict[str, Any], str], Bloc
         "text": MessageReader._text,
         "image": MessageReader._image,
         "document": MessageReader._document,
+        "search_result": MessageReader._search_result,
         "tool_result": MessageReader._result,
     },
     "assistant": {

@@ -36,9 +36,9 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingMode:
-    """``kind`` is enabled, disabled, adaptive or an unknown one; ``given``: the client set it.
-    Without it Anthropic does not think, and programs then read ``content[0].text``. ``shown``: the
-    model's thinking is sent to the client."""
+    """``kind`` is enabled, disabled, adaptive, between_tools or an unknown one; ``given``: the
+    client set it. Without it Anthropic does not think, and programs then read
+    ``content[0].text``. ``shown``: the model's thinking is sent to the client."""
 
     kind: str = "disabled"
     given: bool = False

@@ -91,7 +91,11 @@ def _block_parts(messages: Any) -> Iterator[tuple[Part, str]]:
     """A conversation has hundreds of blocks, and nearly all are plain: a loop of its own skips
     those."""
     for at, message in enumerate(messages if isinstance(messages, list) else ()):
-        content = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(message, dict):
+            continue
+        if message.get("clear_at") == "next_user_message":
+            yield Part.CLEARED, f"messages.{at}.clear_at"
+        content = message.get("content")
         if not isinstance(content, list):
             continue
         kinds = [block.get("type") if isinstance(block, dict) else "text" for block in content]

@@ -8,7 +8,16 @@ import pytest
 
 from casedesk_proxy.dialects.anthropic.fields import MESSAGES
 from casedesk_proxy.dialects.core.known_fields import Fate
-from tests.dialects.anthropic_asking import WEATHER, asking, image, result, text, translated, used
+from tests.dialects.anthropic_asking import (
+    WEATHER,
+    asking,
+    image,
+    result,
+    said,
+    text,
+    translated,
+    used,
+)
 from tests.dialects.anthropic_asking import assistant as said_before
 from tests.dialects.fates import (
     all_fields,
@@ -24,6 +33,7 @@ READERS = (
     "pairs/anthropic_openai/request",
 )
 DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+FOUND = {"type": "search_result", "source": "a", "title": "b", "content": [text("c")]}
 LINK = {"type": "url"}
 
 
@@ -36,6 +46,9 @@ def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
         "TextBlock": asking([text("Hello", **field)]),
         "ImageBlock": asking([{**image(), **field}]),
         "DocumentBlock": asking([{**DOCUMENT, **field}]),
+        "Message": asking("Hello", {**said("system", "Be brief."), **field}),
+        "SearchResultBlock": asking([text("Hello"), {**FOUND, **field}]),
+        "Thinking": asking("Hello", thinking={"type": "adaptive", **field}),
         "Source": asking([text("Hello"), {"type": "image", "source": {**LINK, **field}}]),
         "ToolUseBlock": asking("Hello", said_before({**used("a"), **field}), [result("a", "b")]),
         "ToolResultBlock": asking("Hello", said_before(used("a")), [result("a", "b", **field)]),
@@ -45,7 +58,7 @@ def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
         "RedactedThinkingBlock": asking(
             "Hello", said_before(text("a"), {"type": "redacted_thinking", **field}), "Well?"
         ),
-        "OtherBlock": asking([text("Hello"), {"type": "search_result", **field}]),
+        "OtherBlock": asking([text("Hello"), {"type": "something_new", **field}]),
         "Tool": asking("Hello", **tools),
         "OutputConfig": asking("Hello", output_config=field),
     }[message]
@@ -55,6 +68,7 @@ def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
 VALUES: dict[str, Any] = {
     "citations": {"enabled": True},
     "mcp_servers": [{"name": "a"}],
+    "output_config": {"effort": "low"},
     "url": "https://a.example/b.png",
     "file_id": "file_1",
 }

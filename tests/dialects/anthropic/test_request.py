@@ -60,7 +60,10 @@ def test_the_least_request() -> None:
          DocumentBlock("messages.0.content.0", "text", "t\n", (TextBlock("d"),))),
         ("user", {"type": "document", "source": {"type": "file"}, "citations": {"enabled": True}},
          DocumentBlock("messages.0.content.0", "file", cited=True)),
-        ("user", {"type": "search_result"}, ForeignBlock("messages.0.content.0", "search_result")),
+        ("user", {"type": "search_result", "source": "s", "title": "t", "content": [
+            {"type": "text", "text": "c"}]},
+         DocumentBlock("messages.0.content.0", "content", "t\ns\n", (TextBlock("c"),))),
+        ("user", {"type": "mcp_tool_use"}, ForeignBlock("messages.0.content.0", "mcp_tool_use")),
         ("assistant", {"type": "thinking", "thinking": "t"},
          ThinkingBlock("messages.0.content.0", "t")),
         ("assistant", {"type": "redacted_thinking"}, RedactedBlock("messages.0.content.0")),

@@ -39,6 +39,8 @@ from tests.fixtures.table import table
         (messages({"type": "document"}), Part.DOCUMENTS, "messages.0.content.0"),
         (messages({"type": "redacted_thinking"}), Part.REDACTED, "messages.0.content.0"),
         (messages({"type": "server_tool_use"}), Part.OTHER_BLOCKS, "messages.0.content.0"),
+        ({"messages": [{"role": "system", "content": "x", "clear_at": "next_user_message"}]},
+         Part.CLEARED, "messages.0.clear_at"),
         (messages(result(TEXT, {"type": "document"})), Part.RESULT_BLOCKS,
          "messages.0.content.0.content.1"),
         (messages(result({"type": "tool_reference"})), Part.REFERENCES,
@@ -59,6 +61,8 @@ def test_counting_is_a_part_by_itself() -> None:
 
 
 def test_an_ordinary_request_has_none() -> None:
+    kept = {"role": "system", "content": "x", "clear_at": "never"}
+    assert find_parts(Action.MESSAGES, {"messages": [kept]}) == {}
     body = {**messages(TEXT, PICTURE, result(TEXT, PICTURE)), "thinking": {"type": "adaptive"},
             "tools": [{"type": "custom", "name": "f"}, {"name": "g"}], "system": "s",
             "tool_choice": {"type": "auto"}, "output_config": None, "metadata": {}}  # fmt: skip

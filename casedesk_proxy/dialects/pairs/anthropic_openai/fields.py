@@ -72,4 +72,7 @@ def chat_thinking(
             findings.drop("thinking.budget_tokens")
         elif not has_effort:
             return {"reasoning_effort": known.level(effort_of(mode.budget))}
+    elif mode.kind != "adaptive":
+        # Only between tools (anthropic 2.14.0), or a type that came later: the model decides.
+        findings.drop("thinking.type")
     return {}

@@ -56,7 +56,7 @@ SOURCES = st.sampled_from(
     ]
 )
 DOCUMENTS = st.builds(lambda source: {"type": "document", "source": source}, SOURCES)
-SERVER = st.sampled_from(["server_tool_use", "search_result", "container_upload"]).map(
+SERVER = st.sampled_from(["server_tool_use", "mcp_tool_use", "container_upload"]).map(
     lambda kind: {"type": kind}
 )
 THOUGHTS = WORDS.map(lambda words: {"type": "thinking", "thinking": words, "signature": ""})

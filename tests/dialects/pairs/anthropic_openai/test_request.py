@@ -45,7 +45,17 @@ SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 PNG = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+DIARY: dict[str, Any] = {
+    "type": "document",
+    "source": {"type": "text", "media_type": "text/plain", "data": "It rained."},
+}
 BILLING = text("x-anthropic-billing-header: cc_version=2.1; cch=a1b2c;")
+
+
+def found(*content: Any, **more: Any) -> dict[str, Any]:
+    """A search result."""
+    where = {"source": "https://diary.example", "title": "Diary"}
+    return {"type": "search_result", **where, "content": list(content), **more}
 
 
 def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -222,6 +232,33 @@ def test_system_before_the_conversation_is_one() -> None:
     ]
 
 
+@table("clear_at", ["next_user_message", "never", None])
+def test_system_until_the_user_speaks(clear_at: str | None) -> None:
+    """Such a text is shown for the turn that it follows, and for no later one."""
+    brief = {**said("system", "Be brief."), "clear_at": clear_at}
+    shown = {"role": "system", "content": "Be brief."}
+    assert messages(asking("Hi", brief))[1:] == [shown]
+    assert messages(asking("Hi", brief, assistant("Ho")))[1] == shown
+    later = messages(asking("Hi", brief, assistant("Ho"), "Go"))
+    assert (shown in later) is (clear_at != "next_user_message")
+    assert [one["content"] for one in later if one != shown] == ["Hi", "Ho", "Go"]
+
+
+def test_effort_of_a_turn_is_dropped_with_a_warning() -> None:
+    effort = {"effort": "low"}
+    with_text = translated(asking("Hi", {**said("system", "Be brief."), "output_config": effort}))
+    assert with_text.dropped == ("messages.1.output_config.effort",)
+    alone = {"role": "system", "output_config": effort}
+    made = translated(asking("Hi", alone))
+    assert made.dropped == ("messages.1.output_config.effort",)
+    assert json.loads(made.body)["messages"] == [{"role": "user", "content": "Hi"}]
+    assert (
+        translated(asking("Hi", {**said("system", "Be brief."), "output_config": {}})).dropped == ()
+    )
+    assert bad(asking("Hi", {"role": "system"})) == ["messages.1.content"]
+    assert bad(asking("Hi", {"role": "system", "output_config": {}})) == ["messages.1.content"]
+
+
 def test_system_at_the_front_where_the_template_insists() -> None:
     body = asking("Hi", assistant("Ho"), said("system", "Mind the gap."), system="Be kind.")
     assert messages(body, system_first=True) == [
@@ -319,7 +356,6 @@ def test_wrong_messages(given: Any, path: str) -> None:
         "mcp_tool_use",
         "mcp_tool_result",
         "container_upload",
-        "search_result",
         "compaction",
         "something_new",
     ],
@@ -358,7 +394,7 @@ def test_where_another_model_took_over_is_no_part_of_the_prompt() -> None:
 
 def test_every_refusal_is_told() -> None:
     body = asking(
-        user({"type": "search_result"}, image("image/tiff")),
+        user({"type": "server_tool_use"}, image("image/tiff")),
         tools=[{"type": "bash_20250124", "name": "bash"}],
         mcp_servers=[{"type": "url", "url": "https://mcp.example"}],
     )
@@ -494,8 +530,7 @@ def test_broken_pictures(source: Any, path: str) -> None:
 
 
 def test_text_documents_are_text() -> None:
-    source = {"type": "text", "media_type": "text/plain", "data": "It rained."}
-    document = {"type": "document", "source": source, "title": "Diary", "context": "May"}
+    document = {**DIARY, "title": "Diary", "context": "May"}
     made = messages(asking(user(document, text("When?"))))
     assert made == [{"role": "user", "content": "Diary\nMay\nIt rained.\n\nWhen?"}]
 
@@ -509,10 +544,40 @@ def test_documents_of_blocks() -> None:
     assert made[0]["content"] == "It rained.\n\n"
 
 
-def test_citations_are_dropped_with_a_warning() -> None:
-    source = {"type": "text", "media_type": "text/plain", "data": "It rained."}
-    document = {"type": "document", "source": source, "citations": {"enabled": True}}
-    assert translated(asking(user(document))).dropped == ("messages.0.content.0.citations",)
+@table("block", [DIARY, found(text("It rained."))])
+@table("citations", [{"enabled": True}, {"enabled": False}, {}, None])
+def test_citations_are_dropped_with_a_warning(
+    block: dict[str, Any], citations: dict[str, Any] | None
+) -> None:
+    made = translated(asking(user({**block, "citations": citations})))
+    wanted = ("messages.0.content.0.citations",) if (citations or {}).get("enabled") else ()
+    assert made.dropped == wanted
+
+
+def test_search_results_are_text() -> None:
+    block = found(text("It rained."), text(" It poured."), cache_control={"type": "ephemeral"})
+    made = messages(asking(user(block, text("When?"))))
+    words = "Diary\nhttps://diary.example\nIt rained. It poured.\n\nWhen?"
+    assert made == [{"role": "user", "content": words}]
+    body = asking("Hi", assistant(used("t1")), user(result("t1", text("See:\n"), block)))
+    words = "See:\nDiary\nhttps://diary.example\nIt rained. It poured.\n\n"
+    assert messages(body)[2] == {"role": "tool", "content": words, "tool_call_id": "t1"}
+
+
+@table(
+    ("wrong", "path"),
+    [
+        ({"source": None}, "messages.0.content.0.source"),
+        ({"title": 7}, "messages.0.content.0.title"),
+        ({"content": "It rained."}, "messages.0.content.0.content"),
+        ({"content": ["It rained."]}, "messages.0.content.0.content"),
+        ({"content": [image()]}, "messages.0.content.0.content"),
+        ({"content": [text(None)]}, "messages.0.content.0.content.0"),
+    ],
+)
+def test_wrong_search_results(wrong: dict[str, Any], path: str) -> None:
+    assert bad(asking(user({**found(text("It rained.")), **wrong}))) == [path]
+    assert bad(asking("Hi", assistant(found(text("It rained."))))) == ["messages.1.content.0"]
 
 
 @table(
@@ -623,7 +688,7 @@ def test_pictures_in_a_result_follow_as_the_users() -> None:
     ]
 
 
-@table("kind", ["search_result", "browser_state", "something_new"])
+@table("kind", ["browser_state", "something_new"])
 def test_results_of_anthropics_own(kind: str) -> None:
     body = asking("Hi", assistant(used("t1")), user(result("t1", {"type": kind})))
     assert refused(body) == ["messages.2.content.0.content.0"]
@@ -976,6 +1041,7 @@ def test_thinking(engine: EngineSpec) -> None:
     assert thinking(asking(thinking={"type": "disabled"}), engine) == OFF[engine]
     assert thinking(asking(thinking={"type": "adaptive"}), engine) == {}
     assert thinking(asking(thinking={"type": "between_tools"}), engine) == {}
+    assert translated(asking(thinking={"type": "between_tools"})).dropped == ("thinking.type",)
 
 
 @table("engine", OFF)
