@@ -25,6 +25,7 @@ from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.store.writer import Insert, StoreWriter
 from casedesk_proxy.terms import Limit, Usage
 from tests.fixtures.effort import examples
+from tests.fixtures.noon import zone_at_noon
 from tests.ledger.book import pack
 
 #: Noon on the first of January 2027.
@@ -142,7 +143,7 @@ def test_what_waits_for_the_file_is_in_the_past_and_then_an_own_row(file: Path) 
     writer.write(Insert("INSERT INTO facts VALUES (?, 'x')", lambda n: n), ("a",))
     rows.add(record(2))
     open_writer(file).close()
-    calendar, wall = Calendar(UTC), time.time()
+    calendar, wall = Calendar(zone_at_noon()), time.time()
     reader.hold()
     past = reader.read_past(calendar, Moment(0.0, wall, calendar.today(wall)), set(BOTH))
     for use in past.uses.values():
@@ -166,7 +167,7 @@ def test_whenever_the_ledger_is_read_each_exchange_counts_once(
     random, folder = Random(seed), tmp_path_factory.mktemp("ledger")
     own, other = (StoreWriter(folder / "state.db", gather_s=0.0005) for _ in range(2))
     (rows, reader), (others, _) = join(own), join(other)
-    calendar, wall = Calendar(UTC), time.time()
+    calendar, wall = Calendar(zone_at_noon()), time.time()
     now = Moment(time.monotonic(), wall, calendar.today(wall))
     book, stop = Book(calendar), threading.Event()
     use = book.open("key", "alice")

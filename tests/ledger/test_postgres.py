@@ -8,7 +8,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC
 from pathlib import Path
 
 import asyncpg
@@ -23,6 +22,7 @@ from casedesk_proxy.limits.past import Spent
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.store.file import FILE_NAME, open_reader, open_writer
 from casedesk_proxy.store.writer import StoreWriter
+from tests.fixtures.noon import zone_at_noon
 from tests.fixtures.postgres import Postgres, postgres
 from tests.ledger.book import at, enter
 
@@ -216,7 +216,7 @@ def test_hosts_see_what_others_use(tmp_path: Path, server: Postgres) -> None:
         other.add(1, "old", now - 40 * 86400)
         until(lambda: one.forwarders[0].received == 2 and other.forwarders[0].received == 3)
         reader = LedgerReader(one.store.path)
-        calendar = Calendar(UTC)
+        calendar = Calendar(zone_at_noon())
         moment = Moment(0.0, now, calendar.today(now))
         past = reader.read_past(calendar, moment, {("key", "h"), ("key", "i")})
         assert {name: sum(use.days.values()) for (_, name), use in past.uses.items()} == {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,13 @@ import aiohttp
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.store.file import FILE_NAME
 from casedesk_proxy.store.writer import StoreWriter
+from tests.fixtures.noon import zone_at_noon
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.fixtures.simulated import simulator
 
+#: Whose days and months the limits count.
+ZONE = zone_at_noon()
 #: An answer of 8 words, each a token.
 SCRIPT = Script(words=8)
 KEYS = {name: hashlib.sha256(f"cdp-{name}".encode()).hexdigest() for name in ("alice", "bob")}
@@ -29,13 +34,20 @@ def limited_config(
     return {
         "nodes": {"n": {"url": url, "engine": "vllm", "speaks": ["openai", "gemini", "anthropic"]}},
         "deployments": {"desk": {"nodes": ["n"], "limits": dict(desk)}},
-        "limits": limits,
+        "limits": {"time_zone": ZONE.key, **limits},
         "keys": [
             {"name": name, "sha256": digest, "deployments": ["desk"]}
             | ({"limits": dict(alice)} if name == "alice" else {})
             for name, digest in KEYS.items()
         ],
     }
+
+
+def end_of_day() -> str:
+    """When today's use ends, as replies tell it."""
+    tomorrow = datetime.fromtimestamp(time.time(), ZONE) + timedelta(days=1)
+    midnight = tomorrow.replace(hour=0, minute=0, second=0)
+    return f"{midnight.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Asker:

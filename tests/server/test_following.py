@@ -6,7 +6,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Container, Sequence
-from datetime import UTC
 
 import pytest
 
@@ -16,9 +15,10 @@ from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.server.following import Follower
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.terms import Limit
+from tests.fixtures.noon import zone_at_noon
 from tests.fixtures.patience import AT_ONCE_S, PATIENCE_S
 
-CALENDAR = Calendar(UTC)
+CALENDAR = Calendar(zone_at_noon())
 
 
 def now() -> Moment:

@@ -23,7 +23,7 @@ from casedesk_proxy.terms import Limit, UseRules
 from tests.daemon.held_node import held_node
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
-from tests.server.limited import Asker, limited, limited_config, state_file
+from tests.server.limited import Asker, end_of_day, limited, limited_config, state_file
 
 DAY = {"tokens_per_day": 1}
 MINUTE = {"requests_per_minute": 1}
@@ -60,7 +60,7 @@ async def test_anthropic_is_told_of_its_rate_limits() -> None:
         headers, body = await refused(asker, "messages")
         assert body["error"]["type"] == "rate_limit_error"
         assert headers["anthropic-ratelimit-tokens-remaining"] == "0"
-        assert headers["anthropic-ratelimit-tokens-reset"].endswith("T00:00:00Z")
+        assert headers["anthropic-ratelimit-tokens-reset"] == end_of_day()
         assert headers["x-should-retry"] == "false"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from casedesk_proxy.limits.use import Use
 from casedesk_proxy.limits.windows import Calendar, Moment
 from casedesk_proxy.server.usage_page import show_use
-from tests.server.limited import limited, state_file
+from tests.server.limited import end_of_day, limited, state_file
 
 
 def test_nothing_is_used_at_first() -> None:
@@ -18,7 +18,7 @@ def test_nothing_is_used_at_first() -> None:
 
 async def test_usage_tells_the_key_what_it_used_and_what_is_left(tmp_path: Path) -> None:
     limits = {"tokens_per_day": {"soft": 900, "hard": 1000}, "parallel": 4, "models": ["m"]}
-    limits |= {"expires": "2999-01-31"}
+    limits |= {"expires": "2999-01-31T00:00:00Z"}
     async with state_file(tmp_path) as store, limited(limits, store=store) as (asker, _):
         _, _, reply = await asker.chat()
         total = reply["usage"]["total_tokens"]
@@ -34,7 +34,7 @@ async def test_usage_tells_the_key_what_it_used_and_what_is_left(tmp_path: Path)
         }
         day, parallel = body["limits"]
         assert (day["hard"], day["soft"], day["left"]) == (1000, 900, 1000 - total)
-        assert day["resets"].endswith("T00:00:00Z")
+        assert day["resets"] == end_of_day()
         assert (parallel["limit"], parallel["left"], parallel["resets"]) == (
             "parallel",
             4,
