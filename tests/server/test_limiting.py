@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,13 +21,14 @@ from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.server.limiting import Limiter
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.terms import Limit, UseRules
-from tests.daemon.held_node import held_node
+from tests.daemon.held_node import HeldNode, held_node
 from tests.fixtures.patience import PATIENCE_S
-from tests.fixtures.proxy import proxy_here
+from tests.fixtures.proxy import RunningGateway, proxy_here
 from tests.server.limited import Asker, end_of_day, limited, limited_config, state_file
 
 DAY = {"tokens_per_day": 1}
 MINUTE = {"requests_per_minute": 1}
+STREAM = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
 
 
 async def refused(asker: Asker, surface: str) -> tuple[Any, Any]:
@@ -231,29 +233,78 @@ async def test_a_model_that_is_not_the_keys_is_not_there() -> None:
         assert len((await bob.get("/v1/models"))[2]["data"]) > 1
 
 
-async def test_more_at_once_are_refused_or_wait() -> None:
-    slow = Script(words=3, head_delay=0.2)
-    async with limited({"parallel": 2, "over_parallel": "refuse"}, script=slow) as (asker, _):
-        replies = await asyncio.gather(*(asker.chat() for _ in range(5)))
-        assert sorted(status for status, _, _ in replies) == [200, 200, 429, 429, 429]
-        (body, *_) = [body for status, _, body in replies if status == 429]
-        assert "requests at once (parallel)" in body["error"]["message"]
-        assert (await asker.chat())[0] == 200
-    async with limited({"parallel": 2}, script=slow) as (asker, proxy):
-        replies = await asyncio.gather(*(asker.chat() for _ in range(5)))
-        assert [status for status, _, _ in replies] == [200] * 5
-        assert proxy.gateway.limiter.scopes.by_name["key", "alice"].seats.taken == 0
+class Running:
+    """Streams of alice's that run until `end`; later ones end at once."""
+
+    def __init__(self, asker: Asker, proxy: RunningGateway, node: HeldNode) -> None:
+        self.asker = asker
+        self.seats = proxy.gateway.limiter.scopes.by_name["key", "alice"].seats
+        self._queue = proxy.gateway.dispatcher.slots.admission
+        self._node = node
+        self._streams: list[aiohttp.ClientResponse] = []
+
+    async def begin(self) -> None:
+        url, headers = f"{self.asker.url}/v1/chat/completions", self.asker.headers
+        self._streams.append(await self.asker.session.post(url, json=STREAM, headers=headers))
+        assert self._streams[-1].status == 200
+
+    async def ask_and_wait(self, count: int) -> asyncio.Future[list[int]]:
+        """So many requests wait; their statuses, once there are replies."""
+
+        async def ask() -> int:
+            return (await self.asker.chat())[0]
+
+        asking = asyncio.gather(*(ask() for _ in range(count)))
+        async with asyncio.timeout(PATIENCE_S):
+            while self._queue.waiting("desk") < count:
+                await asyncio.sleep(0.001)
+        return asking
+
+    async def end(self) -> None:
+        self._node.release()
+        for stream in self._streams:
+            await stream.read()
+
+
+@asynccontextmanager
+async def running(count: int, **limits: Any) -> AsyncIterator[Running]:
+    with held_node() as node:
+        config = limited_config(node.url, limits, {})
+        async with aiohttp.ClientSession() as session, proxy_here(config) as proxy:
+            here = Running(Asker(session, proxy.url), proxy, node)
+            for _ in range(count):
+                await here.begin()
+            yield here
+
+
+async def test_more_at_once_are_refused() -> None:
+    async with running(2, parallel=2, over_parallel="refuse") as here:
+        for _ in range(3):
+            status, _, body = await here.asker.chat()
+            assert status == 429
+            assert "requests at once (parallel)" in body["error"]["message"]
+        await here.end()
+        assert (await here.asker.chat())[0] == 200
+
+
+async def test_more_at_once_wait() -> None:
+    async with running(2, parallel=2) as here:
+        asking = await here.ask_and_wait(3)
+        assert here.seats.taken == 2
+        await here.end()
+        assert await asking == [200] * 3
+        assert here.seats.taken == 0
 
 
 async def test_who_has_waited_is_judged_again() -> None:
-    slow = Script(words=3, head_delay=0.2)
-    async with limited({"parallel": 1, "tokens_per_day": 1}, script=slow) as (asker, _):
-        replies = await asyncio.gather(*(asker.chat() for _ in range(4)))
-        assert sorted(status for status, _, _ in replies) == [200, 429, 429, 429]
+    # More than a half of the stream uses, and less than the whole.
+    async with running(1, parallel=1, tokens_per_day=35) as here:
+        asking = await here.ask_and_wait(3)
+        await here.end()
+        assert await asking == [429] * 3
 
 
 async def test_a_refusal_after_keep_alives_is_counted() -> None:
-    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     with held_node() as node:
         # More than a half of the first one uses, and less than the whole.
         config = limited_config(node.url, {"parallel": 1, "tokens_per_day": 35}, {})
@@ -261,10 +312,10 @@ async def test_a_refusal_after_keep_alives_is_counted() -> None:
         async with aiohttp.ClientSession() as session, proxy_here(config) as proxy:
             headers = Asker(session, proxy.url).headers
             url = f"{proxy.url}/v1/chat/completions"
-            async with session.post(url, json=body, headers=headers) as first:
+            async with session.post(url, json=STREAM, headers=headers) as first:
                 assert first.status == 200
                 # Its head comes with the first keepalive, while it waits for the other.
-                async with session.post(url, json=body, headers=headers) as second:
+                async with session.post(url, json=STREAM, headers=headers) as second:
                     assert second.status == 200
                     node.release()
                     await first.read()
@@ -290,28 +341,28 @@ async def test_no_more_than_what_runs_goes_beyond_a_limit() -> None:
 
 async def test_what_a_running_stream_has_produced_counts() -> None:
     slow = Script(words=1000, words_per_second=200)
-    async with limited({"tokens_per_day": 20}, script=slow) as (asker, _):
-        body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-        async with asker.session.post(
-            f"{asker.url}/v1/chat/completions", json=body, headers=asker.headers
-        ) as reply:
-            await reply.content.readexactly(9000)
-            status, _, refusal = await asker.chat()
-            assert (status, refusal["error"]["code"]) == (429, "insufficient_quota")
+    async with (
+        limited({"tokens_per_day": 20}, script=slow) as (asker, _),
+        asker.session.post(
+            f"{asker.url}/v1/chat/completions", json=STREAM, headers=asker.headers
+        ) as reply,
+    ):
+        await reply.content.readexactly(9000)
+        status, _, refusal = await asker.chat()
+        assert (status, refusal["error"]["code"]) == (429, "insufficient_quota")
 
 
 async def test_streams_that_are_left_block_nobody_and_count_what_they_produced() -> None:
     """Gateways that reserve use are known to refuse keys whose streams were left."""
     slow = Script(words=300, words_per_second=2000)
     limits = {"tokens_per_day": 10**6, "parallel": 8, "over_parallel": "refuse"}
-    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     async with limited(limits, script=slow) as (asker, proxy):
         await asker.get("/v1/usage")
         seats, ended = proxy.gateway.limiter.scopes.by_name["key", "alice"].seats, proxy.sinks
 
         async def leave(size: int) -> int:
             reply = await asker.session.post(
-                f"{asker.url}/v1/chat/completions", json=body, headers=asker.headers
+                f"{asker.url}/v1/chat/completions", json=STREAM, headers=asker.headers
             )
             await reply.content.read(size)
             reply.close()
