@@ -300,7 +300,7 @@ async def test_nobody_listens() -> None:
     async def play(connection: NodeConnection) -> None:
         raise AssertionError
 
-    async with staged(play, node=", connect_timeout: 1s") as stage:
+    async with staged(play) as stage:
         spec = stage.gateway.serving.snapshot.nodes["n"]
         pool = stage.gateway.dispatcher._pool(spec)
         pool.address = pool.address._replace(port=1)
