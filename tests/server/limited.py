@@ -44,7 +44,7 @@ def limited_config(
 
 
 def end_of_day() -> str:
-    """When today's use ends, as replies tell it."""
+    """When the limits of today end, as replies show it."""
     tomorrow = datetime.fromtimestamp(time.time(), ZONE) + timedelta(days=1)
     midnight = tomorrow.replace(hour=0, minute=0, second=0)
     return f"{midnight.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
