@@ -16,7 +16,7 @@ from casedesk_proxy.telemetry import log_output
 from casedesk_proxy.telemetry.metrics import SlowCollector
 
 if TYPE_CHECKING:
-    from casedesk_proxy.admin.pages import Served
+    from casedesk_proxy.admin.served import Served
 
 __all__ = ["GaugeCollector"]
 
@@ -119,14 +119,24 @@ class GaugeCollector(SlowCollector):
             "When the active configuration was loaded, in seconds since 1970.",
             configured.loaded,
         )  # fmt: skip
+        expiry = GaugeMetricFamily(
+            "casedesk_certificate_expiry_timestamp_seconds",
+            "When the certificate of server.tls that clients are shown expires, in seconds since"
+            " 1970; absent without one.",
+        )
+        if (until := self._served.certificate_until) is not None:
+            expiry.add_metric([], until)
+        yield expiry
 
     def _state(self) -> Iterator[Metric]:
         store = self._served.store
-        yield _gauge(
-            "state_writable",
-            "1 while the state file can be written; 0 also where there is no state file.",
-            store is not None and not store.fault,
-        )  # fmt: skip
+        writable = GaugeMetricFamily(
+            "casedesk_state_writable",
+            "1 while the state file can be written; absent without a state file.",
+        )
+        if store is not None:
+            writable.add_metric([], not store.fault)
+        yield writable
         waiting, dropped, failures = 0, 0, 0
         if store is not None:
             waiting, dropped, failures = store.waiting, store.dropped, store.failures

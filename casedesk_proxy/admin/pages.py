@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -15,25 +14,19 @@ from aiohttp.typedefs import Handler
 from casedesk_proxy import __version__, jsonio
 from casedesk_proxy.admin.all_instances import METRICS_TYPE, instance_routes
 from casedesk_proxy.admin.key_api import key_routes
-from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
+from casedesk_proxy.admin.served import Served
+from casedesk_proxy.auth.browsers import require_own_host, require_own_site
 from casedesk_proxy.errors import Forbidden
-from casedesk_proxy.instances.siblings import Siblings
-from casedesk_proxy.ledger.key_use import KeyUse, Used
+from casedesk_proxy.ledger.key_use import Used
 from casedesk_proxy.ledger.postgres import RowForwarder
 from casedesk_proxy.pools.node import NodeState
-from casedesk_proxy.relay.watch import Watch
-from casedesk_proxy.snapshot import Current
 from casedesk_proxy.store.writer import StoreWriter
 from casedesk_proxy.swagger.routes import ON_ADMIN, swagger_routes
-from casedesk_proxy.telemetry.config_status import ConfigStatus
-from casedesk_proxy.telemetry.metrics import Metrics, join_in_turns
-from casedesk_proxy.terms import Control, Standing
+from casedesk_proxy.telemetry.metrics import join_in_turns
 from casedesk_proxy.upstream.dispatch import Failover
-from casedesk_proxy.upstream.metadata import Metadata
 
 __all__ = [
     "STARTED",
-    "Served",
     "admin_app",
     "describe_status",
     "format_stream_count",
@@ -43,66 +36,6 @@ __all__ = [
 
 #: When the process began to serve, in seconds since 1970.
 STARTED = time.time()
-
-
-class Limiting(Protocol):
-    """Counts by kind (key or deployment), name and limit; ``list_all`` returns how the limits of
-    the first so many keys and deployments stand."""
-
-    refused: Counter[tuple[str, str, str]]
-    warned: Counter[tuple[str, str, str]]
-
-    def list_all(self, most: int) -> list[Standing]: ...
-
-
-class Served(Protocol):
-    """What the admin pages, the gauges and the status line show."""
-
-    metadata: Metadata
-    metrics: Metrics
-    config_status: ConfigStatus
-    draining: bool
-    urls: list[str]
-    store: StoreWriter | None
-    siblings: Siblings | None
-
-    @property
-    def limiter(self) -> Limiting: ...
-
-    forwarder: RowForwarder | None
-    key_use: KeyUse
-
-    @property
-    def serving(self) -> Current: ...
-
-    async def take_keys(self) -> None:
-        """See `admin.key_api.Administered`."""
-
-    @property
-    def admin_hosts(self) -> Hosts: ...
-
-    @property
-    def watch(self) -> Watch: ...
-
-    @property
-    def connections(self) -> int: ...
-
-    @property
-    def nodes(self) -> Mapping[str, NodeState]: ...
-
-    async def count_phases(self) -> Mapping[str, int]: ...
-
-    @property
-    def failovers(self) -> Sequence[Failover]: ...
-
-    @property
-    def cut_prompts(self) -> Mapping[tuple[str, str], int]: ...
-
-    @property
-    def refused_controls(self) -> Mapping[tuple[str, str], frozenset[Control]]: ...
-
-    @property
-    def waiting(self) -> Mapping[str, int]: ...
 
 
 def admin_app(served: Served) -> web.Application:
@@ -175,6 +108,8 @@ def summarise(served: Served, now: float) -> str:
     ]
     if waiting := sum(served.waiting.values()):
         parts.append(f"{waiting} waiting")
+    if (until := served.certificate_until) is not None and until <= time.time():
+        parts.append("CERTIFICATE EXPIRED")
     if served.config_status.refusal:
         parts.append(f"CONFIGURATION REFUSED: {served.config_status.refusal}")
     return "; ".join(parts)
@@ -199,6 +134,7 @@ def describe_status(served: Served, phases: Mapping[str, int], now: float) -> di
             "tried": round(configured.tried, 3),
             "refusal": configured.refusal or None,
         },
+        "certificate": {"until": served.certificate_until},
         "state": _describe_store(served.store),
         "database": _describe_database(served.forwarder),
         "keys": {name: _describe_use(used) for name, used in served.key_use.by_key.items()},

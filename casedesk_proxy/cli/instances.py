@@ -56,6 +56,10 @@ def combine(said: Mapping[str, Status | None]) -> Status:
     total: Status = {**found[0], "instances": dict(said)}
     total["ready"] = any(one["ready"] for one in found)
     total["draining"] = all(one["draining"] for one in found)
+    # One of them may still show a certificate from before the last reload, or be of a version that
+    # does not say.
+    ends = [one.get("certificate", {}).get("until") for one in found]
+    total["certificate"] = {"until": min(filter(None, ends), default=None)}
     for name in ("streams", "connections"):
         total[name] = sum(one[name] for one in found)
     for name in ("exchanges", "waiting"):

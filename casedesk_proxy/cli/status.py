@@ -22,6 +22,8 @@ from casedesk_proxy.config.complaints import ConfigError
 
 __all__ = ["status"]
 
+#: A certificate that expires within so many seconds should have been renewed.
+_SOON_S = 14 * 86400.0
 #: How many keys are shown.
 _MAX_KEYS = 20
 #: Added to the error where nothing listens on the configured address.
@@ -83,6 +85,8 @@ def _show(console: Console, status: dict[str, Any], now: float) -> None:
     if config["refusal"]:
         reason = f"refused {_ago(config['tried'], now)} ago: {config['refusal']}"
         console.print(Text(f"         {reason}", style="bold red"))
+    if (until := status.get("certificate", {}).get("until")) is not None:
+        console.print(_describe_certificate(until, now))
     kept = status.get("state")
     if kept and kept["fault"]:
         trouble = f"cannot be written: {kept['fault']}; {kept['waiting']} rows wait"
@@ -107,6 +111,14 @@ def _show(console: Console, status: dict[str, Any], now: float) -> None:
         for model, controls in node.get("left_out", {}).items():
             left = f"{name}: {model} refuses thinking controls, which are left out: "
             console.print(Text(left + ", ".join(controls)))
+
+
+def _describe_certificate(until: float, now: float) -> Text:
+    if until <= now:
+        text = f"TLS      the certificate expired {_ago(until, now)} ago"
+        return Text(text, style="bold red")
+    style = "yellow" if until - now < _SOON_S else ""
+    return Text(f"TLS      the certificate expires in {_ago(now, until)}", style=style)
 
 
 def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:

@@ -9,7 +9,7 @@ from typing import Protocol
 from aiohttp import web
 
 from casedesk_proxy import jsonio
-from casedesk_proxy.admin.pages import Served
+from casedesk_proxy.admin.served import Served
 from casedesk_proxy.auth.browsers import Hosts, require_own_host, require_own_site
 from casedesk_proxy.auth.credentials import ACCEPTED_FORMS, find_credential
 from casedesk_proxy.auth.explanations import UNREAD

@@ -3,7 +3,6 @@ path."""
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 import time
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ _Fault = tuple[Path, str, str]
 #: A certificate that expires within so many seconds should have been renewed: most programs renew
 #: it a month before.
 _SOON_S = 14 * 86400.0
-#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python has no name for.
-_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 
 def find_tls_faults(config: Config, *, file: str = "config") -> list[Complaint]:
@@ -44,10 +41,17 @@ def warn_of_certificate(
     """A complaint if the server's certificate has expired, will within two weeks, or is not valid
     yet. ``now``: seconds since 1970; None: by the clock."""
     tls = config.server.tls
-    if tls is None or (span := _read_validity(tls)) is None:
+    if tls is None:
+        return []
+    try:
+        validity = load_certificate(tls).validity
+    except OSError:
+        # `find_tls_faults` says why.
+        return []
+    if validity is None:
         return []
     now = time.time() if now is None else now
-    (since, until), remedy = span, "renew it; a reload takes the new one"
+    (since, until), remedy = validity, "renew it; a reload takes the new one"
     if now < since:
         what, remedy = f"is not valid before {spell_time(since)}", "check this machine's clock"
     elif now >= until:
@@ -57,28 +61,6 @@ def warn_of_certificate(
     else:
         return []
     return [Complaint("server.tls.cert", f"{tls.cert} {what}", file, remedy=remedy)]
-
-
-def _read_validity(tls: ServerTls) -> tuple[float, float] | None:
-    """From when and until when the certificate is valid, in seconds since 1970: as a client sees it
-    in a handshake in memory, since Python reads certificates nowhere else. None if there is none
-    with these files."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    try:
-        server = load_certificate(tls)
-        client.load_verify_locations(tls.cert)
-        client.check_hostname = False
-        client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
-        asking = client.wrap_bio(to_client, to_server)
-        for side in (asking, server.wrap_bio(to_server, to_client, server_side=True), asking):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                side.do_handshake()
-        found = asking.getpeercert() or {}
-        since, until = found["notBefore"], found["notAfter"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return float(ssl.cert_time_to_seconds(str(since))), float(ssl.cert_time_to_seconds(str(until)))
 
 
 def _check_chain(tls: ServerTls) -> Iterator[_Fault]:

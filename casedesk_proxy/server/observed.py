@@ -8,7 +8,7 @@ from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.pools.node import NodeState
 from casedesk_proxy.server.handler import Handler
 from casedesk_proxy.server.public import PublicServer
-from casedesk_proxy.server.runtime import Serving
+from casedesk_proxy.server.runtime import ListenerTls, Serving
 from casedesk_proxy.terms import Control
 from casedesk_proxy.upstream.dispatch import Dispatcher, Failover
 
@@ -22,11 +22,18 @@ class Observed:
     dispatcher: Dispatcher
     _handler: Handler
     _public: PublicServer
+    _tls: ListenerTls | None
 
     @property
     def admin_hosts(self) -> Hosts:
         """The host names of the admin listener."""
         return self.serving.current.admin_hosts
+
+    @property
+    def certificate_until(self) -> float | None:
+        """When the certificate that clients are shown expires, in seconds since 1970; None: they
+        are shown none."""
+        return None if self._tls is None else self._tls.certificate.until
 
     @property
     def connections(self) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from casedesk_proxy.auth.browsers import Hosts
 from casedesk_proxy.auth.keys import KeyTable
 from casedesk_proxy.config.schema import Config
-from casedesk_proxy.server.certificate import load_certificate, make_listener_context
+from casedesk_proxy.server.certificate import Certificate, load_certificate, make_listener_context
 from casedesk_proxy.server.hosts import own_hosts
 from casedesk_proxy.server.limits import ServerLimits, read_limits
 from casedesk_proxy.snapshot import Snapshot, compile_snapshot
@@ -57,7 +57,7 @@ class Runtime:
     admin_hosts: Hosts
     log_formatter: LogFormatter
     access_log: Sink | None
-    certificate: ssl.SSLContext | None = field(default=None, repr=False)
+    certificate: Certificate | None = None
     contexts: NodeContexts = field(default_factory=NodeContexts, repr=False)
 
     @property
@@ -142,15 +142,20 @@ class ListenerTls:
     certificate."""
 
     def __init__(self, serving: Serving) -> None:
-        certificate = serving.current.certificate
-        assert certificate is not None
-        self._shown: ssl.SSLContext = certificate
+        first = serving.current.certificate
+        assert first is not None
+        self._serving, self._last = serving, first
         self.context = make_listener_context()
 
         def choose(handshake: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
-            # If a reload removed server.tls the listener keeps its certificate.
-            self._shown = serving.current.certificate or self._shown
-            handshake.context = self._shown
+            handshake.context = self.certificate.context
 
         # Called for every handshake, also of clients that name no server.
         self.context.sni_callback = choose
+
+    @property
+    def certificate(self) -> Certificate:
+        """What the next handshake shows. If a reload removed ``server.tls`` the listener keeps its
+        certificate."""
+        self._last = self._serving.current.certificate or self._last
+        return self._last

@@ -8,6 +8,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
+from casedesk_proxy import jsonio
 from casedesk_proxy.admin.pages import summarise
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.openapi.documents import make_document
@@ -209,6 +211,50 @@ async def test_renewed_certificates_are_served_after_a_reload(tmp_path: Path) ->
         assert await speaks(new)
     finally:
         await gateway.stop()
+
+
+async def test_when_the_certificate_that_clients_are_shown_expires(tmp_path: Path) -> None:
+    """Not the one in the file: the same until a reload, and also if a reload removes it."""
+
+    def issue(until: float) -> None:
+        made = trustme.CA().issue_cert("localhost", not_after=datetime.fromtimestamp(until, UTC))
+        made.private_key_pem.write_to_path(tmp_path / "key")
+        made.cert_chain_pems[0].write_to_path(tmp_path / "cert")
+
+    async def told(gateway: Gateway) -> tuple[float | None, float | None, bool]:
+        found = series((await get(gateway, "/metrics"))[2])
+        gauge = found.get(("casedesk_certificate_expiry_timestamp_seconds", frozenset()))
+        status = jsonio.loads((await get(gateway, "/status"))[2])
+        line = summarise(gateway, asyncio.get_running_loop().time())
+        return gauge, status["certificate"]["until"], "CERTIFICATE EXPIRED" in line
+
+    past, later = 1700000000.0, 4000000000.0
+    issue(past)
+    plain = CONFIG.format(admin="127.0.0.1:0")
+    text = plain.replace(
+        "access_log", f"tls: {{cert: {tmp_path}/cert, key: {tmp_path}/key}}, access_log"
+    )
+    gateway = Gateway(load_config(text, "t").config, {})
+    await gateway.start()
+    try:
+        assert await told(gateway) == (past, past, True)
+        issue(later)
+        assert await told(gateway) == (past, past, True)
+        for config in (load_config(one, "t").config for one in (text, plain)):
+            gateway.apply(gateway.compile(config, {}))
+            assert await told(gateway) == (later, later, False)
+    finally:
+        await gateway.stop()
+
+
+async def test_nothing_is_told_of_a_certificate_and_a_state_file_that_are_not_there() -> None:
+    """A 0 would raise alerts."""
+    async with serving() as gateway:
+        text = (await get(gateway, "/metrics"))[2]
+        for name in ("certificate_expiry_timestamp_seconds", "state_writable"):
+            assert f"# TYPE casedesk_{name} gauge" in text
+            assert f"\ncasedesk_{name}" not in text
+        assert '"certificate":{"until":null}' in (await get(gateway, "/status"))[2]
 
 
 async def test_a_reload_is_seen_by_the_next_request_and_kept_from_the_running() -> None:

@@ -38,6 +38,16 @@ def test_counts_are_of_all_together() -> None:
     assert total["instances"] == said
 
 
+@pytest.mark.parametrize(
+    ("ends", "wanted"), [((9.0, 5.0, None), 5.0), ((None, None), None), ((), None)]
+)
+def test_the_certificate_that_expires_first(ends: tuple[float | None, ...], wanted: object) -> None:
+    """An instance of an earlier version does not say."""
+    said = {str(end): status(1, certificate={"until": end}) for end in ends}
+    total = combine({"earlier": status(1), **said, "gone": None})
+    assert total["certificate"] == {"until": wanted}
+
+
 def test_streams_are_one_list() -> None:
     def shown(*rows: str) -> dict[str, Any]:
         part = {"total": len(rows), "rows": list(rows)}

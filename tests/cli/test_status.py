@@ -85,6 +85,19 @@ def test_trouble_is_named(change: dict[str, Any], word: str) -> None:
     assert word in shown({**TOLD, **change})
 
 
+@table(
+    ("until", "line"),
+    [
+        (30.0, "TLS      the certificate expired 1 min 0 s ago"),
+        (90.0 + 3700, "TLS      the certificate expires in 1 h 1 min"),
+        (90.0 + 30 * 86400, "TLS      the certificate expires in 30 d 0 h"),
+    ],
+)
+def test_how_long_the_certificate_is_valid(until: float, line: str) -> None:
+    assert line in shown({**TOLD, "certificate": {"until": until}}).splitlines()
+    assert "TLS" not in shown({**TOLD, "certificate": {"until": None}})
+
+
 def test_each_of_several_instances_has_a_line() -> None:
     draining = {**TOLD, "draining": True, "pid": 78}
     text = shown({**TOLD, "instances": {"a": TOLD, "b": draining, "c": None}})

