@@ -33,6 +33,8 @@ MCP: dict[str, Any] = {
 }
 #: As Codex sends it with every request.
 WEB_SEARCH: dict[str, Any] = {"type": "web_search", "external_web_access": False}
+SHELL: dict[str, Any] = {"type": "custom", "name": "shell", "description": "Runs a script"}
+#: As Codex sends it with every request.
 FREEFORM: dict[str, Any] = {
     "type": "custom",
     "name": "apply_patch",

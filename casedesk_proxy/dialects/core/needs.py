@@ -12,6 +12,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.bodies import each_object
 from casedesk_proxy.dialects.core.findings import FEATURE_REMEDY
+from casedesk_proxy.dialects.core.freeform import is_freeform
 from casedesk_proxy.errors import Unsupported, Violation
 from casedesk_proxy.terms import Ability, Action, Dialect
 
@@ -170,7 +171,7 @@ def _responses(body: Mapping[str, Any]) -> Found:
                     yield ability, path
     if body.get("tool_choice") != "none":
         for at, tool in each_object(body.get("tools")):
-            if tool.get("type") in ("function", "namespace"):
+            if tool.get("type") in ("function", "namespace") or is_freeform(tool):
                 yield Ability.TOOLS, f"tools[{at}]"
 
 

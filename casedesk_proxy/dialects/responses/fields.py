@@ -12,6 +12,7 @@ from casedesk_proxy.dialects.core.known_fields import (
     KnownField,
     Messages,
     ignored,
+    left_out,
     one_of,
     refused,
     text,
@@ -39,6 +40,10 @@ _NEVER_FETCHED = "URLs are not fetched here; send it inline"
 _PARTS = "TextPart[]|ImagePart[]|FilePart[]|AudioPart[]"
 
 
+#: For OpenAI's own tool search, its programs that call tools, and calls that run meanwhile.
+_OF_A_TOOL = ignored("defer_loading", "allowed_callers", "async")
+_OF_AN_ITEM = ignored("id", "status", "caller", "async")
+_CACHE = ignored("prompt_cache_breakpoint")
 _ITEMS = "MessageItem[]|ReasoningItem[]|CallItem[]|CustomCallItem[]|ResultItem[]|OtherItem[]"
 
 MESSAGES: Messages = {
@@ -47,7 +52,7 @@ MESSAGES: Messages = {
         "input": KnownField(f"string|{_ITEMS}", required=True),
         "instructions": text(),
         "stream": KnownField("boolean"),
-        "tools": KnownField("FunctionTool[]|NamespaceTool[]|OtherTool[]"),
+        "tools": KnownField("FunctionTool[]|CustomTool[]|NamespaceTool[]|OtherTool[]"),
         "tool_choice": KnownField("string|ToolChoice"),
         "parallel_tool_calls": KnownField(
             "boolean", why="only false has an effect, if the engine has the switch"
@@ -79,7 +84,7 @@ MESSAGES: Messages = {
         "type": KnownField("string", values=("message",)),
         "role": one_of("user", "assistant", "system", "developer"),
         "content": KnownField(f"string|{_PARTS}", required=True),
-        **ignored("id", "status"),
+        **ignored("id", "status", "phase"),
     },
     "ReasoningItem": {
         "type": one_of("reasoning"),
@@ -94,7 +99,7 @@ MESSAGES: Messages = {
         "name": text(required=True),
         "namespace": text(),
         "arguments": text(required=True),
-        **ignored("id", "status"),
+        **_OF_AN_ITEM,
     },
     "CustomCallItem": {
         "type": one_of("custom_tool_call"),
@@ -102,13 +107,14 @@ MESSAGES: Messages = {
         "name": text(required=True),
         "namespace": text(),
         "input": text(required=True),
-        **ignored("id", "status"),
+        **_OF_AN_ITEM,
     },
     "ResultItem": {
         "type": one_of("function_call_output", "custom_tool_call_output"),
         "call_id": text(required=True),
         "output": KnownField(f"string|{_PARTS}", required=True),
-        **ignored("id", "status"),
+        **_OF_AN_ITEM,
+        **ignored("name", "namespace"),
     },
     "OtherItem": {
         "type": KnownField(
@@ -123,12 +129,14 @@ MESSAGES: Messages = {
         "text": text(),
         "refusal": text(),
         **ignored("annotations", "logprobs"),
+        **_CACHE,
     },
     "ImagePart": {
         "type": one_of("input_image"),
         "image_url": text(),
         "detail": text(),
         "file_id": refused(_NEVER_READ, "string"),
+        **_CACHE,
     },
     "FilePart": {
         "type": one_of("input_file"),
@@ -136,6 +144,8 @@ MESSAGES: Messages = {
         "filename": text(),
         "file_id": refused(_NEVER_READ, "string"),
         "file_url": refused(_NEVER_FETCHED, "string"),
+        **ignored("detail"),
+        **_CACHE,
     },
     "AudioPart": {"type": one_of("input_audio"), "input_audio": KnownField("Sound", required=True)},
     "Sound": {"data": text(required=True), "format": text(required=True)},
@@ -145,11 +155,22 @@ MESSAGES: Messages = {
         "description": text(),
         "parameters": KnownField("object"),
         "strict": KnownField("boolean"),
+        **ignored("output_schema"),
+        **_OF_A_TOOL,
+    },
+    "CustomTool": {
+        "type": one_of("custom"),
+        "name": text(required=True),
+        "description": text(),
+        "format": KnownField(
+            "object", why="text; with a grammar the tool is left out, as those that run at OpenAI"
+        ),
+        **_OF_A_TOOL,
     },
     "NamespaceTool": {
         "type": one_of("namespace"),
         "name": text(required=True),
-        "tools": KnownField("FunctionTool[]", required=True),
+        "tools": KnownField("FunctionTool[]|CustomTool[]", required=True),
         **ignored("description"),
     },
     "OtherTool": {
@@ -162,7 +183,10 @@ MESSAGES: Messages = {
     },
     "ToolChoice": {
         "type": KnownField(
-            "string", why="others are refused", values=("function", "allowed_tools"), required=True
+            "string",
+            why="others are refused",
+            values=("function", "custom", "allowed_tools"),
+            required=True,
         ),
         "name": text(),
         "namespace": text(),
@@ -174,6 +198,8 @@ MESSAGES: Messages = {
             "string", values=("none", "minimal", "low", "medium", "high", "xhigh", "max")
         ),
         **ignored("summary", "generate_summary"),
+        "context": left_out("each turn gets the thoughts that its engine accepts", "string"),
+        "mode": left_out("only standard has a meaning for a node", "string"),
     },
     "Text": {
         "format": KnownField("TextFormat"),

@@ -14,6 +14,7 @@ from typing import Any
 
 from casedesk_proxy.dialects.core.block_sequencer import TEXT, THINKING, TOOL_USE
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
+from casedesk_proxy.dialects.core.freeform import read_freeform
 from casedesk_proxy.dialects.core.pending import PendingBytes
 from casedesk_proxy.dialects.responses.names import FlatNames, QualifiedName
 from casedesk_proxy.errors import StreamBroken
@@ -29,6 +30,7 @@ REFUSAL = "refusal"
 _PART_TYPES = {"message": "output_text", "reasoning": "reasoning_text"}
 _STEMS = {"message": "response.output_text", "reasoning": "response.reasoning_text"}
 _ARGUMENTS = "response.function_call_arguments"
+_INPUT = "response.custom_tool_call_input"
 
 
 class ResponseForm:
@@ -90,10 +92,14 @@ class ResponseForm:
         self._about_part("response.content_part.added", {"part": self._part("")})
 
     def _start_call(self, call_id: str, called: QualifiedName) -> None:
-        made = {"call_id": call_id, "name": called.name, "arguments": ""}
+        freeform = called in self._names.freeform
+        made = {"call_id": call_id, "name": called.name, "input" if freeform else "arguments": ""}
         if called.namespace:
             made["namespace"] = called.namespace
-        self._open("function_call", "fc", made)
+        if freeform:
+            self._open("custom_tool_call", "ctc", made)
+        else:
+            self._open("function_call", "fc", made)
 
     def add(self, text: str) -> None:
         if not text:
@@ -102,6 +108,8 @@ class ResponseForm:
         if self._item["type"] == "function_call":
             self._about_item(f"{_ARGUMENTS}.delta", {"delta": text})
             return
+        if self._item["type"] == "custom_tool_call":
+            return  # its input is a text inside the arguments, which are read when they are whole
         self._about_part(f"{self._stem()}.delta", {"delta": text, **self._take_logprobs()})
 
     def more(self, text: bytes) -> bytes:
@@ -116,6 +124,11 @@ class ResponseForm:
         if item["type"] == "function_call":
             item["arguments"] = text
             self._about_item(f"{_ARGUMENTS}.done", {"arguments": text})
+        elif item["type"] == "custom_tool_call":
+            item["input"] = given = read_freeform(text)
+            if given:
+                self._about_item(f"{_INPUT}.delta", {"delta": given})
+            self._about_item(f"{_INPUT}.done", {"input": given})
         else:
             part = self._part(text)
             item["content"] = [part]

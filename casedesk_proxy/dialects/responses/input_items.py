@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings, shorten
+from casedesk_proxy.dialects.core.freeform import write_freeform
 from casedesk_proxy.dialects.responses.names import QualifiedName
-from casedesk_proxy.jsonio import dumps
 
 __all__ = [
     "AudioPart",
@@ -185,12 +185,12 @@ class _ItemReader:
         return self._called(item, arguments or "{}", path)
 
     def _custom_call(self, item: dict[str, Any], path: str) -> InputItem | None:
-        """A call of a freeform tool, from a conversation that was begun elsewhere."""
+        """A call of a freeform tool. If it has a grammar, the conversation was begun elsewhere."""
         given = item.get("input")
         if not isinstance(given, str):
             self._findings.fault(f"{path}.input", "a string is required")
             return None
-        return self._called(item, dumps({"input": given}).decode(), path)
+        return self._called(item, write_freeform(given), path)
 
     def _called(self, item: dict[str, Any], arguments: str, path: str) -> InputItem | None:
         call_id, name, namespace = item.get("call_id"), item.get("name"), item.get("namespace")

@@ -35,6 +35,8 @@ class QualifiedName:
 class FlatNames:
     """Gives each function the name under which the node knows it. ``origins`` maps back.
 
+    ``freeform`` are those that the client knows as freeform tools.
+
     ``strict``: the node accepts only letters, digits, ``_`` and ``-``, 64 of them. Names inside a
     namespace always follow this rule: these flat names are made here, and every node accepts them.
     A name always gets the same replacement, whether it is declared or in the history.
@@ -42,6 +44,7 @@ class FlatNames:
 
     strict: bool
     origins: dict[str, QualifiedName] = field(default_factory=dict)
+    freeform: set[QualifiedName] = field(default_factory=set)
 
     def flatten(self, wanted: QualifiedName) -> str:
         """Raises ValueError if another function has this name already."""

@@ -168,6 +168,9 @@ class _FieldReader:
         if not isinstance(reasoning, dict):
             self._findings.fault("reasoning", "an object is required")
             return None
+        for name, default in (("context", "auto"), ("mode", "standard")):
+            if reasoning.get(name) not in (None, default):
+                self._findings.drop(f"reasoning.{name}")
         effort = reasoning.get("effort")
         if effort is not None and effort not in _EFFORTS:
             self._findings.fault("reasoning.effort", f"one of {', '.join(_EFFORTS)} is required")

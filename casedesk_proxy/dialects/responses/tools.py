@@ -1,9 +1,10 @@
 """The tools of a Responses request, and the tool choice.
 
-A node behind chat can call only functions, on the first level or inside a namespace. Other kinds
-run at OpenAI (web search, MCP by the server) or need its own sampler (freeform tools with a
-grammar). Codex sends some of them with every request, so they are left out with a warning unless
-the deployment refuses them.
+A node behind chat can call only functions, on the first level or inside a namespace. A freeform
+tool (``custom``) whose input may be any text becomes a function with this text as its only
+argument. Other kinds run at OpenAI (web search, MCP by the server) or need its own sampler
+(freeform tools with a grammar). Codex sends some of them with every request, so they are left out
+with a warning unless the deployment refuses them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings, shorten
+from casedesk_proxy.dialects.core.freeform import FREEFORM_PARAMETERS, is_freeform
 from casedesk_proxy.dialects.responses.names import QualifiedName
 
 __all__ = ["DeclaredFunction", "DeclaredTools", "ToolDuty", "read_tools"]
+
 
 _DUTIES = ("none", "auto", "required")
 _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -23,13 +26,15 @@ _NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 @dataclass(frozen=True, slots=True)
 class DeclaredFunction:
-    """``path`` is its place in the body."""
+    """``path`` is its place in the body. ``freeform``: the client knows it as a tool that takes any
+    text."""
 
     called: QualifiedName
     parameters: dict[str, Any]
     path: str
     description: str | None = None
     strict: bool = False
+    freeform: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def _read_tool(
     kind = tool.get("type") if isinstance(tool, dict) else None
     if not isinstance(tool, dict) or not isinstance(kind, str):
         findings.fault(f"{path}.type", "a string is required")
-    elif kind == "function":
+    elif kind == "function" or is_freeform(tool):
         yield from _read_function(tool, path, namespace, findings)
     elif kind == "namespace" and not namespace:
         yield from _read_namespace(tool, path, findings, refuse_tools=refuse_tools)
@@ -104,7 +109,8 @@ def _read_namespace(
 def _read_function(
     tool: Mapping[str, Any], path: str, namespace: str, findings: Findings
 ) -> Iterator[DeclaredFunction]:
-    name, schema = tool.get("name"), tool.get("parameters")
+    freeform = tool["type"] == "custom"
+    name, schema = tool.get("name"), FREEFORM_PARAMETERS if freeform else tool.get("parameters")
     if not isinstance(name, str) or not name:
         findings.fault(f"{path}.name", "a non-empty string is required")
     elif not isinstance(schema, dict | None):
@@ -116,7 +122,8 @@ def _read_function(
             schema or _NO_ARGUMENTS,
             path,
             described if isinstance(described, str) else None,
-            tool.get("strict") is True,
+            tool.get("strict") is True and not freeform,
+            freeform,
         )
 
 
@@ -126,7 +133,7 @@ def _read_choice(choice: Any, declared: frozenset[QualifiedName], findings: Find
             findings.fault("tool_choice", "can only require a call if functions are declared")
         return ToolDuty(choice)
     kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind == "function":
+    if kind == "function" or (kind == "custom" and _is_declared(choice, declared)):
         found = _find(choice, "tool_choice", declared, findings)
         return ToolDuty("required", tuple(found), named=True)
     if kind == "allowed_tools":
@@ -151,7 +158,7 @@ def _read_allowed(
         for at, one in enumerate(allowed):
             path = f"tool_choice.tools[{at}]"
             kind = one.get("type") if isinstance(one, dict) else None
-            if kind == "function":
+            if kind == "function" or (kind == "custom" and _is_declared(one, declared)):
                 only += _find(one, path, declared, findings)
             elif kind == "namespace":
                 only += [name for name in declared if name.namespace == one.get("name")]
@@ -159,6 +166,11 @@ def _read_allowed(
                 findings.drop(path)
         return ToolDuty(mode if only else "none", tuple(only))
     return ToolDuty()
+
+
+def _is_declared(wanted: Mapping[str, Any], declared: frozenset[QualifiedName]) -> bool:
+    """A tool with a grammar is left out, so it is not declared."""
+    return any(one.name == wanted.get("name") for one in declared)
 
 
 def _find(

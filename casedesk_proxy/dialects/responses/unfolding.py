@@ -19,6 +19,12 @@ _TEXTS = {
     "reasoning_text": ("response.reasoning_text", "text"),
     "summary_text": ("response.reasoning_summary_text", "text"),
 }
+#: Calls: the field of their text, the beginning of its events' names, and the fields that the last
+#: event repeats.
+_CALLS = {
+    "function_call": ("arguments", "response.function_call_arguments", ("name",)),
+    "custom_tool_call": ("input", "response.custom_tool_call_input", ()),
+}
 #: Lists of parts in an item: the word for a part in events' names, and the word for its index.
 _PARTS = (
     ("summary", "response.reasoning_summary_part", "summary_index"),
@@ -61,16 +67,17 @@ def _add_item(events: _Events, place: int, item: dict[str, Any]) -> None:
     begun = item | {name: [] for name in lists}
     if "status" in item:
         begun["status"] = "in_progress"
-    calls = item.get("type") == "function_call" and isinstance(item.get("arguments"), str)
-    if calls:
-        begun["arguments"] = ""
+    field, stem, repeated = _CALLS.get(str(item.get("type")), ("", "", ()))
+    said = item.get(field)
+    if isinstance(said, str):
+        begun[field] = ""
     events.add("response.output_item.added", output_index=place, item=begun)
     about = {"item_id": item.get("id"), "output_index": place}
-    if calls:
-        said, named = item["arguments"], {"name": item.get("name")}
+    if isinstance(said, str):
         if said:
-            events.add("response.function_call_arguments.delta", **about, delta=said)
-        events.add("response.function_call_arguments.done", **about, **named, arguments=said)
+            events.add(f"{stem}.delta", **about, delta=said)
+        more = {name: item.get(name) for name in repeated}
+        events.add(f"{stem}.done", **about, **more, **{field: said})
     for name, stem, index in _PARTS:
         for at, part in enumerate(item[name] if name in lists else ()):
             _add_part(events, stem, {**about, index: at}, part)

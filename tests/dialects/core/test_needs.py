@@ -65,6 +65,8 @@ def parts(*blocks: Any) -> dict[str, Any]:
          "input[0].output[0]"),
         (RESPONSES, {"tools": [{"type": "web_search"}, {"type": "namespace"}]}, Ability.TOOLS,
          "tools[1]"),
+        (RESPONSES, {"tools": [{"type": "custom", "format": {"type": "grammar"}},
+                               {"type": "custom"}]}, Ability.TOOLS, "tools[1]"),
     ],
 )  # fmt: skip
 def test_what_is_needed_and_where(

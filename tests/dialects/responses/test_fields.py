@@ -16,9 +16,17 @@ from tests.dialects.fates import (
     find_fate,
     of_fate,
 )
-from tests.dialects.responses_asking import MCP, asking, called, result, said, translated
+from tests.dialects.responses_asking import MCP, WEATHER, asking, called, result, said, translated
 
-READERS = ("responses/request", "responses/input_items", "responses/tools")
+READERS = ("responses/request", "responses/input_items", "responses/tools", "core/freeform")
+IMAGE = "data:image/png;base64,aGk="
+NOTE = "data:text/plain;base64,aGk="
+
+
+def part(kind: str, inline: dict[str, Any], field: dict[str, Any]) -> dict[str, Any]:
+    """A part with its content, unless the field says where this is."""
+    content = {} if field.keys() & {"file_id", "file_url"} else inline
+    return {"type": kind, **content, **field}
 
 
 def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
@@ -34,8 +42,10 @@ def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
         "ResultItem": asking(before, called("a"), {**result("a"), **field}),
         "OtherItem": asking(before, {"type": "strange", **field}),
         "TextPart": asking(said("user", [{"type": "input_text", "text": "Hello", **field}])),
-        "ImagePart": asking(said("user", [{"type": "input_image", **field}])),
-        "FilePart": asking(said("user", [{"type": "input_file", **field}])),
+        "ImagePart": asking(said("user", [part("input_image", {"image_url": IMAGE}, field)])),
+        "FilePart": asking(said("user", [part("input_file", {"file_data": NOTE}, field)])),
+        "FunctionTool": asking("Hello", tools=[{**WEATHER, **field}]),
+        "CustomTool": asking("Hello", tools=[{"type": "custom", "name": "sh", **field}]),
         "NamespaceTool": asking("Hello", tools=[{**MCP, **field}]),
         "OtherTool": asking("Hello", tools=[{"type": "web_search", **field}]),
         "Reasoning": asking("Hello", reasoning=field),
@@ -50,7 +60,7 @@ VALUES: dict[str, Any] = {
     "verbosity": "high",
 }
 #: The request is refused, or a part of it left out, as soon as such an object stands in it.
-BY_PRESENCE = {"OtherItem", "OtherTool", "ImagePart", "FilePart"}
+BY_PRESENCE = {"OtherItem", "OtherTool"}
 
 
 @pytest.mark.parametrize(

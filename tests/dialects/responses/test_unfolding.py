@@ -97,6 +97,17 @@ def test_calls() -> None:
     assert len(of_item(item | {"arguments": ""})) == 3
 
 
+def test_calls_of_freeform_tools() -> None:
+    item = {"id": "ctc_1", "type": "custom_tool_call", "name": "shell", "input": "ls"}
+    assert of_item(item) == [
+        ("output_item.added", {"item": item | {"input": ""}}),
+        ("custom_tool_call_input.delta", {"delta": "ls"}),
+        ("custom_tool_call_input.done", {"input": "ls"}),
+        ("output_item.done", {"item": item}),
+    ]
+    assert len(of_item(item | {"input": ""})) == 3
+
+
 def test_what_has_no_events_of_its_own_comes_whole() -> None:
     part = {"type": "output_audio", "data": "x"}
     item = {"id": "m", "type": "message", "content": [part]}

@@ -120,6 +120,8 @@ class _ChatBuilder:
             if name in made:
                 self._findings.fault(f"{function.path}.name", "functions must have unique names")
             made[name] = self._tool(name, function)
+            if function.freeform:
+                self.names.freeform.add(function.called)
         duty = declared.duty
         if duty.mode == "none" or not made:
             # If no tool may be called, the model needs no tools; its template still shows old

@@ -12,6 +12,7 @@ from tests.dialects.asking import LOCALAI
 from tests.dialects.responses_asking import (
     FREEFORM,
     MCP,
+    SHELL,
     WEATHER,
     WEB_SEARCH,
     asking,
@@ -233,6 +234,69 @@ def test_a_long_namespace_is_shortened_the_same_way_everywhere() -> None:
     assert len(name) <= 64
     assert name.isascii()
     assert made["messages"][1]["tool_calls"][0]["function"]["name"] == name
+
+
+def test_a_freeform_tool_is_a_function_with_one_text() -> None:
+    free = {**SHELL, "format": {"type": "text"}}
+    history = {"type": "custom_tool_call", "call_id": "c1", "name": "shell", "input": "ls"}
+    body = asking("Hi", history, {**result("c1"), "type": "custom_tool_call_output"}, tools=[free])
+    made = translated(body, refuse_tools=True)
+    assert made.dropped == ()
+    sent = json.loads(made.body)
+    parameters = {
+        "type": "object",
+        "properties": {"input": {"type": "string"}},
+        "required": ["input"],
+    }
+    function = {"name": "shell", "description": "Runs a script", "parameters": parameters}
+    assert sent["tools"] == [{"type": "function", "function": function}]
+    called_before = sent["messages"][1]["tool_calls"][0]["function"]
+    assert called_before == {"name": "shell", "arguments": '{"input":"ls"}'}
+    inside = {"type": "namespace", "name": "n", "tools": [SHELL]}
+    assert chat(asking(tools=[inside]))["tools"][0]["function"]["name"] == "n__shell"
+
+
+@table(
+    "choice",
+    [
+        {"type": "custom", "name": "shell"},
+        {
+            "type": "allowed_tools",
+            "mode": "required",
+            "tools": [{"type": "custom", "name": "shell"}],
+        },
+    ],
+)
+def test_a_freeform_tool_may_be_chosen(choice: dict[str, Any]) -> None:
+    made = chat(asking(tools=[WEATHER, SHELL], tool_choice=choice))
+    assert [one["function"]["name"] for one in made["tools"]] == ["shell"]
+    named = {"type": "function", "function": {"name": "shell"}}
+    assert made["tool_choice"] == (named if choice["type"] == "custom" else "required")
+
+
+@table(
+    ("reasoning", "dropped"),
+    [
+        ({"context": "all_turns", "mode": "pro"}, ("reasoning.context", "reasoning.mode")),
+        ({"context": "auto", "mode": "standard", "summary": "auto"}, ()),
+        ({"context": None, "mode": None}, ()),
+    ],
+)
+def test_what_reasoning_is_kept_at_openai(
+    reasoning: dict[str, Any], dropped: tuple[str, ...]
+) -> None:
+    assert translated(asking(reasoning=reasoning)).dropped == dropped
+
+
+def test_a_tool_with_a_grammar_cannot_be_chosen() -> None:
+    name = {"type": "custom", "name": FREEFORM["name"]}
+    assert places(refused(asking(tools=[WEATHER, FREEFORM], tool_choice=name))) == ["tool_choice"]
+    allowed = {
+        "type": "allowed_tools",
+        "tools": [name, {"type": "function", "name": "get_weather"}],
+    }
+    made = translated(asking(tools=[WEATHER, FREEFORM], tool_choice=allowed))
+    assert made.dropped == ("tools[1]:custom", "tool_choice.tools[0]")
 
 
 def test_tools_that_no_node_has_are_dropped() -> None:

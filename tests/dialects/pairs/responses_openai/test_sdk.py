@@ -19,7 +19,7 @@ from tests.dialects.pairs.anthropic_openai.test_reply import (
     usage,
 )
 from tests.dialects.replies import read_reply
-from tests.dialects.responses_asking import MCP, WEATHER, ResponsesProxy, asking, events
+from tests.dialects.responses_asking import MCP, SHELL, WEATHER, ResponsesProxy, asking, events
 from tests.fixtures.sdks import openai
 from tests.fixtures.table import table
 
@@ -118,6 +118,47 @@ def test_a_call_in_a_namespace() -> None:
         "response.completed",
     ]
     assert proxy.asked["tools"][0]["function"]["name"] == "mcp__weather__get_weather"
+
+
+@table(
+    ("pieces", "given"),
+    [
+        (['{"input":"ls ', '-l\\n"}'], "ls -l\n"),
+        (['{"input":""}'], ""),
+        (['{"script":"ls"}'], '{"script":"ls"}'),
+    ],
+)
+def test_a_call_of_a_freeform_tool(pieces: list[str], given: str) -> None:
+    first, *more = pieces
+    reply = [
+        calls(fragment(0, "call_aaaa", "shell", first)),
+        *(calls(fragment(0, None, None, piece)) for piece in more),
+        *STOP,
+    ]
+    proxy = ResponsesProxy(reply)
+    final, kinds = streamed(proxy, tools=[SHELL])
+    (call,) = final.output
+    assert isinstance(call, openai.types.responses.ResponseCustomToolCall)
+    assert (call.name, call.input, call.call_id) == ("shell", given, "call_aaaa")
+    assert kinds[2:-1] == [
+        "response.output_item.added",
+        *(["response.custom_tool_call_input.delta"] if given else []),
+        "response.custom_tool_call_input.done",
+        "response.output_item.done",
+    ]
+    created = proxy.client.responses.create(**asking(tools=[SHELL]))
+    assert [one.to_dict() for one in created.output] == [one.to_dict() for one in final.output]
+
+
+def test_a_freeform_call_that_was_cut_short_is_incomplete() -> None:
+    cut = [
+        calls(fragment(0, "call_aaaa", "shell", '{"input":"rm -r')),
+        chunk(finish="length"),
+        DONE,
+    ]
+    proxy = ResponsesProxy(cut)
+    (call,) = proxy.client.responses.create(**asking(tools=[SHELL])).output
+    assert (call.input, call.to_dict()["status"]) == ("", "incomplete")
 
 
 def test_parallel_calls_never_overlap() -> None:
