@@ -142,10 +142,12 @@ a turn with text and calls | Wait.
 functionCall without args | "arguments": "{}"
 functionCall.partialArgs | partialArgs
 functionResponse.scheduling | scheduling
-@ dialects/pairs/gemini_openai/test_request.py::test_pieces_and_media_in_calls_are_refused
+@ dialects/pairs/gemini_openai/test_request.py::test_pieces_and_files_in_calls_are_refused
 functionCall.willContinue | "functionCall.willContinue"
 functionResponse.willContinue | "functionResponse.willContinue"
-functionResponse.parts | "functionResponse.parts"
+functionResponse.parts with a file | "functionResponse.parts[0].fileData"
+@ dialects/pairs/gemini_openai/test_request.py::test_media_in_a_result_follow_as_the_users
+functionResponse.parts | image/png
 @ dialects/pairs/gemini_openai/test_request.py::test_results_come_before_the_rest_of_their_turn
 results before text and media | "user", "assistant", "tool", "user"
 @ dialects/pairs/gemini_openai/test_request.py::test_media_resolution

@@ -178,18 +178,28 @@ def _responses(body: Mapping[str, Any]) -> Found:
 def _gemini(body: Mapping[str, Any]) -> Found:
     for at, content in each_object(body.get("contents")):
         for path, part in _blocks(content.get("parts"), f"contents[{at}].parts", "[{}]"):
-            for name in ("inlineData", "inline_data", "fileData", "file_data"):
-                data = part.get(name)
-                if not isinstance(data, dict):
-                    continue
-                mime = data.get("mimeType") or data.get("mime_type")
-                kind = str(mime).strip().lower().partition("/")[0]
-                if kind in _GEMINI_MEDIA:
-                    yield _GEMINI_MEDIA[kind], f"{path}.{name}"
+            yield from _gemini_media(part, path)
+            for name in ("functionResponse", "function_response"):
+                result = part.get(name)
+                if isinstance(result, dict):
+                    inside = f"{path}.{name}.parts"
+                    for place, one in _blocks(result.get("parts"), inside, "[{}]"):
+                        yield from _gemini_media(one, place)
     for at, tool in each_object(body.get("tools")):
         for name in ("functionDeclarations", "function_declarations"):
             if tool.get(name) and not _calls_nothing(body):
                 yield Ability.TOOLS, f"tools[{at}].{name}"
+
+
+def _gemini_media(part: Mapping[str, Any], path: str) -> Found:
+    for name in ("inlineData", "inline_data", "fileData", "file_data"):
+        data = part.get(name)
+        if not isinstance(data, dict):
+            continue
+        mime = data.get("mimeType") or data.get("mime_type")
+        kind = str(mime).strip().lower().partition("/")[0]
+        if kind in _GEMINI_MEDIA:
+            yield _GEMINI_MEDIA[kind], f"{path}.{name}"
 
 
 def _calls_nothing(body: Mapping[str, Any]) -> bool:

@@ -100,6 +100,8 @@ def _read_blocks(content: dict[str, Any], role: str, path: str, findings: Findin
             block = _BLOCKS[present[0]](part, role, where, findings)
             if block is not None:
                 blocks.append(block)
+            if isinstance(block, FunctionResponse):
+                blocks += _read_result_media(part["functionResponse"], role, block.path, findings)
         else:
             for name in _STANDALONE:
                 if part.get(name):
@@ -190,6 +192,19 @@ def _read_answer(part: dict[str, Any], role: str, path: str, findings: Findings)
     return FunctionResponse(
         answer.get("name", ""), answer.get("response", {}), answer.get("id", ""), path
     )
+
+
+def _read_result_media(
+    answer: dict[str, Any], role: str, path: str, findings: Findings
+) -> list[Block]:
+    """Media of a function's result (google-genai 3.6.1, ``FunctionResponsePart``) follow it as the
+    user's own: few nodes accept them in a tool's message."""
+    read = [
+        _read_media(part, role, f"{path}.parts[{at}]", findings)
+        for at, part in enumerate(answer.get("parts", ()))
+        if "inlineData" in part
+    ]
+    return [block for block in read if block is not None]
 
 
 _BLOCKS = {

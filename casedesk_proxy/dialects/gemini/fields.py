@@ -76,6 +76,7 @@ def _ignored(*names: str) -> dict[str, Field]:
 
 
 _GOOGLE_TOOL = "this tool runs on Google's servers and is not available on a local node"
+_FILES = "the node cannot fetch files from Google or elsewhere; upload them here"
 _GOOGLE_STORE = "this is stored at Google, where a local node cannot read it"
 _CODE = "Google's code execution is not available on a local node"
 _NO_TASK = "if the model needs a prefix for its task, put it into the text"
@@ -119,10 +120,7 @@ MESSAGES: dict[str, dict[str, Field]] = {
             "spreadsheetMetadata",
             "audioMetadata",
         ),
-        **_refused(
-            "the node cannot fetch files from Google or elsewhere; upload them here",
-            "fileData",
-        ),
+        **_refused(_FILES, "fileData"),
         **_refused(_CODE, "executableCode", "codeExecutionResult"),
         **_refused(_GOOGLE_TOOL, "toolCall", "toolResponse"),
     },
@@ -140,7 +138,11 @@ MESSAGES: dict[str, dict[str, Field]] = {
         "response": OBJECT,
         "willContinue": _read_and(Fate.REFUSED, FieldKind.FLAG, _PIECES),
         "scheduling": IGNORED,
-        **_refused("nodes accept only text as a function's result", "parts"),
+        "parts": Field("FunctionResponsePart", many=True, why="media follow in the user's turn"),
+    },
+    "FunctionResponsePart": {
+        "inlineData": Field("Blob"),
+        **_refused(_FILES, "fileData"),
     },
     "Tool": {
         "functionDeclarations": Field("FunctionDeclaration", many=True),

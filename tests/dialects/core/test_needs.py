@@ -57,6 +57,12 @@ def parts(*blocks: Any) -> dict[str, Any]:
          "contents[0].parts[0].inline_data"),
         (GEMINI, parts({"fileData": {"mimeType": "video/mp4"}}), Ability.VISION,
          "contents[0].parts[0].fileData"),
+        (GEMINI, parts({"functionResponse": {"parts": [
+            {"inlineData": {"mimeType": "image/png"}}]}}),
+         Ability.VISION, "contents[0].parts[0].functionResponse.parts[0].inlineData"),
+        (GEMINI, parts({"function_response": {"parts": [
+            7, {"fileData": {"mimeType": "audio/wav"}}]}}),
+         Ability.AUDIO, "contents[0].parts[0].function_response.parts[1].fileData"),
         (GEMINI, {"tools": [{"functionDeclarations": [{}]}]}, Ability.TOOLS,
          "tools[0].functionDeclarations"),
         (RESPONSES, {"input": ["Hi", {"content": [TEXT, {"type": "input_image"}]}]}, Ability.VISION,

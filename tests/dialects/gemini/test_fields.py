@@ -32,6 +32,13 @@ def placed(message: str, field: dict[str, Any]) -> dict[str, Any]:
         "Blob": with_parts({"inlineData": blob}),
         "FunctionCall": {"contents": [said, asked, answer]},
         "FunctionResponse": {"contents": [said, called, answered]},
+        "FunctionResponsePart": {
+            "contents": [
+                said,
+                called,
+                {"role": "user", "parts": [{"functionResponse": {**HOW, "parts": [field]}}]},
+            ]
+        },
         "Tool": {**HELLO, "tools": [{**tools, **field}]},
         "FunctionDeclaration": with_tools({**HOW, **field}),
         "ToolConfig": {**with_tools(HOW), "toolConfig": field},

@@ -511,6 +511,23 @@ def test_results_come_before_the_rest_of_their_turn() -> None:
     assert [part["type"] for part in found[3]["content"]] == ["text", "image_url"]
 
 
+def test_media_in_a_result_follow_as_the_users() -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": PNG, "displayName": "a.png"}}
+    note = {"inlineData": {"mimeType": "text/plain", "data": "aGk="}}
+    answered = {"name": "f", "response": {"a": 1}, "parts": [picture, note]}
+    turn = {"parts": [{"functionResponse": answered}, {"text": "Well?"}]}
+    found = messages({"contents": [*HELLO["contents"], asks(("a", "f")), turn]})
+    assert found[2] == {"role": "tool", "tool_call_id": "call00001", "content": '{"a":1}'}
+    assert [part["type"] for part in found[3]["content"]] == ["image_url", "text", "text"]
+    assert [part["text"] for part in found[3]["content"][1:]] == ["hi", "Well?"]
+
+
+def test_media_of_the_wrong_shape_in_a_result() -> None:
+    answered = {"name": "f", "parts": [{}, {"inlineData": {"mimeType": "image/png"}}]}
+    body = {"contents": [asks(("a", "f")), {"parts": [{"functionResponse": answered}]}]}
+    assert bad(body) == ["contents[1].parts[0].functionResponse.parts[1].inlineData.data"]
+
+
 def test_results_of_the_wrong_shape() -> None:
     answered = {"functionResponse": {"name": "f"}}
     body = {"contents": [asks(("a", "f")), {"role": "model", "parts": [answered]}]}
@@ -532,12 +549,21 @@ def test_results_of_the_wrong_shape() -> None:
             "functionResponse.willContinue",
         ),
         (
-            {"functionResponse": {"name": "f", "parts": [{"inlineData": {}}]}},
-            "functionResponse.parts",
+            {"functionResponse": {"name": "f", "parts": [{"fileData": {"fileUri": "gs://a/b"}}]}},
+            "functionResponse.parts[0].fileData",
+        ),
+        (
+            {
+                "functionResponse": {
+                    "name": "f",
+                    "parts": [{"inlineData": {"mimeType": "image/heic", "data": "AAAA"}}],
+                }
+            },
+            "functionResponse.parts[0].inlineData",
         ),
     ],
 )
-def test_pieces_and_media_in_calls_are_refused(part: dict[str, Any], path: str) -> None:
+def test_pieces_and_files_in_calls_are_refused(part: dict[str, Any], path: str) -> None:
     if "functionCall" in part:
         contents = [*HELLO["contents"], {"role": "model", "parts": [part]}]
     else:
