@@ -57,7 +57,7 @@ class FormBeginning:
 
 
 def begin_form(
-    call: Call, headers: RawHeaders, *, may_fetch: bool = False
+    call: Call, headers: RawHeaders, *, may_fetch: bool
 ) -> tuple[bytes, FormReader] | None:
     """The boundary and a reader for a request's body; None if it is not a form, or must not be one.
     ``may_fetch``: nodes may get URLs of content. Raises BadRequest."""

@@ -121,7 +121,7 @@ def plan_beginning(raw: bytes, length: int | None, *, whole: bool = False) -> Pl
     snapshot = make_snapshot(TEXT)
     headers = ((b"Content-Type", b"multipart/form-data; boundary=XX"),)
     call = read_call("POST", "/v1/audio/transcriptions", headers)
-    begun = begin_form(call, headers)
+    begun = begin_form(call, headers, may_fetch=False)
     assert begun is not None
     begun[1].read(raw)
     form = FormBeginning.of(*begun, is_whole=whole, length=length)

@@ -183,6 +183,8 @@ def test_another_500_in_shape_goes_out_as_it_is() -> None:
             "alias 'gpt' points to 'tiny', which node a no longer has; correct the alias",
         ),
         (Verdict.NOT_OFFERED, 404, ModelLost, "node a does not offer chat for 'tiny'"),
+        (Verdict.NOT_OFFERED, 410, ModelLost, "node a does not offer chat for 'tiny'"),
+        (Verdict.NOT_OFFERED, 405, None, ""),
         (Verdict.NOT_OFFERED, 501, None, ""),
         (Verdict.REQUEST, 400, None, ""),
     ],

@@ -90,6 +90,14 @@ def test_anthropic_s_other_sources_name_no_file() -> None:
     assert find(Action.MESSAGES, said({"type": "image", "source": "file_id"})) == []
 
 
+@pytest.mark.parametrize("size", [16 * 1024, 16 * 1024 + 1])
+def test_a_longer_text_is_content(size: int) -> None:
+    """Its quotes are part of its size."""
+    part = {"type": "input_file", "file_id": "f" * (size - 2)}
+    body = {"input": [{"role": "user", "content": [part]}]}
+    assert len(find(Action.RESPOND, body)) == (size == 16 * 1024)
+
+
 def test_chat() -> None:
     part = {"type": "file", "file": {"file_id": "file-abc"}}
     [found] = find(Action.CHAT, said({"type": "text", "text": "x"}, part))

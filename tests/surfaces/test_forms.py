@@ -28,7 +28,7 @@ def part(name: str, value: bytes) -> bytes:
 
 
 def read(raw: bytes, *, length: int | None = None) -> FormBeginning:
-    begun = begin_form(read_call("POST", "/v1/audio/transcriptions", ()), FORM)
+    begun = begin_form(read_call("POST", "/v1/audio/transcriptions", ()), FORM, may_fetch=False)
     assert begun is not None
     boundary, reader = begun
     reader.read(raw)
@@ -42,13 +42,13 @@ def read(raw: bytes, *, length: int | None = None) -> FormBeginning:
     [("/v1/audio/speech", FORM), ("/v1/images/edits", ((b"content-type", b"application/json"),))],
 )
 def test_other_paths_and_other_bodies_are_no_forms(path: str, headers: RawHeaders) -> None:
-    assert begin_form(read_call("POST", path, ()), headers) is None
+    assert begin_form(read_call("POST", path, ()), headers, may_fetch=False) is None
 
 
 def test_a_form_without_a_boundary_is_refused() -> None:
     call = read_call("POST", "/v1/images/edits", ())
     with pytest.raises(BadRequest, match="the form is malformed") as caught:
-        begin_form(call, ((b"content-type", b"multipart/form-data"),))
+        begin_form(call, ((b"content-type", b"multipart/form-data"),), may_fetch=False)
     assert caught.value.code == "invalid_form"
 
 

@@ -12,6 +12,7 @@ from casedesk_proxy.wire.chunked import (
     HEADS,
     LAST_CHUNK,
     MAX_CHUNKS,
+    MAX_TRAILER_BYTES,
     ChunkReader,
     MalformedChunk,
     frame_chunk,
@@ -102,6 +103,17 @@ def test_malformed_framing_is_refused_whole_and_byte_by_byte(wire: bytes) -> Non
     with pytest.raises(MalformedChunk):
         for position in range(len(wire)):
             reader.read(wire[position : position + 1])
+
+
+def test_trailers_have_a_limit() -> None:
+    line = b"a: " + b"x" * 1019 + b"\r\n"
+    most = MAX_TRAILER_BYTES // len(line)
+    assert most * len(line) == MAX_TRAILER_BYTES
+    reader = ChunkReader()
+    reader.read(b"0\r\n" + line * most + b"\r\n")
+    assert reader.ended
+    with pytest.raises(MalformedChunk, match="bad trailer"):
+        ChunkReader().read(b"0\r\n" + line * most + b"a:\r\n")
 
 
 def test_a_line_instead_of_the_end_of_a_chunk_is_refused() -> None:
