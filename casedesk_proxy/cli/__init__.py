@@ -8,6 +8,7 @@ import click
 
 from casedesk_proxy import __version__
 from casedesk_proxy.cli import report
+from casedesk_proxy.cli.groups import CommandGroup
 
 __all__ = ["main"]
 
@@ -20,7 +21,7 @@ _COMMANDS = (
 _ELSEWHERE = {"token": "key"}
 
 
-class _Commands(click.Group):
+class _Commands(CommandGroup):
     """A command's module is imported when the command is used: importing all takes a second of
     CPU."""
 

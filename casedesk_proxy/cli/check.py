@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.options import file_or_config
 from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import find_bucket, read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
@@ -39,11 +40,11 @@ _PATIENCE_S = 1.0
 
 
 @click.command()
-@click.argument("file", type=click.Path(readable=False, path_type=Path))
+@file_or_config
 @click.option("--quiet", "-q", is_flag=True, help="Print errors and warnings only, no summary.")
 @click.option("--keys", is_flag=True, help="Read the nodes' keys and the certificates, too.")
 def check(file: Path, quiet: bool, keys: bool) -> None:
-    """Check a configuration; exit code 2 if it is wrong.
+    """Check a configuration; exit code 2 if it is wrong. FILE is short for --config FILE.
 
     All errors and warnings go to stderr, each with file, line and column; the summary of what would
     be served goes to stdout. Keys of the state file count where you may read it. Without --keys

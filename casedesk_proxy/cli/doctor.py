@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.options import file_or_config
 from casedesk_proxy.cli.report import fail, open_console, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
@@ -44,10 +45,10 @@ class _Findings:
 
 
 @click.command()
-@click.argument("file", type=click.Path(readable=False, path_type=Path))
+@file_or_config
 @click.option("--try", "tries", is_flag=True, help="Also send a tiny request to each model.")
 def doctor(file: Path, tries: bool) -> None:
-    """Ask the nodes, and say what will not work and why.
+    """Ask the nodes, and say what will not work and why. FILE is short for --config FILE.
 
     Reads the nodes' keys, so run it as the service runs. No model is run without --try, which sends
     a request of a few tokens by each surface through a proxy of its own. Exit code 1 if a node or a

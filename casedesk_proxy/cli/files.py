@@ -20,7 +20,7 @@ def read_config(path: Path) -> LoadedConfig:
     except OSError as error:
         remedy = ""
         if isinstance(error, FileNotFoundError):
-            remedy = "name another file, or write one with `casedesk-proxy init`"
+            remedy = "name yours with --config FILE; `casedesk-proxy init` writes a first one"
         elif isinstance(error, PermissionError):
             # The service's user owns no file.
             remedy = f"chmod a+r {path}; nodes' keys belong in files of their own"

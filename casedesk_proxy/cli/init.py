@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import socket
 import sys
@@ -24,7 +25,7 @@ from casedesk_proxy.engines.spec import Detected
 from casedesk_proxy.keystore.credential import mint
 from casedesk_proxy.terms import Dialect
 from casedesk_proxy.upstream.contexts import advise
-from casedesk_proxy.upstream.detection import detect_engine
+from casedesk_proxy.upstream.detection import MODEL_LIST, detect_engine
 from casedesk_proxy.upstream.inquiries import Inquirer
 from casedesk_proxy.upstream.unix_sockets import open_session
 
@@ -79,12 +80,14 @@ Start an engine, then run `casedesk-proxy init` again. One of:
     ollama serve                and, once: ollama pull qwen3:8b
     vllm serve Qwen/Qwen3-8B --port 8000
     llama-server -m MODEL.gguf --port 8081 --jinja
-
+"""
+_WHERE = """\
 If one runs on another machine or at a Unix socket, say where:
 
     casedesk-proxy init --node http://HOST:PORT
     casedesk-proxy init --node /PATH/OF/ITS.sock
-
+"""
+_DEMO = """\
 To see the proxy at work without a model: casedesk-proxy demo"""
 
 
@@ -96,7 +99,9 @@ def _read_urls(
 
 def _read_url(text: str) -> str:
     """A node's URL in the configuration's form. Also accepts a URL without a scheme, only the path
-    of a Unix socket, and a client's base URL, which ends in /v1."""
+    of a Unix socket, only a port of this machine, and a client's base URL, which ends in /v1."""
+    if text.isdecimal():
+        text = f"{HOST}:{text}"
     scheme = "http+unix://" if text.startswith("/") else "http://"
     whole = "://" in text or text.startswith("unix:")
     url = (text if whole else scheme + text).rstrip("/")
@@ -147,12 +152,16 @@ def write_starter(output: Path, urls: tuple[str, ...], ports: Ports, *, force: b
         write_new(output, text, replace=force)
     except FileExistsError:
         _refuse(output)
+    except FileNotFoundError:
+        fail(f"{output}: there is no folder {output.parent}; create it, or write elsewhere")
     except OSError as error:
         fail(error)
     click.echo(f"\nwrote {output}. Clients use the deployment {DEPLOYMENT} with this key:\n")
     click.echo(f"    {credential.key}\n")
     click.echo("It is shown only this once. Next:\n")
     click.echo(f"    {_program()} serve --config {output}\n")
+    click.echo("In other terminals, status, top, key and usage find it by\n")
+    click.echo(f"    export CASEDESK_PROXY_CONFIG={shlex.quote(str(output.absolute()))}\n")
     click.echo("Then clients with this key find it at\n")
     click.echo(f"    Gemini, Anthropic   http://{HOST}:{listen}")
     click.echo(f"    OpenAI, Codex       http://{HOST}:{listen}/v1")
@@ -192,24 +201,41 @@ def _refuse(output: Path) -> None:
 def _fail_nothing_found(urls: Sequence[str], ports: Ports) -> None:
     """What was tried and what to do; ends the command."""
     click.echo("error: no running node was found", err=True)
-    for url in urls:
-        click.echo(f"  looked at {url}: no known engine answers there without a key", err=True)
+    for url, why in _ask_why(urls):
+        click.echo(f"  looked at {url}: {why}", err=True)
     for port, engines in () if urls else ports.places:
         click.echo(f"  looked for {engines} on {HOST}:{port}", err=True)
-    click.echo(_START, err=True)
+    for text in (_START, *(() if urls else (_WHERE,)), _DEMO):
+        click.echo(text, err=True)
     raise click.exceptions.Exit(1)
 
 
 def _report_silent(urls: Iterable[str], found: Iterable[Found]) -> None:
     """Reports which of the given ``urls`` are not in the file."""
     there = {one.url for one in found}
-    for url in urls:
-        if url not in there:
-            click.echo(
-                f"warning: {url}: no known engine answers there without a key; start it and run"
-                " init again, or add it to nodes: by hand",
-                err=True,
-            )
+    for url, why in _ask_why([one for one in urls if one not in there]):
+        click.echo(
+            f"warning: {url}: {why}; start it and run init again, or add it to nodes: by hand",
+            err=True,
+        )
+
+
+def _ask_why(urls: Sequence[str]) -> list[tuple[str, str]]:
+    """For each of the ``urls`` at which no engine was found, what is there."""
+
+    async def ask_all() -> list[str]:
+        return await asyncio.gather(*map(_look_why, urls))
+
+    return list(zip(urls, asyncio.run(ask_all()), strict=True))
+
+
+async def _look_why(url: str) -> str:
+    session, base = open_session(url)
+    async with session:
+        answer = await Inquirer(session, base).ask(MODEL_LIST)
+    if not answer.status:
+        return "nothing answers there"
+    return f"no known engine answers there without a key (status {answer.status})"
 
 
 def _describe(node: Detected) -> str:

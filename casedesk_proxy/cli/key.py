@@ -13,6 +13,7 @@ import click
 
 from casedesk_proxy.cli.credential import key_lines
 from casedesk_proxy.cli.files import read_config
+from casedesk_proxy.cli.groups import CommandGroup
 from casedesk_proxy.cli.key_csv import export_keys, import_keys
 from casedesk_proxy.cli.key_lists import audit, list_keys, show_limits
 from casedesk_proxy.cli.key_store import change_keys
@@ -40,7 +41,7 @@ from casedesk_proxy.wording import spell_time
 __all__ = ["key", "token"]
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def key() -> None:
     """Keys for clients. They are kept in the state file, as hashes. A running proxy takes a change
     within a second, on all instances, without a reload. Keys may also be in the configuration,
@@ -73,6 +74,7 @@ _LIMITS = click.option(
 
 
 @key.command(short_help="Create a key and print it, only this once.")
+@click.argument("holder", metavar="[NAME]", required=False, callback=_check_names)
 @_NAME
 @_DEPLOYMENTS
 @click.option("--note", default="", help="A note for people.")
@@ -82,14 +84,19 @@ _LIMITS = click.option(
 @click.option("--yaml", is_flag=True, help="Store nothing; print lines for the configuration.")
 @state_options
 def new(
-    name: str | None, deployments: tuple[str, ...], note: str, expires: str | None,
-    limits: tuple[str, ...], admin: bool,
-    yaml: bool, file: Path, state: Path | None,
+    holder: str | None, name: str | None, deployments: tuple[str, ...], note: str,
+    expires: str | None, limits: tuple[str, ...], admin: bool, yaml: bool, file: Path,
+    state: Path | None,
 ) -> None:  # fmt: skip
-    """Create a key and print it, only this once: only its hash is stored. Without --deployment the
-    key may use the configuration's only deployment, or else its default one. If stdout is not a
-    terminal, it gets the key alone, so that `KEY=$(casedesk-proxy key new --name me)` works.
+    """Create a key and print it, only this once: only its hash is stored. NAME is short for --name
+    NAME. Without --deployment the key may use the configuration's only deployment, or else its
+    default one. If stdout is not a terminal, it gets the key alone, so that
+    `KEY=$(casedesk-proxy key new --name me)` works.
     """
+    if holder is not None:
+        if name not in (None, holder):
+            raise click.UsageError(f"two names: {holder} and --name {name}; write one")
+        name = holder
     credential = mint()
     if yaml:
         _print_lines(name or "client", deployments or ("desk",), credential)
@@ -98,7 +105,7 @@ def new(
         fail("--name is missing: logs show it, and you need it to revoke the key")
     config = _read(file)
     if not deployments and not admin:
-        deployments = _choose(config)
+        deployments = _choose(config, file)
     _check_deployments(config, deployments)
     if config is not None and any(one.name == name for one in config.keys):
         fail(f"the configuration has a key {name}, which takes precedence; choose another name")
@@ -258,14 +265,18 @@ def _read(file: Path) -> Config | None:
         fail(error)
 
 
-def _choose(config: Config | None) -> tuple[str, ...]:
+def _choose(config: Config | None, file: Path) -> tuple[str, ...]:
     names = list(config.deployments) if config is not None else []
     if config is not None and config.default_deployment is not None:
         names = [config.default_deployment]
     if len(names) == 1:
         return tuple(names)
-    known = f"; choose from {', '.join(names[:10])}" if names else ""
-    return fail(f"--deployment is missing: name the deployment that the key may use{known}")
+    remedy = (
+        f"choose from {', '.join(names[:10])}"
+        if config is not None
+        else f"there is no {file} to take it from: name your configuration with --config FILE"
+    )
+    return fail(f"--deployment is missing: name the deployment that the key may use; {remedy}")
 
 
 def _check_deployments(config: Config | None, names: tuple[str, ...]) -> None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from casedesk_proxy.cli.files import read_config
-from casedesk_proxy.cli.options import admin_option, config_option
+from casedesk_proxy.cli.options import admin_option, file_or_config
 from casedesk_proxy.cli.plain import obey_environment
 from casedesk_proxy.cli.report import fail, warn
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
@@ -30,13 +29,9 @@ __all__ = ["find_bucket", "read_keys", "serve"]
 
 
 @click.command(short_help="Run the proxy.")
-@click.argument(
-    "named", metavar="[FILE]", required=False, type=click.Path(readable=False, path_type=Path)
-)
-@config_option("The configuration.")
+@file_or_config
 @admin_option("Admin address instead of server.admin, for several instances with one file.")
-@click.pass_context
-def serve(context: click.Context, named: Path | None, file: Path, admin: str | None) -> None:
+def serve(file: Path, admin: str | None) -> None:
     """Serve until SIGTERM or SIGINT: the first lets running streams end, a second one ends them at
     once.
 
@@ -49,10 +44,6 @@ def serve(context: click.Context, named: Path | None, file: Path, admin: str | N
     if os.getpid() == 1:
         # In a container. The kernel drops what its first process has no handler for.
         signals.hold(signal.SIGTERM, signal.SIGINT)
-    if named is not None:
-        if context.get_parameter_source("file") is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"two configurations: {named} and --config {file}; name one")
-        file = named
     obey_environment()
     # Imported here: the other commands start without the server and its libraries.
     from casedesk_proxy.daemon import run

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from casedesk_proxy.cli.groups import CommandGroup
 from casedesk_proxy.cli.report import check_value, fail
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.values import Name
@@ -24,7 +25,7 @@ __all__ = ["user"]
 _MIN_PASSWORD_CHARS = 8
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def user() -> None:
     """People who sign in to the console by name.
 

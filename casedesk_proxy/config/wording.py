@@ -154,6 +154,8 @@ def _word_text(path: Path, value: Any) -> tuple[str, str]:
         if path[-1] in ("listen", "admin"):
             return message, f"write 127.0.0.1:{value}"
         return message, "put it in quotes" + ("" if is_secret(path) else _show(value))
+    if isinstance(value, dict) and path[-2:-1] == ("nodes",):
+        return message, "define the node under nodes, at the top level, and write its name here"
     if isinstance(value, dict) and len(value) == 1 and not is_secret(path):
         name, rest = next(iter(value.items()))
         if isinstance(rest, str | int | float) and not isinstance(rest, bool):

@@ -11,15 +11,16 @@ from casedesk_proxy.engines.registry import FINGERPRINTS
 from casedesk_proxy.engines.spec import Detected, Fingerprint
 from casedesk_proxy.upstream.inquiries import Inquirer
 
-__all__ = ["complete", "detect_engine", "refresh"]
+__all__ = ["MODEL_LIST", "complete", "detect_engine", "refresh"]
 
-_LIST = Inquiry("/v1/models")
+#: What every engine has.
+MODEL_LIST = Inquiry("/v1/models")
 
 
 async def detect_engine(inquirer: Inquirer) -> Detected | None:
     """None if nothing answers, or nothing that is known (another CaseDesk Proxy included). Raises
     only CancelledError."""
-    listing = await inquirer.ask(_LIST)
+    listing = await inquirer.ask(MODEL_LIST)
     if not listing.status or _is_proxy(listing.json):
         return None
     for fingerprint in _in_turn(listing):

@@ -114,7 +114,7 @@ def test_a_certificate_that_has_expired_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        (None, "No such file or directory; name another file"),
+        (None, "No such file or directory; name yours with --config FILE"),
         (b"nodes: \xff", "is not UTF-8; line 1 has other bytes; save the file as UTF-8"),
         (b"", "is empty; `casedesk-proxy init` writes a first one"),
         (b"\x00", "the character U+0000 is not allowed in YAML"),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from casedesk_proxy.cli.init import HOST, Ports, write_starter
@@ -100,7 +101,10 @@ async def test_nodes_that_tell_no_models(tmp_path: Path) -> None:
             silent,
         )
     assert code == 0
-    assert err.startswith(f"warning: {silent}: no known engine answers there")
+    assert err == (
+        f"warning: {silent}: nothing answers there; start it and run init again, or add it to"
+        " nodes: by hand\n"
+    )
     assert "llama-server: still loading its model" in out
     assert "vLLM 0.32.0: requires a key before it lists its models" in out
     desk = load(path).deployments["desk"]
@@ -111,11 +115,34 @@ def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{unused_port()}"
     done = run("init", "--node", url, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"looked at {url}" in done.stderr
+    assert f"looked at {url}: nothing answers there\n" in done.stderr
     assert "ollama serve" in done.stderr
-    assert "casedesk-proxy init --node http://HOST:PORT" in done.stderr
     assert "casedesk-proxy demo" in done.stderr
+    assert "say where" not in done.stderr, "the user has just said it"
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_what_answers_but_is_no_engine(tmp_path: Path) -> None:
+    async with running({}) as other:
+        code, out, err = await init("--output", tmp_path / "c.yaml", "--node", other.url)
+    assert (code, out) == (1, "")
+    assert f"{other.url}: no known engine answers there without a key (status 404)\n" in err
+
+
+def test_where_else_one_may_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ports = Ports(places=((unused_port(), "Ollama"),), find_running=list)
+    with pytest.raises(click.exceptions.Exit):
+        write_starter(tmp_path / "c.yaml", (), ports, force=False)
+    assert "casedesk-proxy init --node http://HOST:PORT" in capsys.readouterr().err
+
+
+async def test_only_a_port(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    async with running(recorded_nodes.VLLM) as vllm:
+        port = vllm.url.rpartition(":")[2]
+        code, out, _ = await init("--output", path, "--node", port)
+    assert (code, load(path).nodes["vllm"].url) == (0, f"http://127.0.0.1:{port}")
+    assert f"\n    export CASEDESK_PROXY_CONFIG={path}\n" in out
 
 
 @pytest.mark.parametrize("form", ["{}", "{}/", "http://{}/v1", "http://{}/v1/"])
@@ -160,7 +187,9 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "none" / "c.yaml"
     async with running(recorded_nodes.VLLM) as vllm:
         code, out, err = await init("--output", path, "--node", vllm.url)
-    assert (code, err) == (2, f"error: {path}: No such file or directory\n")
+    assert (code, err) == (
+        2, f"error: {path}: there is no folder {path.parent}; create it, or write elsewhere\n"
+    )  # fmt: skip
     assert "cdp-" not in out, "a key that opens nothing must not be shown"
 
 

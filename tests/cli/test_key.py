@@ -13,6 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from casedesk_proxy.cli import main
+from casedesk_proxy.cli.options import DEFAULT_FILE
 from casedesk_proxy.keystore.rows import read_audit, read_keys
 from casedesk_proxy.keystore.table import make_table
 from casedesk_proxy.store.file import FILE_NAME, open_reader
@@ -167,6 +168,7 @@ def test_a_key_for_the_administration_may_open_nothing(config: Path) -> None:
         (("new", "--name", "b", "--expires", "soon"), "expires: is not a time; write 30d"),
         (("new", "--name", "b", "--limit", "parallel=many"), "limits.parallel: is text, but"),
         (("new", "--name", "b", "--expires", "2020-01-01"), "expires: is in the past; write a"),
+        (("new", "b", "--name", "c"), "two names: b and --name c; write one"),
         (("revoke", "nobody"), "error: the state file has no key nobody;"),
         (
             ("set", "nobody", "--note", "n"),
@@ -193,9 +195,13 @@ def test_all_of_several_names_or_none(config: Path) -> None:
 
 def test_without_a_configuration_the_deployment_has_to_be_named(tmp_path: Path) -> None:
     shown = invoke("key", "new", "--name", "bob", "--state", tmp_path, cwd=tmp_path)
-    assert "--deployment is missing: name the deployment that the key may use" in shown.stderr
+    assert shown.stderr == (
+        "error: --deployment is missing: name the deployment that the key may use; there is no"
+        f" {DEFAULT_FILE} to take it from: name your configuration with --config FILE\n"
+    )
     named = ("--deployment", "desk", "--state", tmp_path)
-    assert invoke("key", "new", "--name", "bob", *named, cwd=tmp_path).returncode == 0
+    made = invoke("key", "new", "bob", *named, cwd=tmp_path)
+    assert (made.returncode, "bob may use desk" in made.stderr) == (0, True)
 
 
 def test_a_choice_of_deployments_is_told(config: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
-from casedesk_proxy.cli.options import DEFAULT_FILE, running_proxy_options
+from casedesk_proxy.cli.options import DEFAULT_FILE, file_or_config, running_proxy_options
 from tests.fixtures.table import table
 
 
@@ -37,3 +37,29 @@ def show(file: Path, admin: str | None) -> None:
 def test_options_and_variables(arguments: list[str], environment: dict[str, str], got: str) -> None:
     result = CliRunner().invoke(show, arguments, env=environment)
     assert result.stdout == f"{got}\n"
+
+
+@click.command()
+@file_or_config
+def name_file(file: Path) -> None:
+    """Prints what it gets."""
+    click.echo(file)
+
+
+@table(
+    ("arguments", "got"),
+    [
+        ([], "b.yaml"),
+        (["a.yaml"], "a.yaml"),
+        (["--config", "a.yaml"], "a.yaml"),
+    ],
+)
+def test_a_file_with_and_without_its_option(arguments: list[str], got: str) -> None:
+    result = CliRunner().invoke(name_file, arguments, env={"CASEDESK_PROXY_CONFIG": "b.yaml"})
+    assert result.stdout == f"{got}\n"
+
+
+def test_two_files() -> None:
+    result = CliRunner().invoke(name_file, ["a.yaml", "--config", "b.yaml"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "two configurations: a.yaml and --config b.yaml; name one" in result.stderr

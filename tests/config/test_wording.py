@@ -190,6 +190,12 @@ def told(section: str, line: str) -> str:
         ),
         (
             "deployments",
+            "nodes: [{url: http://x}]",
+            "deployments.d.nodes[0]: is a mapping, but must be text; define the node under nodes,"
+            " at the top level, and write its name here",
+        ),
+        (
+            "deployments",
             "auth: off",
             "deployments.d.auth: is false to YAML (as no, off); it must be one of keys, none",
         ),
