@@ -6,6 +6,8 @@ of ``x-goog-api-key``). The order is fixed and the first one found is used, vali
 
 from __future__ import annotations
 
+import re
+
 from casedesk_proxy.terms import RawHeaders
 from casedesk_proxy.wire.headers import SUBPROTOCOL_KEY
 from casedesk_proxy.wire.query import cut_key, find_key
@@ -14,6 +16,8 @@ __all__ = ["ACCEPTED_FORMS", "cut_key", "find_credential", "has_several"]
 
 #: For messages: the credentials that a client may send, in order of precedence.
 ACCEPTED_FORMS = "Authorization: Bearer, x-goog-api-key, x-api-key or ?key="
+
+_SUBPROTOCOL = re.compile(rb"(?:^|,)[ \t]*" + re.escape(SUBPROTOCOL_KEY) + rb"([^,]*)")
 
 
 def find_credential(headers: RawHeaders, query: str) -> str | None:
@@ -54,10 +58,8 @@ def _bearer(value: bytes) -> bytes:
 
 def _among(subprotocols: bytes) -> bytes:
     """The key that a browser's WebSocket sends as a subprotocol."""
-    for one in subprotocols.split(b","):
-        if (name := one.strip()).startswith(SUBPROTOCOL_KEY):
-            return name[len(SUBPROTOCOL_KEY) :]
-    return b""
+    found = _SUBPROTOCOL.search(subprotocols)
+    return found[1].strip() if found is not None else b""
 
 
 def _text(value: bytes) -> str:

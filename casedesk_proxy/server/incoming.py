@@ -7,7 +7,14 @@ import re
 from casedesk_proxy.errors import BadRequest
 from casedesk_proxy.fastpath.head_cache import HeadCache
 from casedesk_proxy.relay.request import ClientRequest
-from casedesk_proxy.wire.http1 import MAX_HEAD_BYTES, HeadTooLarge, MalformedMessage, RequestHead
+from casedesk_proxy.wire.http1 import (
+    MAX_HEAD_BYTES,
+    MAX_TARGET_BYTES,
+    HeadTooLarge,
+    MalformedMessage,
+    RequestHead,
+    TargetTooLong,
+)
 
 __all__ = ["Incoming", "read_head"]
 
@@ -97,6 +104,11 @@ def read_head(heads: HeadCache[RequestHead], block: bytes) -> RequestHead:
         return heads.read(block)
     except HeadTooLarge as error:
         fault = BadRequest(f"the request's head is too large: {error}; shorten it", status=431)
+    except TargetTooLong:
+        fault = BadRequest(
+            f"the request's path and query are longer than {MAX_TARGET_BYTES} bytes; shorten them",
+            status=414,
+        )
     except MalformedMessage as error:
         if block.startswith(_HTTP2_PREFACE):
             fault = BadRequest("this port speaks HTTP/1.1; turn HTTP/2 off", code="not_http2")

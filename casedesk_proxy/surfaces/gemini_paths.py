@@ -6,8 +6,6 @@ percent-decoded once. ``models/`` may be missing, doubled, or inside Vertex's fo
 
 from __future__ import annotations
 
-import re
-
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.surfaces.request_target import decode
 from casedesk_proxy.surfaces.unserved_paths import ACTIONS, no_path, unserved, unserved_action
@@ -19,7 +17,8 @@ from casedesk_proxy.wording import quoted
 __all__ = ["asks_for_sse", "read_resource", "wrong_method"]
 
 _NOT_HERE = "not served on the gemini surface"
-_COLON = re.compile(r":|%3a", re.IGNORECASE)
+#: As a path contains one.
+_COLONS = (":", "%3a", "%3A")
 
 
 def read_resource(
@@ -72,13 +71,8 @@ def asks_for_sse(query: str, headers: RawHeaders) -> bool:
 
 def _cut_action(rest: str) -> tuple[str, str | None]:
     """Split at the last colon, raw or encoded; the action is None without one."""
-    if "%" not in rest:
-        model, colon, action = rest.rpartition(":")
-        return (model, action) if colon else (rest, None)
-    colons = list(_COLON.finditer(rest))
-    if not colons:
-        return rest, None
-    return rest[: colons[-1].start()], rest[colons[-1].end() :]
+    at, colon = max((rest.rfind(colon), colon) for colon in _COLONS)
+    return (rest[:at], rest[at + len(colon) :]) if at >= 0 else (rest, None)
 
 
 def _no_action(rest: str, raw_action: str | None, deployment: str | None) -> ClientFault:

@@ -21,6 +21,8 @@ _AUTHORITY = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _SLASHES = re.compile(r"/{2,}")
 _DOTS = frozenset({".", ".."})
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+#: The most parameters of a query, each of which is decoded; vendors' APIs have up to ten.
+_MAX_PARAMETERS = 256
 _UNENCODED = re.compile(r"[\x00-\x20\x7f-\x9f#]")
 
 
@@ -28,14 +30,20 @@ def split_target(target: str) -> tuple[str, str]:
     """Path and query as on the wire, the path with ``//`` folded and without a slash at its end.
     The absolute form loses its scheme and authority (RFC 9112 section 3.2.2).
 
-    Raises BadRequest for what no client means: control characters, blanks, ``#``, and in the path,
-    also if percent-encoded, control characters, ``.`` or ``..`` as a segment, or invalid UTF-8.
+    Raises BadRequest for what no client means: control characters, blanks, ``#``, a query of
+    hundreds of parameters, and in the path, also if percent-encoded, control characters, ``.`` or
+    ``..`` as a segment, or invalid UTF-8.
     """
     if not target.startswith("/"):
         target = _cut_authority(target)
     if not (target.isascii() and target.isprintable()) or " " in target or "#" in target:
         _refuse_characters(target)
     path, _, query = target.partition("?")
+    if query.count("&") >= _MAX_PARAMETERS:
+        raise BadRequest(
+            f"the query has more than {_MAX_PARAMETERS} parameters; send fewer",
+            code="invalid_path",
+        )
     if "%" in path or "/." in path or "\\" in path or not path.isascii():
         _refuse_path(decode(path))
     if "//" in path:

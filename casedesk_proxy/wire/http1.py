@@ -17,11 +17,13 @@ from casedesk_proxy.terms import RawHeaders, record
 
 __all__ = [
     "MAX_HEAD_BYTES",
+    "MAX_TARGET_BYTES",
     "BodyFraming",
     "HeadTooLarge",
     "MalformedMessage",
     "RequestHead",
     "ResponseHead",
+    "TargetTooLong",
     "glimpse_head",
     "header",
     "parse_request_head",
@@ -32,6 +34,10 @@ __all__ = [
 
 #: The longest head accepted, in bytes. Node accepts 16 KiB, nginx four times 8 KiB.
 MAX_HEAD_BYTES = 32768
+
+#: The longest target, in bytes: as nginx accepts, and RFC 9110 section 4.1 recommends. Reading the
+#: path and the query costs much more for each byte than reading header lines.
+MAX_TARGET_BYTES = 8192
 
 #: The most header lines of a head, since a head is parsed without a pause. SDKs send up to 40.
 MAX_FIELDS = 256
@@ -53,6 +59,10 @@ class MalformedMessage(ValueError):
 
 class HeadTooLarge(MalformedMessage):
     """The head is longer than the limit: the reply is 431."""
+
+
+class TargetTooLong(MalformedMessage):
+    """The request's target is longer than MAX_TARGET_BYTES: the reply is 414."""
 
 
 class BodyFraming(Enum):
@@ -134,6 +144,8 @@ def parse_request_head(block: bytes) -> RequestHead:
     match = _REQUEST.fullmatch(request_line)
     if match is None:
         raise MalformedMessage("not a request line")
+    if len(match[2]) > MAX_TARGET_BYTES:
+        raise TargetTooLong
     headers = tuple(_field(line) for line in lines)
     http11 = match[3] == b"1"
     hosts = sum(name.lower() == b"host" for name, _ in headers)
@@ -150,15 +162,16 @@ def parse_request_head(block: bytes) -> RequestHead:
 
 def glimpse_head(data: bytes) -> tuple[str, str, RawHeaders]:
     """Method, target and headers of a head that is incomplete or refused, as far as they can be
-    read, for a fitting error reply. Each may be empty, and the target incomplete. Raises
-    nothing."""
+    read, for a fitting error reply. Each may be empty, and the target incomplete, with at most
+    MAX_TARGET_BYTES. Raises nothing."""
     request_line, *lines = data.lstrip(b"\r\n")[:MAX_HEAD_BYTES].split(b"\r\n")
     match = _BEGINNING.match(request_line)
     if match is None:
         return "", "", ()
     fields = tuple(field for line in lines if (field := _FIELD.fullmatch(line)) is not None)
     headers = tuple((field[1], field[2].rstrip(b" \t")) for field in fields)
-    return match[1].decode("ascii"), match[2].decode("utf-8", "surrogateescape"), headers
+    target = match[2][:MAX_TARGET_BYTES].decode("utf-8", "surrogateescape")
+    return match[1].decode("ascii"), target, headers
 
 
 def parse_response_head(block: bytes) -> ResponseHead:

@@ -19,6 +19,8 @@ __all__ = [
     "scrub_target",
 ]
 
+#: Every spelling of ``key`` that is percent-decoded once, and the mark after it.
+_KEY = re.compile("(?:k|%6[bB])(?:e|%65)(?:y|%79)=")
 #: The value of a parameter whose name contains one of these is never written to a log.
 #: ``upload_id``: in an upload URL it is the permission itself (Gemini Files API). A value that is
 #: hidden without need (a pageToken) is not missed in a log.
@@ -46,20 +48,20 @@ def find_key(query: str) -> str | None:
 
     Invalid UTF-8 becomes lone surrogates, as in the rest of a raw target.
     """
-    if not _may_hold_key(query):
+    if _KEY.search(query) is None:
         return None
     for pair in query.split("&"):
-        name, equals, value = pair.partition("=")
-        if equals and value and _is_key(name):
-            return unquote(value, errors="surrogateescape")
+        found = _KEY.match(pair)
+        if found is not None and found.end() < len(pair):
+            return unquote(pair[found.end() :], errors="surrogateescape")
     return None
 
 
 def cut_key(query: str) -> str:
     """The query without its ``key=…`` pairs; order, duplicates and all other bytes kept."""
-    if not _may_hold_key(query):
+    if _KEY.search(query) is None:
         return query
-    return "&".join(pair for pair in query.split("&") if not _is_key_pair(pair))
+    return "&".join(pair for pair in query.split("&") if _KEY.match(pair) is None)
 
 
 def is_number(text: str) -> bool:
@@ -117,19 +119,6 @@ def _is_secret(name: str) -> bool:
             break
         name = decoded
     return _SECRET.search(name.lower()) is not None
-
-
-def _may_hold_key(query: str) -> bool:
-    return "key=" in query or ("%" in query and "=" in query)
-
-
-def _is_key_pair(pair: str) -> bool:
-    name, equals, _ = pair.partition("=")
-    return bool(equals) and _is_key(name)
-
-
-def _is_key(name: str) -> bool:
-    return name == "key" or ("%" in name and unquote(name) == "key")
 
 
 def log_target(target: str) -> str:

@@ -76,7 +76,9 @@ GEMINI = b"/v1beta/models/m:generateContent"
         (b"/v1beta/models/m:dance", 400),
         (b"/nothing/here", 404),
         (b"*", 400),
-        (b"/" + b"a/" * 5000, 404),
+        (b"/" + b"a/" * 4000, 404),
+        (b"/" + b"a/" * 5000, 414),
+        (GEMINI + b"?" + b"%61&" * 300, 400),
     ],
 )
 async def test_paths(stage: Stage, target: bytes, status: int) -> None:

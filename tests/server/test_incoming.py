@@ -86,6 +86,7 @@ async def test_of_the_next_request_a_little_is_read() -> None:
     [
         (b"G@T / HTTP/1.1", 400),
         (b"GET / HTTP/1.1\r\n" + b"\r\n".join(b"x: y" for _ in range(5000)), 431),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: h", 414),
     ],
 )
 def test_a_head_that_is_none_is_the_clients_fault(block: bytes, status: int) -> None:

@@ -44,6 +44,7 @@ NONE: RawHeaders = ()
         "/v1beta/models/x%ED%A0%80:generateContent",
         "/v1beta/models/x\udcff:generateContent",
         "/v1beta/models/x:generateContent?a=\ud800",
+        "/v1beta/models/x:generateContent?" + "a=1&" * 256,
         "/proxy/%ff/gemini/v1beta/models/x:generateContent",
         "v1beta/models/x:generateContent",
         "example:443",
@@ -69,6 +70,7 @@ def test_hostile_path(path: str, method: str) -> None:
         ("http://host:80/v1/models?x", "/v1/models", "x"),
         ("HTTPS://host", "", ""),
         ("/v1/...", "/v1/...", ""),
+        ("/a?" + "b&" * 255, "/a", "b&" * 255),
     ],
 )
 def test_path_and_query(target: str, path: str, query: str) -> None:

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.wire.http1 import (
     MAX_FIELDS,
+    MAX_TARGET_BYTES,
     BodyFraming,
     HeadTooLarge,
     MalformedMessage,
+    TargetTooLong,
     glimpse_head,
     header,
     parse_request_head,
@@ -196,6 +198,7 @@ def test_a_head_without_what_only_planning_needs() -> None:
             ("GET", "/a", ((b"Host", b"h"), (b"X-A", b"b"))),
         ),
         (b"GET /\xff HTTP/1.1", ("GET", "/\udcff", ())),
+        (b"GET /" + b"a" * 9000, ("GET", "/" + "a" * (MAX_TARGET_BYTES - 1), ())),
     ],
 )
 def test_a_refused_head_is_glimpsed_at(data: bytes, glimpse: tuple[str, str, object]) -> None:
@@ -230,6 +233,14 @@ def test_header_lines_are_counted() -> None:
         assert len(read("\r\n".join([first, *lines]).encode()).headers) == MAX_FIELDS
         with pytest.raises(HeadTooLarge):
             read("\r\n".join([first, *lines, "a: b"]).encode())
+
+
+def test_a_target_has_a_length_that_is_read_soon() -> None:
+    """Each byte of a query costs as much as 20 of a header line, before a key is looked for."""
+    whole = "/" + "a" * (MAX_TARGET_BYTES - 1)
+    assert parse_request_head(f"GET {whole} HTTP/1.1\r\nHost: h".encode()).target == whole
+    with pytest.raises(TargetTooLong):
+        parse_request_head(f"GET {whole}a HTTP/1.1\r\nHost: h".encode())
 
 
 @table(
