@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Generic
 
-from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
+from casedesk_proxy.dialects.core.calls import MAX_CALLS, ToolCall, write_arguments
 from casedesk_proxy.dialects.core.events import (
     MAX_HELD_BYTES,
     read_object,
@@ -177,6 +177,8 @@ class MessagesReader(Generic[ChoiceT]):
     def _take_block(self, index: int, block: dict[str, Any]) -> None:
         kind = block.get("type")
         if kind == "tool_use":
+            if len(self._calls) >= MAX_CALLS:
+                raise StreamBroken("sent too many tool calls")
             ident, name = text_or_blank(block.get("id")), text_or_blank(block.get("name"))
             call = self._calls[index] = ToolCall(index, ident, name)
             # The whole input at once; an empty one only announces that pieces will follow.

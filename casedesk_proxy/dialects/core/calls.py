@@ -7,11 +7,21 @@ from typing import Any
 
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads_exact
+from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
 
-__all__ = ["ToolCall", "in_order", "plain_arguments", "read_arguments", "write_arguments"]
+__all__ = [
+    "MAX_CALLS",
+    "ToolCall",
+    "in_order",
+    "plain_arguments",
+    "read_arguments",
+    "write_arguments",
+]
 
 #: Levels of a call's arguments; together with the levels around them they can still be serialised.
 _MAX_DEPTH = 200
+#: More calls than a model makes in one answer. All of them are finished in one round of the loop.
+MAX_CALLS = 512
 #: Pieces that show how arguments begin.
 _MAX_FIRST_PIECES = 8
 
@@ -19,16 +29,24 @@ _MAX_FIRST_PIECES = 8
 class ToolCall:
     """One tool call as its pieces arrive. ``id`` and ``name`` are "" until they are known."""
 
-    __slots__ = ("id", "index", "name", "pieces")
+    __slots__ = ("_end", "id", "index", "name", "pieces")
 
     def __init__(self, index: int, ident: str = "", name: str = "") -> None:
         self.index = index
         self.id = ident
         self.name = name
         self.pieces: list[str] = []
+        self._end: _ObjectEnd | None = None
 
     def arguments(self) -> dict[str, Any] | None:
         return read_arguments("".join(self.pieces))
+
+    def is_whole(self) -> bool:
+        """Whether the pieces so far are an object and nothing more. Each piece is read once,
+        however often this is asked, and all of them together once, if the object ends there."""
+        if self._end is None:
+            self._end = _ObjectEnd()
+        return self._end.is_reached(self.pieces) and self.arguments() is not None
 
     def is_undecided(self) -> bool:
         """Whether the pieces so far do not show what the client is to get of them: they may become
@@ -42,7 +60,32 @@ class ToolCall:
         openai-agents-js 712)."""
         if len(self.pieces) == 1 and self.pieces[0] == "{}" and piece.startswith("{"):
             self.pieces.clear()
+            self._end = None
         self.pieces.append(piece)
+
+
+class _ObjectEnd:
+    """Looks for the end of a JSON object in its pieces."""
+
+    __slots__ = ("_count", "_scanner")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._scanner: ArrayScanner | None = ArrayScanner()
+        self._scanner.feed(b"[")
+
+    def is_reached(self, pieces: list[str]) -> bool:
+        """``pieces``: those of before, and further ones."""
+        if self._scanner is None:
+            return False
+        try:
+            for piece in pieces[self._count :]:
+                self._scanner.feed(piece.encode("utf-8", "replace"))
+        except (NotAnArray, ArrayTooLarge):
+            self._scanner = None
+            return False
+        self._count = len(pieces)
+        return self._scanner.at_boundary
 
 
 def in_order(calls: Iterable[ToolCall]) -> list[ToolCall]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from casedesk_proxy.dialects.core.calls import ToolCall, write_arguments
+from casedesk_proxy.dialects.core.calls import MAX_CALLS, ToolCall, write_arguments
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, text_or_blank
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import read_count
@@ -71,7 +71,7 @@ class CallList:
     id. One without either continues the call before it, unless it has the name of a further call.
     """
 
-    __slots__ = ("_calls", "_current", "_held", "_ids", "_latest")
+    __slots__ = ("_calls", "_current", "_held", "_ids", "_latest", "_next")
 
     def __init__(self, calls: list[ToolCall]) -> None:
         self._calls = calls
@@ -80,6 +80,8 @@ class CallList:
         #: The call to which the last fragment belonged.
         self._latest: ToolCall | None = None
         self._held = 0
+        #: An index that is greater than all so far.
+        self._next = 0
 
     def add(self, fragment: Any) -> tuple[ToolCall, str] | None:
         """Take one entry of ``delta.tool_calls``; return its call, and the piece of arguments in
@@ -110,10 +112,13 @@ class CallList:
             known = self._ids.get(ident) if ident else self._continued(name, piece)
             if known is not None:
                 return known
-            index = max(self._current, default=-1) + 1
+            index = self._next
         call = self._current.get(index)
         if call is None or (name and ident and call.id and ident != call.id):
+            if len(self._calls) >= MAX_CALLS:
+                raise StreamBroken("sent too many tool calls")
             call = self._current[index] = ToolCall(index)
+            self._next = max(self._next, index + 1)
             self._calls.append(call)
         if ident and not call.id:
             call.id = ident
@@ -132,7 +137,7 @@ class CallList:
         follows = (
             piece.lstrip().startswith("{") and call.pieces[-1:] and call.pieces[-1].endswith("}")
         )
-        return None if follows and call.arguments() is not None else call
+        return None if follows and call.is_whole() else call
 
 
 class UsageTally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from casedesk_proxy.dialects.core.calls import MAX_CALLS
 from casedesk_proxy.dialects.pairs import gemini_anthropic
-from casedesk_proxy.errors import NodeError
+from casedesk_proxy.errors import NodeError, StreamBroken
 from tests.dialects.asking import HELLO, call, context
 from tests.fixtures.table import table
 
@@ -42,3 +43,16 @@ def test_numbers_of_a_call_whose_input_comes_at_once_are_exact() -> None:
     )
     reader.feed(b'data: {"type":"message_delta","delta":{"stop_reason":"tool_use"}}\n\n')
     assert b'{"n":123456789012345678901}' in reader.feed(b'data: {"type":"message_stop"}\n\n')
+
+
+def test_calls_are_counted() -> None:
+    reader = gemini_anthropic.translate(call(), HELLO, context()).translator
+    reader.feed(BEGIN)
+    block = (
+        b'data: {"type":"content_block_start","index":%d,"content_block":{"type":"tool_use",'
+        b'"id":"t%d","name":"f","input":{}}}\n\n'
+    )
+    for at in range(MAX_CALLS):
+        reader.feed(block % (at, at))
+    with pytest.raises(StreamBroken, match="too many tool calls"):
+        reader.feed(block % (MAX_CALLS, MAX_CALLS))

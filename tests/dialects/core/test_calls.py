@@ -58,6 +58,39 @@ def test_a_first_empty_object_is_replaced() -> None:
     assert call.arguments() == {"x": {}}
 
 
+class Piece(str):
+    """Counts how often it is read."""
+
+    read = 0
+
+    def encode(self, *how: str) -> bytes:
+        self.read += 1
+        return super().encode(*how)
+
+
+@table(
+    ("pieces", "whole"),
+    [
+        (['{"a":', "1}"], [False, True]),
+        (['{"a":"{}', "{}", '{"', "}"], [False, False, False, True]),
+        (["{1}", "{1}", "{}"], [False, False, False]),
+        (["{}", '{"a":', "{}}"], [True, False, True]),
+        (["{" * 1001, "}"], [False, False]),
+    ],
+)
+def test_whether_the_object_is_whole_is_asked_of_each_piece_once(
+    pieces: list[str], whole: list[bool]
+) -> None:
+    """Asked of all of them after each piece, 8 000 pieces took a minute of the loop."""
+    call, added = ToolCall(0), [Piece(one) for one in pieces]
+    found = []
+    for one in added:
+        call.add(one)
+        found.append(call.is_whole())
+    assert found == whole
+    assert all(one.read <= 1 for one in added)
+
+
 @table(
     ("pieces", "undecided"),
     [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casedesk_proxy.dialects.core.calls import ToolCall, in_order
+from casedesk_proxy.dialects.core.calls import MAX_CALLS, ToolCall, in_order
 from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
 from casedesk_proxy.dialects.openai.chunks import DONE, CallList, UsageTally, read_usage
 from casedesk_proxy.errors import StreamBroken
@@ -143,6 +143,13 @@ def test_calls_are_bounded() -> None:
     put_together(piece(0, "a", "f", half), piece(0, arguments=half))
     with pytest.raises(StreamBroken):
         put_together(piece(0, "a", "f", half), piece(0, arguments=half + "x"))
+
+
+def test_calls_are_counted() -> None:
+    most = [piece(None, f"c{at}", "f", "{}") for at in range(MAX_CALLS)]
+    assert len(put_together(*most)) == MAX_CALLS
+    with pytest.raises(StreamBroken, match="too many"):
+        put_together(*most, piece(None, "one more", "f", "{}"))
 
 
 def test_usage_beside_choices_is_a_running_total() -> None:
