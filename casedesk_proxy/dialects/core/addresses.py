@@ -19,13 +19,11 @@ from casedesk_proxy.wire.content_urls import NOT_FETCHED, is_address
 
 __all__ = ["find_addresses", "refuse_addresses"]
 
-#: Fields with a URL, as a text or in ``url``, in the parts of all protocols.
-_FIELDS = frozenset(
-    {
-        *("image_url", "video_url", "audio_url", "file_url", "image", "video", "audio"),
-        *("input_video", "images", "mask"),
-    }
-)
+#: Fields with a URL, as a text or in ``url``, in the parts of all protocols and in requests for
+#: images (``file`` and ``files`` of LocalAI).
+_FIELDS = frozenset({"image_url", "video_url", "audio_url", "file_url", "file", "files"})
+#: The last words of names of such fields: ``ref_images`` of LocalAI, ``ref_audio`` of vLLM-Omni.
+_MEDIA = frozenset({"image", "images", "video", "videos", "audio", "audios", "mask"})
 _URIS = frozenset({"fileUri", "file_uri"})
 #: Servers that a node would ask for tools: those of Responses and of Anthropic.
 _SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
@@ -101,7 +99,7 @@ def _look(value: Any, path: str, index: str) -> Iterator[str]:
     for written, one in value.items():
         where = f"{path}.{written}" if path else written
         name = written if _are_plain(written) else written.casefold()
-        is_named = name in _FIELDS or written in _URIS
+        is_named = name in _FIELDS or name.rpartition("_")[2] in _MEDIA or written in _URIS
         if is_named and isinstance(one, dict) and any(map(_is_address, _values_of(one, "url"))):
             yield f"{where}.url"
         elif isinstance(one, str):

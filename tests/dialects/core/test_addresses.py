@@ -104,6 +104,22 @@ def test_a_node_s_own_path_is_looked_through_whole() -> None:
     assert list(find_addresses(call, body)) == ["data_1.content[0].image_url.url", "input.image"]
 
 
+@table(
+    ("path", "body", "place"),
+    [
+        # LocalAI (core/http/endpoints/openai/image.go).
+        ("/v1/images/generations", {"prompt": WEB, "file": WEB}, "file"),
+        ("/v1/images/generations", {"prompt": "a: b", "files": ["aGk=", WEB]}, "files"),
+        ("/v1/images/generations", {"Ref_Images": [WEB]}, "Ref_Images"),
+        # vLLM-Omni (entrypoints/openai/serving_speech.py).
+        ("/v1/audio/speech", {"input": WEB, "ref_text": WEB, "ref_audio": WEB}, "ref_audio"),
+    ],
+)
+def test_requests_for_images_and_speech(path: str, body: Any, place: str) -> None:
+    call = Call(Dialect.OPENAI, Action.DRAW, None, path=path)
+    assert list(find_addresses(call, body)) == [place]
+
+
 def test_a_refusal_names_some_places() -> None:
     with pytest.raises(BadRequest) as caught:
         refuse_addresses(CALLS["chat"], asked(*[{"image_url": WEB}] * 30))
