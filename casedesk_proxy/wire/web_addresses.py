@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 from casedesk_proxy.terms import record
@@ -15,6 +15,9 @@ _MAX_URL_CHARS = 8192
 #: IPv6 addresses that lead to an IPv4 address: through a translator (RFC 6052), and embedded.
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
+#: What some releases of Python call global: site-local addresses (RFC 3879), documentation (RFC
+#: 9637) and IETF's own (RFC 6890); and the address at which each machine in Azure reaches its host.
+_LOCAL = tuple(map(ip_network, ("fec0::/10", "3fff::/20", "192.0.0.0/24", "168.63.129.16")))
 
 
 @record
@@ -68,6 +71,8 @@ def is_public(address: str) -> bool:
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and (inner := _inner(address)) is not None:
         return _is_public(inner)
+    if any(address in network for network in _LOCAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -43,7 +43,8 @@ def test_addresses_of_the_internet(address: str) -> None:
         "0.0.0.0", "255.255.255.255", "224.0.0.1", "240.0.0.1", "192.0.2.1", "::1", "::", "fe80::1",
         "fe80::1%eth0", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
         "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::1", "::7f00:1",
-        "2001:0:4136:e378:8000:63bf:f5ff:fffe", "2001:db8::1", "localhost", "",
+        "2001:0:4136:e378:8000:63bf:f5ff:fffe", "2001:db8::1", "fec0::1", "3fff::1",
+        "192.0.0.8", "168.63.129.16", "localhost", "",
     ],
 )  # fmt: skip
 def test_all_other_addresses(address: str) -> None:
