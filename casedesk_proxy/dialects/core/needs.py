@@ -58,6 +58,7 @@ _GEMINI_MEDIA = {
     "audio": Ability.AUDIO,
 }
 _WORDS = ("text", "tool_use", "thinking")
+_GEMINI_WORDS = frozenset({"text", "thought", "thoughtSignature", "functionCall"})
 _WHAT = {
     Ability.VISION: "does not accept images",
     Ability.AUDIO: "does not accept audio",
@@ -177,14 +178,18 @@ def _responses(body: Mapping[str, Any]) -> Found:
 
 def _gemini(body: Mapping[str, Any]) -> Found:
     for at, content in each_object(body.get("contents")):
-        for path, part in _blocks(content.get("parts"), f"contents[{at}].parts", "[{}]"):
+        for place, part in each_object(content.get("parts")):
+            # Nearly all parts have no other fields.
+            if part.keys() <= _GEMINI_WORDS:
+                continue
+            path = f"contents[{at}].parts[{place}]"
             yield from _gemini_media(part, path)
             for name in ("functionResponse", "function_response"):
                 result = part.get(name)
                 if isinstance(result, dict):
                     inside = f"{path}.{name}.parts"
-                    for place, one in _blocks(result.get("parts"), inside, "[{}]"):
-                        yield from _gemini_media(one, place)
+                    for below, one in _blocks(result.get("parts"), inside, "[{}]"):
+                        yield from _gemini_media(one, below)
     for at, tool in each_object(body.get("tools")):
         for name in ("functionDeclarations", "function_declarations"):
             if tool.get(name) and not _calls_nothing(body):
