@@ -51,8 +51,10 @@ _UNKNOWN = {
     ),
     Dialect.ANTHROPIC: "A field that is not listed is ignored.",
     Dialect.OPENAI: "A field that is not listed is passed on.",
-    Dialect.RESPONSES: "A field of the request that is not listed is left out with a warning; inside of"
-    " an object, it is ignored.",
+    Dialect.RESPONSES: (
+        "A field of the request that is not listed is left out with a warning; inside of an object,"
+        " it is ignored."
+    ),
     Dialect.OLLAMA: "A field that is not listed is passed on.",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
-from casedesk_proxy.dialects.schema.checks import is_strict
+from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
 from casedesk_proxy.dialects.schema.formats import fit_formats
 from casedesk_proxy.dialects.schema.ordering import fit_schema
 from casedesk_proxy.engines.profile import Profile
@@ -44,6 +44,16 @@ def function_tool(
     if strict:
         function["strict"] = True
     return {"type": "function", "function": function}
+
+
+def may_be_strict(schema: dict[str, Any], profile: Profile) -> bool:
+    """Whether ``strict`` may be sent with a client's schema: OpenAI refuses it for one that does
+    not follow its rules; others ignore it."""
+    if not profile.strict_schemas:
+        return True
+    faults: list[str] = []
+    check_json_schema(schema, "", lambda path, message: faults.append(path))
+    return not faults and is_strict(schema)
 
 
 def named_choice(name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.openai.builder import (
@@ -10,11 +11,13 @@ from casedesk_proxy.dialects.openai.builder import (
     function_call,
     function_tool,
     image_part,
+    may_be_strict,
     named_choice,
     response_format,
 )
 from tests.dialects.asking import OPENAI, VLLM
 from tests.fixtures import sdks
+from tests.fixtures.table import table
 
 
 def test_the_sdk_s_types_are_met() -> None:
@@ -39,20 +42,39 @@ def test_an_image_is_a_data_url() -> None:
     assert image_part("image/png", "AA==", "low")["image_url"]["detail"] == "low"
 
 
+CLOSED: dict[str, Any] = {
+    "type": "object",
+    "properties": {"a": {"type": "string"}},
+    "required": ["a"],
+    "additionalProperties": False,
+}
+
+
+@table(
+    ("schema", "at_openai"),
+    [
+        (CLOSED, True),
+        ({**CLOSED, "required": []}, False),
+        ({**CLOSED, "required": [["a"]]}, False),
+        ({**CLOSED, "properties": {"a": {"type": "what"}}}, False),
+        ({"type": "string"}, False),
+    ],
+)
+def test_strict_is_sent_only_where_it_is_not_refused(
+    schema: dict[str, Any], at_openai: bool
+) -> None:
+    assert may_be_strict(schema, OPENAI.profile) is at_openai
+    assert may_be_strict(schema, VLLM.profile)
+
+
 def test_a_strict_schema_is_declared_strict_where_that_matters() -> None:
-    closed = {
-        "type": "object",
-        "properties": {"a": {"type": "string"}},
-        "required": ["a"],
-        "additionalProperties": False,
-    }
     findings = Findings()
     strict = {
         engine.name: response_format(schema, "s", engine.profile, findings)["json_schema"].get(
             "strict"
         )
         for engine in (OPENAI, VLLM)
-        for schema in (closed,)
+        for schema in (CLOSED,)
     }
     assert strict == {"openai": True, "vllm": None}
     loose = response_format({"type": "string"}, "s", OPENAI.profile, findings)

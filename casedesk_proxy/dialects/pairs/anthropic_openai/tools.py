@@ -10,8 +10,12 @@ from casedesk_proxy.dialects.anthropic.request import MessagesRequest
 from casedesk_proxy.dialects.anthropic.tools import Tool
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.function_names import ToolNameMap
-from casedesk_proxy.dialects.openai.builder import NO_PARAMETERS, function_tool, named_choice
-from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
+from casedesk_proxy.dialects.openai.builder import (
+    NO_PARAMETERS,
+    function_tool,
+    may_be_strict,
+    named_choice,
+)
 from casedesk_proxy.dialects.schema.ordering import fit_schema
 from casedesk_proxy.engines.profile import Choice, Profile
 
@@ -65,14 +69,5 @@ def chat_tools(
 
 def _function(tool: Tool, profile: Profile, names: ToolNameMap) -> dict[str, Any]:
     parameters = fit_schema(tool.schema, profile) if tool.schema else NO_PARAMETERS
-    strict = tool.strict and _may_be_strict(tool.schema, profile)
+    strict = tool.strict and may_be_strict(tool.schema, profile)
     return function_tool(names.rename(tool.name), tool.description, parameters, strict=strict)
-
-
-def _may_be_strict(schema: dict[str, Any], profile: Profile) -> bool:
-    """OpenAI refuses ``strict`` for a schema that does not follow its rules; others ignore it."""
-    if not profile.strict_schemas:
-        return True
-    faults: list[str] = []
-    check_json_schema(schema, "", lambda path, message: faults.append(path))
-    return not faults and is_strict(schema)

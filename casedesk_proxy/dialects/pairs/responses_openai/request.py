@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from casedesk_proxy.dialects.core.contract import Answered, Context, TranslatedRequest
@@ -10,7 +9,12 @@ from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.ids import clean_id
 from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import chat_controls
-from casedesk_proxy.dialects.openai.builder import STREAMS, function_tool, named_choice
+from casedesk_proxy.dialects.openai.builder import (
+    STREAMS,
+    function_tool,
+    may_be_strict,
+    named_choice,
+)
 from casedesk_proxy.dialects.openai.counting import count_chat
 from casedesk_proxy.dialects.openai.reader import ChatReader, chunk_template
 from casedesk_proxy.dialects.pairs.responses_openai.messages import make_messages
@@ -23,7 +27,7 @@ from casedesk_proxy.dialects.responses.request import (
 )
 from casedesk_proxy.dialects.responses.tools import DeclaredFunction
 from casedesk_proxy.dialects.responses.writer import ResponsesWriter
-from casedesk_proxy.dialects.schema.checks import check_json_schema, is_strict
+from casedesk_proxy.dialects.schema.checks import check_json_schema
 from casedesk_proxy.dialects.schema.formats import fit_formats
 from casedesk_proxy.dialects.schema.ordering import fit_schema
 from casedesk_proxy.engines.profile import Choice, Profile
@@ -144,17 +148,8 @@ class _ChatBuilder:
             name,
             function.description,
             fit_schema(function.parameters, self._profile),
-            strict=function.strict and self._may_be_strict(function.parameters),
+            strict=function.strict and may_be_strict(function.parameters, self._profile),
         )
-
-    def _may_be_strict(self, schema: Mapping[str, Any]) -> bool:
-        """OpenAI refuses ``strict`` for a schema that does not follow its rules; others ignore
-        it."""
-        if not self._profile.strict_schemas:
-            return True
-        faults: list[str] = []
-        check_json_schema(schema, "", lambda path, message: faults.append(path))
-        return not faults and is_strict(schema)
 
     def _chosen(self, name: str) -> dict[str, Any]:
         """If an engine does not support a named choice, it gets only that function and must use
@@ -233,6 +228,6 @@ class _ChatBuilder:
         named: dict[str, Any] = {"name": wanted.name, "schema": fit_schema(schema, profile)}
         if wanted.description is not None:
             named["description"] = wanted.description
-        if wanted.strict and self._may_be_strict(schema):
+        if wanted.strict and may_be_strict(schema, profile):
             named["strict"] = True
         self.chat["response_format"] = {"type": "json_schema", "json_schema": named}
