@@ -22,6 +22,7 @@ import uvloop
 from casedesk_proxy.fastpath.switches import VARIABLE, read_plain, turn_off
 from casedesk_proxy.telemetry.log_output import flush
 from tests.fixtures.blocking import find_blocking
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.sdks import import_named, write_one_authority
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.nodes.llama_server import LlamaNode, llama_server
@@ -163,7 +164,7 @@ def _nothing_blocks_the_loop() -> Iterator[None]:
 def _log_is_the_test_s_own() -> Iterator[None]:
     """A thread writes the log: a test's lines must not appear in the next test."""
     yield
-    flush()
+    flush(PATIENCE_S)
 
 
 @pytest.fixture(scope="session")

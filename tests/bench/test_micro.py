@@ -67,7 +67,7 @@ def test_each_benchmark_does_its_work_and_leaves_the_program_as_it_was(case: Cas
     after = attributes()
     changed = [name for name, value in before.items() if after.get(name) is not value]
     assert not changed
-    assert log_output.flush()
+    assert log_output.flush(PATIENCE_S)
 
 
 def test_no_module_of_cases_is_forgotten_and_no_name_is_given_twice() -> None:

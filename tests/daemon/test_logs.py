@@ -11,6 +11,7 @@ import pytest
 
 from casedesk_proxy.daemon.logs import LogHandler, RepetitionFilter
 from casedesk_proxy.telemetry.log_output import LogFormatter, flush
+from tests.fixtures.patience import PATIENCE_S
 
 
 def record(message: str, *args: object, at: float = 0.0) -> logging.LogRecord:
@@ -46,13 +47,13 @@ def test_the_handler(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     for _ in range(15):
         log.handle(record("down\nagain"))
     log.log_suppressed(float("inf"))
-    flush()
+    assert flush(PATIENCE_S)
     *lines, last = capfdbinary.readouterr().err.splitlines()
     assert len(lines) == 10
     assert last.endswith(b"warning down\\nagain (and 5 more like it)")
     log.configure("json", logging.getLevelName(logging.getLogger().level))
     log.handle(record("in json"))
-    flush()
+    assert flush(PATIENCE_S)
     assert b'"message":"in json"' in capfdbinary.readouterr().err
 
 

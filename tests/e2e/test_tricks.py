@@ -15,6 +15,7 @@ from casedesk_proxy.config.load import load_config
 from casedesk_proxy.fastpath.switches import Trick, turn_off
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry.log_output import flushed
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import RawClient, open_client
 from tests.fixtures.raw_node import NodeConnection, raw_node
 from tests.server.gateways import SSE, chunk
@@ -223,7 +224,7 @@ async def run_all(off: set[Trick], capture: pytest.CaptureFixture[bytes]) -> See
 async def _run(
     gateway: Gateway, node: Node, port: int, capture: pytest.CaptureFixture[bytes]
 ) -> Seen:
-    await flushed()
+    await flushed(PATIENCE_S)
     capture.readouterr()
     replies: dict[str, bytes] = {}
     client = await open_client(gateway.urls[0])
@@ -241,7 +242,7 @@ async def _run(
     await client.end()
     while any((await gateway.count_phases()).values()) or gateway.connections:
         await asyncio.sleep(0)
-    await flushed()
+    await flushed(PATIENCE_S)
     log = [masked(line) for line in capture.readouterr().err.splitlines() if b" id=" in line]
     heard = [masked(text.replace(b":%d" % port, b":PORT")) for text in node.heard]
     return Seen(replies, heard, ahead, log, counted(gateway.metrics.render()))

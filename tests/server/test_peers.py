@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from casedesk_proxy.telemetry.log_output import LogFormatter, flushed
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import connect
 
@@ -28,7 +29,7 @@ async def ask_logged(
         async with connect(proxy.url) as client:
             client.write(data)
             reply = await client.rest()
-        await flushed()
+        await flushed(PATIENCE_S)
     lines = [line for line in capfd.readouterr().err.splitlines() if '"id"' in line]
     return reply, json.loads(lines[-1])
 

@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from casedesk_proxy.server.waits import Waits
+from casedesk_proxy.telemetry.log_output import flushed
 from tests.fixtures.messages import Message
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_client import RawClient, ask, connect, request
 
@@ -115,6 +117,7 @@ async def test_the_log_sums_up_and_the_metrics_count_each(
             ]
         counted = proxy.gateway.metrics.render().decode()
     assert all("from 127.0.0.1 without a valid key" in line for line in summed)
+    await flushed(PATIENCE_S)
     lines = [line for line in capfd.readouterr().err.splitlines() if "end=refused" in line]
     assert len(lines) == 20
     total = sum(

@@ -12,6 +12,7 @@ from casedesk_proxy.fastpath.admission_cache import AdmissionCache
 from casedesk_proxy.fastpath.switches import Trick, is_on
 from casedesk_proxy.server.app import Gateway
 from casedesk_proxy.telemetry.log_output import flushed
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import open_client
 from tests.fixtures.raw_node import NodeConnection
 from tests.server.gateways import staged
@@ -192,7 +193,7 @@ async def test_hundreds_sent_ahead_are_answered_in_order(talk: Talk) -> None:
 
 async def test_the_log_names_each(talk: Talk, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     await talk.say(ask("alice"), ask("bob"), ask("alice"))
-    await flushed()
+    await flushed(PATIENCE_S)
     err = capfdbinary.readouterr().err
     assert [line.count(b"key=alice") for line in err.splitlines()[-3:]] == [1, 0, 1]
     assert b"node-key" not in err

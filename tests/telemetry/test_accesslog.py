@@ -13,6 +13,7 @@ from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.telemetry.accesslog import access_log, as_logfmt, usual_line
 from casedesk_proxy.telemetry.log_output import LogFormatter, flush
 from casedesk_proxy.terms import Usage
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.table import table
 
 
@@ -123,7 +124,7 @@ def test_the_short_way_is_taken() -> None:
 
 def test_the_sink_writes_to_stderr(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     access_log(LogFormatter("logfmt"))(ExchangeRecord(request_id="r", started=0, status=200))
-    flush()
+    assert flush(PATIENCE_S)
     err = capfdbinary.readouterr().err
     assert err.endswith(b" info id=r status=200 end=failed duration=0 bytes_out=0\n")
     assert err.count(b"\n") == 1
@@ -133,7 +134,7 @@ def test_json_on_request(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     access_log(LogFormatter("json"))(
         ExchangeRecord(request_id="r", started=0, status=200, model="a\nb")
     )
-    flush()
+    assert flush(PATIENCE_S)
     line = capfdbinary.readouterr().err
     assert line.count(b"\n") == 1
     facts = json.loads(line)
