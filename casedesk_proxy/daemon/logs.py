@@ -73,9 +73,16 @@ class RepetitionFilter(logging.Filter):
         self._burst = burst
         self._window_s = window_s
         self._kinds: dict[tuple[str, int, str], _Kind] = {}
+        # Every thread logs, and filters are called outside of their handler's lock. Reentrant: the
+        # garbage collector may run anywhere, and a finaliser may log.
+        self._lock = threading.RLock()
 
     def filter(self, record: logging.LogRecord) -> bool:
         key = (record.name, record.levelno, str(record.msg))
+        with self._lock:
+            return self._note(key, record)
+
+    def _note(self, key: tuple[str, int, str], record: logging.LogRecord) -> bool:
         kind = self._kinds.get(key)
         if kind is None or (not kind.suppressed and record.created - kind.since >= self._window_s):
             if len(self._kinds) >= _MAX_KINDS:
@@ -91,8 +98,10 @@ class RepetitionFilter(logging.Filter):
     def take_suppressed(self, now: float) -> list[tuple[logging.LogRecord, int]]:
         """For each kind whose window is over: the last suppressed record and their number. They are
         then dropped."""
-        over = [key for key, kind in self._kinds.items() if now - kind.since >= self._window_s]
-        kinds = [self._kinds.pop(key) for key in over]
+        with self._lock:
+            known = list(self._kinds)
+            over = [key for key in known if now - self._kinds[key].since >= self._window_s]
+            kinds = [self._kinds.pop(key) for key in over]
         return [(kind.last, kind.suppressed) for kind in kinds if kind.last is not None]
 
 

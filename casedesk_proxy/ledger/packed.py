@@ -179,7 +179,7 @@ class PackedRows:
 
     def __len__(self) -> int:
         taken = self._taken
-        return max(0, self._count(tuple(self._chunks)) - taken)
+        return max(0, self._count(self._list_chunks()) - taken)
 
     def add(self, record: ExchangeRecord) -> None:
         """A sink. Exchanges that the access log sums up in one line are left out: a client that
@@ -228,7 +228,7 @@ class PackedRows:
         return chunk
 
     def list_next(self, most: int) -> PackedBatch:
-        chunks = tuple(self._chunks)
+        chunks = self._list_chunks()
         count = min(most, self._count(chunks) - self._taken)
         return PackedBatch(chunks, self._taken, self._taken + count)
 
@@ -252,16 +252,21 @@ class PackedRows:
     def list_waiting(self) -> tuple[int, PackedBatch]:
         """A place for `list_since`, which is valid while rows are held; and the rows that are not
         in the file. Call it, and read them, with `Commits.committing` locked."""
-        chunks = tuple(self._chunks)
+        chunks = self._list_chunks()
         count = self._count(chunks)
         return count, PackedBatch(chunks, self._taken, count)
 
     def list_since(self, place: int) -> tuple[int, PackedBatch]:
         """The next place, and what was added since that one, whether it was written or not. Call it
         in the thread that adds rows."""
-        chunks = tuple(self._chunks)
+        chunks = self._list_chunks()
         count = self._count(chunks)
         return count, PackedBatch(chunks, place, count)
+
+    def _list_chunks(self) -> Sequence[_Chunk]:
+        """As they are now. `copy` alone is one step for other threads: while a tuple is made of
+        them, the garbage collector may let one add a chunk, which ends that in RuntimeError."""
+        return tuple(self._chunks.copy())
 
     @staticmethod
     def _count(chunks: Sequence[_Chunk]) -> int:

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from itertools import groupby, islice
+from itertools import groupby
 from operator import itemgetter
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -107,7 +107,9 @@ class WaitingItems:
             self._items.append((entry, item))
 
     def list_next(self, most: int) -> list[tuple[Entry, Any]]:
-        return list(islice(self._items, most))
+        # By their places: an iterator raises RuntimeError if the other thread adds one meanwhile.
+        items = self._items
+        return [items[place] for place in range(min(most, len(items)))]
 
     def let_go(self, count: int) -> None:
         for _ in range(count):

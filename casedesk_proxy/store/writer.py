@@ -183,9 +183,9 @@ class StoreWriter:
         for source in self._sources:
             due = len(source.rows)
             while due > 0:
-                batch = source.rows.list_next(min(_MAX_BATCH_ROWS, due))
-                due -= len(batch)
                 try:
+                    batch = source.rows.list_next(min(_MAX_BATCH_ROWS, due))
+                    due -= len(batch)
                     self._write(source, batch)
                 except Exception as error:
                     self._note_fault(error)

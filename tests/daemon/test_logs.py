@@ -6,6 +6,7 @@ import logging
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -40,6 +41,49 @@ def test_levels_are_kinds_of_their_own_and_few_are_remembered() -> None:
     repetition = RepetitionFilter(burst=1, window_s=10)
     assert all(repetition.filter(record(f"kind {n}")) for n in range(10_000))
     assert len(repetition._kinds) <= 256
+
+
+def is_locked(repetition: RepetitionFilter) -> bool:
+    """Whether another thread would have to wait."""
+    taken: list[bool] = []
+
+    def take() -> None:
+        taken.append(repetition._lock.acquire(blocking=False))
+        if taken == [True]:
+            repetition._lock.release()
+
+    other = threading.Thread(target=take)
+    other.start()
+    other.join()
+    return taken == [False]
+
+
+def test_every_thread_and_finalisers_may_log_meanwhile() -> None:
+    repetition, locked = RepetitionFilter(burst=0, window_s=0), list[bool]()
+
+    class Late(logging.LogRecord):
+        @property
+        def created(self) -> float:  # type: ignore[override]
+            locked.append(is_locked(repetition))
+            return 0.0
+
+        @created.setter
+        def created(self, _: float) -> None: ...
+
+    class Now(float):
+        def __sub__(self, other: float) -> float:
+            locked.append(is_locked(repetition))
+            repetition.filter(record(f"of a finaliser {len(locked)}"))
+            return float(self) - other
+
+    records = [Late("n", logging.WARNING, "", 0, f"kind {n}", (), None) for n in range(3)]
+    locked.clear()
+    for one in records:
+        repetition.filter(one)
+    told = repetition.take_suppressed(Now(1))
+    assert [line.getMessage() for line, _ in told] == ["kind 0", "kind 1", "kind 2"]
+    assert len(repetition.take_suppressed(1)) == 3
+    assert locked == [True] * 6
 
 
 def test_the_handler(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
