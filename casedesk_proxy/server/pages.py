@@ -130,6 +130,8 @@ class PageTransport(asyncio.Transport):
         self._inner: asyncio.Protocol | None = None
         self._left: int | None = None
         self._has_begun = False
+        #: aiohttp's protocol fails if it is paused, or resumed, twice; flows may be.
+        self._is_paused = False
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # As in `relay.flow.Flow`.
         self.paused_at: float | None = None
@@ -231,11 +233,13 @@ class PageTransport(asyncio.Transport):
 
     def pause(self) -> None:
         self._client.watch_stall()
-        if self._inner is not None:
+        if self._inner is not None and not self._is_paused:
+            self._is_paused = True
             self._inner.pause_writing()
 
     def resume(self) -> None:
-        if self._inner is not None:
+        if self._inner is not None and self._is_paused:
+            self._is_paused = False
             self._inner.resume_writing()
 
     def leave(self, terminal: Terminal) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from casedesk_proxy.server.pages import PageTransport
+from casedesk_proxy.wire.http1 import BodyFraming, RequestHead
 from tests.fixtures.proxy import key_entry, proxy_here
 from tests.fixtures.raw_client import RawClient, open_client
+from tests.server.clients import FakeClient
 
 CONFIG = {
     "nodes": {"n": {"url": "http://127.0.0.1:9", "engine": "openai", "models": ["m"]}},
@@ -57,6 +61,35 @@ async def test_a_page_whose_client_wants_no_more_closes() -> None:
             assert reply.startswith(b"HTTP/1.")
             assert reply.endswith(b"</html>\n")
             await client.end()
+
+
+async def test_a_client_that_sends_no_more_gets_its_page() -> None:
+    async with proxy_here(CONFIG) as proxy:
+        client = await open_client(proxy.url)
+        client.write(PAGE.encode())
+        client.half_close()
+        assert (await client.rest()).endswith(b"</html>\n")
+        await client.end()
+
+
+async def test_aiohttp_is_paused_and_resumed_in_turn() -> None:
+    """Its protocol fails otherwise, which closed the client's connection."""
+    said: list[str] = []
+
+    class Inner(asyncio.Protocol):
+        def pause_writing(self) -> None:
+            said.append("pause")
+
+        def resume_writing(self) -> None:
+            said.append("resume")
+
+    head = RequestHead("GET", "/console/", True, (), BodyFraming.NONE, 0, True)
+    page = PageTransport(FakeClient(), head)
+    page.begin(Inner())
+    for act in (page.resume, page.pause, page.pause, page.resume, page.resume, page.pause):
+        act()
+    assert said == ["pause", "resume", "pause"]
+    page.end()
 
 
 async def test_head_and_not_modified_leave_the_connection_open() -> None:
