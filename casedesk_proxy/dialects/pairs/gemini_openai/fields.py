@@ -136,18 +136,24 @@ def chat_thinking(config: GenerationConfig, profile: Profile, findings: Findings
     return {}
 
 
-def prefill_fields(request: GeminiRequest, profile: Profile) -> Mapping[str, Any]:
-    """Gemini continues a last turn of the model."""
+def prefill_fields(
+    request: GeminiRequest, profile: Profile, findings: Findings
+) -> Mapping[str, Any]:
+    """Gemini continues a last turn of the model. A node that does not begins a new one, of which
+    the client is warned."""
     last = request.turns[-1]
-    goes_on = last.role == "model" and not last.calls()
-    return (profile.prefill or {}) if goes_on else {}
+    if last.role != "model" or last.calls():
+        return {}
+    if profile.prefill is None:
+        findings.drop(last.blocks[-1].path.partition(".parts")[0])
+    return profile.prefill or {}
 
 
 def template_fields(request: GeminiRequest, profile: Profile) -> dict[str, Any]:
     """Fields that change the prompt that the node makes from the messages."""
     return {
         **chat_thinking(request.config, profile, Findings()),
-        **prefill_fields(request, profile),
+        **prefill_fields(request, profile, Findings()),
     }
 
 

@@ -49,7 +49,7 @@ def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedR
         **chat_format(request, profile, findings),
         **tool_fields(request.tools, profile, names, findings),
         **chat_thinking(request.config, profile, findings),
-        **prefill_fields(request, profile),
+        **prefill_fields(request, profile, findings),
     }
     check_together(request, profile, findings)
     findings.raise_refusals()

@@ -227,6 +227,16 @@ def test_a_conversation_that_ends_with_the_model_goes_on() -> None:
     assert "continue_final_message" not in chat({"contents": contents})
 
 
+@table(("engine", "dropped"), [(OPENAI, ("contents[1]",)), (VLLM, ()), (LLAMA, ())])
+def test_a_node_that_does_not_continue_is_named(
+    engine: EngineSpec, dropped: tuple[str, ...]
+) -> None:
+    begun = {"role": "model", "parts": [{"text": "{"}]}
+    body = {"contents": [*HELLO["contents"], begun]}
+    assert translated(body, engine).dropped == dropped
+    assert translated({"contents": [*body["contents"], *HELLO["contents"]]}, engine).dropped == ()
+
+
 def test_system_instruction() -> None:
     instruction = {"role": "user", "parts": [{"text": "Be kind."}, {"text": "Be brief."}]}
     for name in ("systemInstruction", "system_instruction"):
