@@ -21,7 +21,7 @@ from casedesk_proxy.simulator.script import Script
 from tests.daemon.streams import Streamed, ask, read_stream, request, stream
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.raw_client import RawClient, connect
-from tests.fixtures.raw_node import NodeConnection, raw_node
+from tests.fixtures.raw_node import NodeConnection, Play, raw_node
 from tests.fixtures.simulated import SimulatorThread, simulator_thread
 from tests.server.gateways import SSE, chunk
 from tests.systemd.machine import ROOT, Machine, boot
@@ -205,7 +205,7 @@ async def test_it_starts_with_the_first_request(place: Place) -> None:
     first = await ask(place.port)
     assert first.status == 200
     assert place.machine.wait(SERVICE, "ActiveState", "active")
-    assert place.machine.show(SERVICE, "StatusText") == "serving 0 streams; 1 of 1 nodes usable"
+    assert place.machine.wait(SERVICE, "StatusText", "serving 0 streams; 1 of 1 nodes usable")
     assert place.machine.wait(SERVICE, "SubState", "running")
     # Without the lines of tests before it.
     own = f"_SYSTEMD_INVOCATION_ID={place.machine.show(SERVICE, 'InvocationID')}"
@@ -247,8 +247,8 @@ async def test_reload_and_a_file_that_is_wrong(place: Place) -> None:
     assert machine.show(SERVICE, "NRestarts") == "0"
 
 
-async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
-    machine, go_on = place.machine, asyncio.Event()
+def streams_until(go_on: asyncio.Event) -> Play:
+    """A node whose streams of two words end when a test says so."""
 
     async def play(connection: NodeConnection) -> None:
         while True:
@@ -260,10 +260,15 @@ async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
             await go_on.wait()
             await connection.send(chunk(WORD % 2), chunk(b"data: [DONE]\n\n"), b"0\r\n\r\n")
 
+    return play
+
+
+async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
+    machine, go_on = place.machine, asyncio.Event()
     # A machine that has much else to do takes longer than the bridge is waited for.
     slow = f"Environment=CASEDESK_PROXY_BRIDGE_TIMEOUT={BRIDGE_S - 10}\nTimeoutStopSec={BRIDGE_S}"
     place.drop_in(SERVICE, f"[Service]\n{slow}\n")
-    async with raw_node(play=play) as node:
+    async with raw_node(play=streams_until(go_on)) as node:
         place.configure(url=node.url)
         machine.systemctl("start", SERVICE)
         before = machine.pid_of(SERVICE)
@@ -291,17 +296,20 @@ async def test_a_restart_breaks_none_of_200_streams(place: Place) -> None:
 
 
 async def test_a_restart_that_is_called_off_leaves_no_bridge(place: Place) -> None:
-    machine = place.machine
-    machine.systemctl("start", SERVICE)
-    first = asyncio.Event()
-    running = asyncio.ensure_future(stream(place.port, "words=40&words_per_second=20", first=first))
-    await first.wait()
-    machine.systemctl("restart", "--no-block", SERVICE)
-    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "active")
-    machine.systemctl("stop", "--no-block", SERVICE)
-    assert (await running).whole
-    await asyncio.to_thread(machine.wait, SERVICE, "ActiveState", "inactive")
-    await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive", seconds=90)
+    machine, go_on = place.machine, asyncio.Event()
+    async with raw_node(play=streams_until(go_on)) as node:
+        place.configure(url=node.url)
+        machine.systemctl("start", SERVICE)
+        first = asyncio.Event()
+        running = asyncio.ensure_future(stream(place.port, "", first=first))
+        await first.wait()
+        machine.systemctl("restart", "--no-block", SERVICE)
+        await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "active")
+        machine.systemctl("stop", "--no-block", SERVICE)
+        go_on.set()
+        assert (await running).whole
+        await asyncio.to_thread(machine.wait, SERVICE, "ActiveState", "inactive")
+        await asyncio.to_thread(machine.wait, BRIDGE, "ActiveState", "inactive", seconds=90)
 
 
 async def test_a_bridge_that_does_not_start_lets_connections_wait(place: Place) -> None:
