@@ -11,7 +11,7 @@ from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.options import file_or_config
-from casedesk_proxy.cli.report import fail, open_console, warn
+from casedesk_proxy.cli.report import can_print, fail, make_table, open_console, warn
 from casedesk_proxy.cli.serve import find_bucket, read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
@@ -122,9 +122,7 @@ def _summarise(config: Config, stored: list[StoredKey]) -> None:
 
 
 def _node_table(config: Config) -> Table:
-    table = Table(
-        "node", "url", "engine", "speaks", "max streams", "its key", box=None, pad_edge=False
-    )
+    table = make_table("node", "url", "engine", "speaks", "max streams", "its key")
     for name, node in config.nodes.items():
         limit = "" if node.max_streams is None else str(node.max_streams)
         speaks = ", ".join(node.dialects)
@@ -133,12 +131,13 @@ def _node_table(config: Config) -> Table:
 
 
 def _deployment_table(config: Config, stored: list[StoredKey]) -> Table:
-    table = Table(
-        "deployment", "open to", "nodes", "models", "aliases", "policy", box=None, pad_edge=False
-    )
+    table = make_table("deployment", "open to", "nodes", "models", "aliases", "policy")
+    arrow = "→" if can_print("→") else "->"
     for name, deployment in config.deployments.items():
         models = "as reported" if deployment.models is None else ", ".join(deployment.models)
-        aliases = ", ".join(f"{asked} → {one.model}" for asked, one in deployment.aliases.items())
+        aliases = ", ".join(
+            f"{asked} {arrow} {one.model}" for asked, one in deployment.aliases.items()
+        )
         nodes = ", ".join(deployment.nodes)
         keys = [key.name for key in config.keys if name in key.deployments]
         keys += [key.name for key in stored if name in key.deployments]

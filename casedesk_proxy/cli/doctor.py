@@ -9,12 +9,11 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.files import read_config
 from casedesk_proxy.cli.options import file_or_config
-from casedesk_proxy.cli.report import fail, open_console, warn
+from casedesk_proxy.cli.report import fail, make_table, open_console, warn
 from casedesk_proxy.cli.serve import read_keys
 from casedesk_proxy.cli.state_file import locate_state_file
 from casedesk_proxy.cli.stored_keys import find_warnings, read_valid_keys
@@ -97,7 +96,7 @@ async def _examine(snapshot: Snapshot) -> _Findings:
 
 def _report_nodes(console: Console, findings: _Findings) -> bool:
     """Returns whether a node has a problem."""
-    table = Table("node", "url", "engine", "models", "state", box=None, pad_edge=False)
+    table = make_table("node", "url", "engine", "models", "state")
     for name, node in findings.snapshot.nodes.items():
         found = findings.nodes.get(name)
         version = ".".join(map(str, found.version)) if found is not None else ""
@@ -128,7 +127,7 @@ def _report_deployment(console: Console, findings: _Findings, name: str) -> bool
         for model, tokens in _find_contexts(findings, deployment.config.nodes).items()
         if any(one.model == model for one in found)
     }
-    table = Table("model", "context", *FEATURES, box=None, pad_edge=False)
+    table = make_table("model", "context", *FEATURES)
     for model in dict.fromkeys(one.model for one in found):
         own = [one for one in found if one.model == model]
         cells = (_sum_up([one for one in own if one.feature == feature]) for feature in FEATURES)

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.key_store import look_at_keys
-from casedesk_proxy.cli.report import open_console
+from casedesk_proxy.cli.report import make_table, open_console
 from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.keystore.rows import StoredKey, describe_key, read_audit, read_keys
 
@@ -36,18 +36,9 @@ def list_keys(everything: bool, form: str, file: Path, state: Path | None) -> No
         click.echo(json.dumps([describe_key(one) for one in keys], indent=2))
         return
     now = time.time()
-    table = Table(box=None, pad_edge=False)
-    for title in (
-        "name",
-        "deployments",
-        "state",
-        "created",
-        "last used",
-        "expires",
-        "limits",
-        "note",
-    ):
-        table.add_column(title, overflow="fold")
+    table = make_table(
+        "name", "deployments", "state", "created", "last used", "expires", "limits", "note"
+    )
     for one in keys:
         opens = ", ".join([*one.deployments, *(["(admin)"] * one.admin)])
         times = _when(one.created), _when(one.used), _when(one.expires)
@@ -70,7 +61,7 @@ def audit(most: int, form: str, file: Path, state: Path | None) -> None:
     if form == "json":
         click.echo(json.dumps([asdict(one) for one in entries], indent=2))
         return
-    table = Table("when (UTC)", "who", "action", "key", "details", box=None, pad_edge=False)
+    table = make_table("when (UTC)", "who", "action", "key", "details")
     for one in entries:
         table.add_row(*map(Text, (_when(one.at), one.actor, one.action, one.name, one.detail)))
     _print(table)

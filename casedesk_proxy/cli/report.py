@@ -12,6 +12,7 @@ import click
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
+from rich.table import Table
 
 from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.telemetry.log_output import Destination, find_destination
@@ -21,6 +22,7 @@ __all__ = [
     "check_value",
     "fail",
     "make_harmless",
+    "make_table",
     "open_console",
     "open_streams",
     "warn",
@@ -39,6 +41,15 @@ def open_console() -> Console:
         console = Console(highlight=False, width=_PLAIN_WIDTH_CHARS)
     console.push_render_hook(_Harmless())
     return console
+
+
+def make_table(*titles: str) -> Table:
+    """A table without lines. A name or a URL that is too long for a narrow terminal continues in
+    the next line: its end, such as a port, may be what matters."""
+    table = Table(box=None, pad_edge=False)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    return table
 
 
 def make_harmless(text: str) -> str:

@@ -17,7 +17,7 @@ from rich.text import Text
 from casedesk_proxy.cli.admin_client import ask
 from casedesk_proxy.cli.instances import ask_all, combine, find_address
 from casedesk_proxy.cli.options import running_proxy_options
-from casedesk_proxy.cli.report import fail, open_console
+from casedesk_proxy.cli.report import fail, make_table, open_console
 from casedesk_proxy.config.complaints import ConfigError
 
 __all__ = ["status"]
@@ -122,9 +122,7 @@ def _describe_certificate(until: float, now: float) -> Text:
 
 
 def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
-    table = Table(
-        "node", "state", "streams", "asked", "models", "last error", box=None, pad_edge=False
-    )
+    table = make_table("node", "state", "streams", "asked", "models", "last error")
     for name, node in nodes.items():
         limit = "" if node["limit"] is None else f" of {node['limit']}"
         models = node["models"]
@@ -137,10 +135,7 @@ def _node_table(nodes: dict[str, dict[str, Any]]) -> Table:
 
 
 def _instance_table(instances: dict[str, dict[str, Any] | None], now: float) -> Table:
-    table = Table(
-        "instance", "state", "streams", "waiting", "connections", "process", "up", box=None,
-        pad_edge=False,
-    )  # fmt: skip
+    table = make_table("instance", "state", "streams", "waiting", "connections", "process", "up")
     for name, one in instances.items():
         if one is None:
             table.add_row(Text(name), Text("does not answer", style="red"))
@@ -153,7 +148,7 @@ def _instance_table(instances: dict[str, dict[str, Any] | None], now: float) -> 
 
 def _key_table(keys: dict[str, dict[str, int]]) -> Table:
     """The keys that used most since the proxy started; ``usage`` also shows earlier use."""
-    table = Table("key", "requests", "prompt tokens", "output tokens", box=None, pad_edge=False)
+    table = make_table("key", "requests", "prompt tokens", "output tokens")
     for name, used in sorted(keys.items(), key=lambda one: -one[1]["output"])[:_MAX_KEYS]:
         sums = (used["exchanges"], used["prompt"], used["output"])
         table.add_row(Text(name), *(Text(f"{one:,}") for one in sums))

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from casedesk_proxy.cli.all_hosts import read_all_hosts
@@ -21,6 +20,7 @@ from casedesk_proxy.cli.report import (
     can_print,
     fail,
     make_harmless,
+    make_table,
     open_console,
     write_table,
 )
@@ -122,9 +122,7 @@ def _as_csv(by: tuple[str, ...], groups: list[dict[str, Any]]) -> str:
 
 def _show(by: tuple[str, ...], groups: list[dict[str, Any]]) -> None:
     console = open_console()
-    table = Table(box=None, pad_edge=False)
-    for name in by:
-        table.add_column(name, overflow="fold")
+    table = make_table(*by)
     for name in ("requests", "failed", "prompt", "cached", "output"):
         table.add_column(name, justify="right")
     shades = _SHADES if can_print("".join(_SHADES)) else _PLAIN_SHADES

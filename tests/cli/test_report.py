@@ -6,10 +6,11 @@ import sys
 
 import click
 import pytest
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from casedesk_proxy.cli.report import fail, open_console, warn, write_table
+from casedesk_proxy.cli.report import fail, make_table, open_console, warn, write_table
 from casedesk_proxy.config.complaints import Complaint, ConfigError
 from tests.cli.command import COMMAND, ENVIRONMENT
 
@@ -116,3 +117,13 @@ def test_words_that_cannot_be_written_change_no_exit_code(
     line = f'exec "$@" check --quiet /nonexistent {how}'
     done = subprocess.run(["sh", "-c", line, "sh", *command], env=ENVIRONMENT, check=False)
     assert done.returncode == 2
+
+
+def test_a_narrow_terminal_shows_the_end_of_a_long_name() -> None:
+    table = make_table("node", "url")
+    table.add_row("n", "http://127.0.0.1:26010")
+    console = Console(width=20)
+    with console.capture() as captured:
+        console.print(table)
+    cells = [line[6:].strip() for line in captured.get().splitlines()[1:]]
+    assert "".join(cells) == "http://127.0.0.1:26010"
