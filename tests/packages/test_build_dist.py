@@ -79,7 +79,7 @@ def test_builds_that_differ_in_time_owner_and_order_become_the_same() -> None:
 def test_the_sdist_of_today_can_be_levelled(sdist: bytes, tmp_path: Path) -> None:
     again = level(level(sdist, 1), 1)
     assert again == level(sdist, 1)
-    with tarfile.open(fileobj=io.BytesIO(again)) as archive:
-        archive.extractall(tmp_path, filter="data")
+    # Not by tarfile, whose filter Debian 12's Python 3.11.2 has not; without one others warn.
+    subprocess.run(["tar", "-xzf", "-", "-C", tmp_path], input=again, check=True)
     (tree,) = tmp_path.iterdir()
     assert (tree / "Makefile").read_bytes() == (ROOT / "Makefile").read_bytes()
