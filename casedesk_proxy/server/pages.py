@@ -10,11 +10,13 @@ API's requests one comparison of their path.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from casedesk_proxy.errors import ProxyError
 from casedesk_proxy.relay.pace import Pace
@@ -63,11 +65,18 @@ def _has_accept(head: RequestHead) -> bool:
     return header(head.headers, b"accept") is not None
 
 
+def is_no_fault_of_clients(entry: logging.LogRecord) -> bool:
+    """aiohttp logs a traceback for each request that it cannot read, such as one with a header line
+    of more than 8 KB, and quotes the line, which may be a credential. The reply says it, too."""
+    return entry.exc_info is None or not isinstance(entry.exc_info[1], HttpProcessingError)
+
+
 class Pages:
     """The application's protocols, one for each request. Call ``start`` first, ``stop`` at the
     end."""
 
     def __init__(self, app: web.Application) -> None:
+        logging.getLogger("aiohttp.server").addFilter(is_no_fault_of_clients)
         self._runner = web.AppRunner(
             app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_S
         )

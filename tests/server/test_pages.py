@@ -72,6 +72,15 @@ async def test_a_client_that_sends_no_more_gets_its_page() -> None:
         await client.end()
 
 
+async def test_what_aiohttp_cannot_read_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with proxy_here(CONFIG) as proxy:
+        client = await open_client(proxy.url)
+        client.write(PAGE.replace("\r\n\r\n", f"\r\nX: {'y' * 9000}\r\n\r\n").encode())
+        assert (await client.head()).status == 400
+        await client.end()
+    assert "Traceback" not in caplog.text
+
+
 async def test_aiohttp_is_paused_and_resumed_in_turn() -> None:
     """Its protocol fails otherwise, which closed the client's connection."""
     said: list[str] = []
