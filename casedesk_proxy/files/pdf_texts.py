@@ -162,10 +162,14 @@ class _Child:
     def _feed(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdin is not None
         # It has ended if it reads no more, and its exit status says why.
-        with contextlib.suppress(BrokenPipeError):
-            while data := self._next_piece():
-                process.stdin.write(data)
-            process.stdin.close()
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                while data := self._next_piece():
+                    process.stdin.write(data)
+        finally:
+            # This writes what is left, also after a piece that did not come.
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
     def _next_piece(self) -> bytes:
         reading = asyncio.run_coroutine_threadsafe(self._opened.read(_PIECE_BYTES), self._loop)

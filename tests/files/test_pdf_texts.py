@@ -6,13 +6,14 @@ import asyncio
 import base64
 import io
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from casedesk_proxy.files.pdf_texts import PdfFault, PdfTexts
+from casedesk_proxy.files.pdf_texts import PdfFault, PdfTexts, _Child
 from casedesk_proxy.files.store import FileStore
 from casedesk_proxy.filing.draft import FileDraft
 from casedesk_proxy.filing.stored_file import StoredFile
@@ -141,3 +142,23 @@ async def test_what_takes_too_long_is_refused(store: FileStore) -> None:
     file = await put(store, make_pdf("x"))
     with pytest.raises(PdfFault, match="too long"):
         await PdfTexts(max_s=0.001).read(file, store)
+
+
+def test_what_its_process_does_not_read_hides_no_other_fault() -> None:
+    pieces = [b"x"]
+
+    class Stalled(_Child):
+        """One piece arrives, and no other."""
+
+        def _next_piece(self) -> bytes:
+            if not pieces:
+                raise TimeoutError
+            return pieces.pop()
+
+    loop = asyncio.new_event_loop()
+    child = Stalled(loop, Silent(), 1.0, in_base64=False)
+    loop.close()
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE) as process:
+        process.wait()
+        with pytest.raises(TimeoutError):
+            child._feed(process)
