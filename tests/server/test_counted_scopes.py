@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from casedesk_proxy.limits.past import Past
 from casedesk_proxy.limits.use import count_tokens
 from casedesk_proxy.replying.record import ExchangeRecord
 from casedesk_proxy.simulator.script import Script
+from tests.daemon.held_node import held_node
 from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import RunningGateway, config_text, proxy_here
 from tests.fixtures.simulated import simulator
@@ -37,12 +38,14 @@ class Scene:
         session: aiohttp.ClientSession,
         node: str,
         records: Sequence[ExchangeRecord],
+        release: Callable[[], None],
     ) -> None:
         self.proxy = proxy
         self.records = records
         self.limiter = proxy.gateway.limiter
         self.alice = Asker(session, proxy.url)
         self._node = node
+        self._release = release
 
     def limit(
         self, alice: Mapping[str, Any] | None = None, desk: Mapping[str, Any] | None = None
@@ -76,6 +79,7 @@ class Scene:
         async with request as reply:
             await reply.content.readany()
             yield
+            self._release()
             await reply.read()
         async with asyncio.timeout(PATIENCE_S):
             while len(self.records) == ended:
@@ -84,18 +88,28 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    folder: Path, alice: Mapping[str, Any] | None = None, *, has_ledger: bool = True
+    folder: Path,
+    alice: Mapping[str, Any] | None = None,
+    *,
+    has_ledger: bool = True,
+    is_held: bool = False,
 ) -> AsyncIterator[Scene]:
+    """``is_held``: no stream ends before the first block of `Scene.streaming` does."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(state_file(folder)) if has_ledger else None
-        node = await stack.enter_async_context(simulator(m=SLOW))
+        if is_held:
+            held = stack.enter_context(held_node())
+            node, release = held.url, held.release
+        else:
+            node = (await stack.enter_async_context(simulator(m=SLOW))).url
+            release = lambda: None  # noqa: E731
         session = await stack.enter_async_context(aiohttp.ClientSession())
         records: list[ExchangeRecord] = []
-        config = limited_config(node.url, alice or {}, {})
+        config = limited_config(node, alice or {}, {})
         proxy = await stack.enter_async_context(
             proxy_here(config, store=store, sinks=[records.append])
         )
-        yield Scene(proxy, session, node.url, records)
+        yield Scene(proxy, session, node, records, release)
 
 
 @pytest.mark.parametrize("has_ledger", [True, False])
@@ -129,7 +143,7 @@ async def test_what_is_used_while_there_is_no_limit_counts_once_there_is_one_aga
 
 
 async def test_a_limit_that_goes_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with scene(tmp_path, MUCH | {"parallel": 2}) as here:
+    async with scene(tmp_path, MUCH | {"parallel": 2}, is_held=True) as here:
         scopes = here.limiter.scopes
         async with here.streaming():
             here.limit()
@@ -145,7 +159,7 @@ async def test_requests_that_wait_run_with_the_limit_that_is_now(
     tmp_path: Path, later: Mapping[str, Any]
 ) -> None:
     """Otherwise those that come later would always be before them."""
-    async with scene(tmp_path, {"parallel": 1}) as here, here.streaming():
+    async with scene(tmp_path, {"parallel": 1}, is_held=True) as here, here.streaming():
         waiting = [asyncio.ensure_future(here.alice.chat()) for _ in range(3)]
         admission = here.proxy.gateway.dispatcher.slots.admission
         while admission.waiting("desk") < 3:
