@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from casedesk_proxy.engines.registry import AUTO, context_remedy
+from casedesk_proxy.replying.heads import ANSWERED
 from casedesk_proxy.replying.record import ExchangeRecord, Terminal
 from casedesk_proxy.terms import ModelInfo
 from casedesk_proxy.upstream.metadata import Metadata
@@ -30,7 +31,7 @@ class Cuts:
         usage = record.usage
         if not record.text_size or usage.prompt is None:
             return None
-        if record.terminal is not Terminal.COMPLETED or record.status != 200:
+        if record.terminal is not Terminal.COMPLETED or record.status not in ANSWERED:
             return None
         model = self._model(record)
         found = self._metadata.nodes.get(record.node)

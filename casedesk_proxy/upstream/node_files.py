@@ -22,6 +22,7 @@ from casedesk_proxy.planning.filling import (
     choose_stored,
     refer,
 )
+from casedesk_proxy.replying.heads import ANSWERED
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.surfaces.file_forms import find_kind
 from casedesk_proxy.terms import Dialect, record
@@ -153,7 +154,8 @@ class _Upload:
             if upload is not None:
                 upload.begin(connection, within_s)
             head = await waiter
-            answer = loads(await read_answer(connection, head)) if head.status == 200 else None
+            is_answered = head.status in ANSWERED
+            answer = loads(await read_answer(connection, head)) if is_answered else None
         except JSONError:
             answer = None
         finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from casedesk_proxy.errors import Busy
 from casedesk_proxy.planning.held import HeldRoute
 from casedesk_proxy.planning.route import Route
+from casedesk_proxy.replying.heads import ANSWERED
 from casedesk_proxy.snapshot import NodeSpec
 from casedesk_proxy.upstream.attempt import Attempt
 from casedesk_proxy.upstream.connection import ConnectionBroken, NodeConnection
@@ -41,7 +42,7 @@ async def run_with_side_request(
     try:
         connection, head = await attempt.run()
         try:
-            if head.status == 200:
+            if head.status in ANSWERED:
                 await asyncio.wait({asking}, timeout=ANSWER_WAIT_S)
         except BaseException:
             connection.abort()
@@ -57,7 +58,7 @@ async def fetch_beside(
     take: Callable[[bytes], None],
     rest: Upload | None = None,
 ) -> None:
-    """Pass the body of a reply with status 200 to ``take``; any other reply, and any failure, is
+    """Pass the body of an answer to ``take``; any other reply, and any failure, is
     ignored. ``rest``: bytes to send after ``request``. Closes its connection if it is cancelled."""
     connection, kept = None, False
     try:
@@ -66,7 +67,7 @@ async def fetch_beside(
         if rest is not None:
             rest.begin(connection, math.inf)
         head = await waiter
-        if head.status == 200 and (rest is None or rest.is_done):
+        if head.status in ANSWERED and (rest is None or rest.is_done):
             take(await read_answer(connection, head))
             kept = True
             pool.give_back(connection, head.keep_alive)

@@ -100,12 +100,14 @@ async def table(
     facts: Mapping[str, object] | None = None,
     said: bytes = SAID,
     count: int = 0,
+    status: int = 200,
     deployment: str = "",
     gate: asyncio.Event | None = None,
 ) -> AsyncIterator[Table]:
     """``judge`` returns the status and the body of a refusal; with status 200 the body is the first
     event of a stream. ``facts``: the node's answers about itself, by path; None: its only model is
-    configured. ``said``: the events of an answer; ``count``: the answer of /tokenize, if not 0.
+    configured. ``said``: the events of an answer; ``count``: the answer of /tokenize, if not 0;
+    ``status``: that of answers.
     ``gate``: the node answers nothing before it is set."""
     asked: list[dict[str, Any]] = []
 
@@ -126,17 +128,17 @@ async def table(
             if gate is not None:
                 await gate.wait()
             refusal = judge(asked[-1])
-            kind, status, text = "text/event-stream", 200, said
+            kind, code, text = "text/event-stream", status, said
             if not asked[-1].get("stream"):
                 kind = "application/json"
             if counts:
                 kind, text = "application/json", b'{"count": %d}' % count
             if refusal is not None:
-                status, text = refusal[0], json.dumps(refusal[1]).encode()
-                text = b"data: " + text + b"\n\n" if status == 200 else text
-                kind = "text/event-stream" if status == 200 else "application/json"
+                code, text = refusal[0], json.dumps(refusal[1]).encode()
+                text = b"data: " + text + b"\n\n" if code == 200 else text
+                kind = "text/event-stream" if code == 200 else "application/json"
             await connection.send(
-                f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\n"
+                f"HTTP/1.1 {code} X\r\nContent-Type: {kind}\r\n"
                 f"Content-Length: {len(text)}\r\n\r\n".encode()
                 + text
             )

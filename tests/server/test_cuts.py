@@ -56,6 +56,15 @@ async def test_a_cut_prompt_is_named_and_counted(caplog: pytest.LogCaptureFixtur
     assert outcomes[0].request_id in warning
 
 
+async def test_one_in_a_relayed_reply_of_status_201_is_too() -> None:
+    outcomes = []
+    async with table(engine="ollama", facts=FACTS, said=said(2048), status=201) as here:
+        here.sinks.append(outcomes.append)
+        request = {"model": "m", "messages": LONG, "stream": True}
+        assert (await here.ask("/v1/chat/completions", request))[0] == 201
+    assert [one.facts()["cut_to"] for one in outcomes] == [2048]
+
+
 async def test_a_prompt_that_was_read_whole_is_not() -> None:
     outcomes = []
     async with table(engine="ollama", facts=FACTS, said=said(15_020)) as here:

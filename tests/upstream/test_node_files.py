@@ -123,8 +123,9 @@ async def test_gemini_gets_a_file_once_and_is_asked_when_it_is_ready() -> None:
     assert looked.start == b"GET /base/v1beta/files/x HTTP/1.1"
 
 
-async def test_anthropic_gets_a_form() -> None:
-    async with answering("anthropic", reply({"id": "file_1"})) as (raw, node):
+@pytest.mark.parametrize("status", [b"200 OK", b"201 Created"])
+async def test_anthropic_gets_a_form(status: bytes) -> None:
+    async with answering("anthropic", reply({"id": "file_1"}, status)) as (raw, node):
         fitted = await fit(NodeFiles(asyncio.get_running_loop()), route_of(*ANTHROPIC), node)
         [sent] = raw.requests
         assert b"\r\nanthropic-beta: files-api-2025-04-14\r\n" in fitted.request_for(node)
