@@ -116,12 +116,13 @@ class BlockSequencer:
         return not broken
 
     def _advance(self) -> None:
-        """Show the blocks that wait, as long as all blocks before them are whole."""
+        """Show the blocks that wait, as long as all blocks before them are whole. A call's name may
+        get longer until its arguments begin."""
         while self._waiting and self._is_call_whole():
             first = self._waiting[0]
             if not isinstance(first, ToolCall):
                 self._show_words(*first)
-            elif first.name:
+            elif first.name and first.pieces:
                 self._show(first)
             else:
                 return

@@ -23,6 +23,8 @@ __all__ = [
 #: The data of the last event of most nodes; transformers does not send it.
 DONE = b"[DONE]"
 _NOT_COUNTED = Usage()
+#: How long the pieces of a function's name become together, so that joining them takes no time.
+_MAX_NAME_CHARS = 1024
 
 
 def text_of_chunk(chunk: Any) -> Any:
@@ -69,6 +71,9 @@ class CallList:
     15457). But only with a name, which every call must have: otherwise it continues the call, under
     an id that was made for the fragment. A fragment without an index belongs to the call with its
     id. One without either continues the call before it, unless it has the name of a further call.
+
+    Before the arguments begin, another name at a call's index is the next piece of its name, as
+    some servers split those of Gemini's models (continue 5849); the same name is a repetition.
     """
 
     __slots__ = ("_calls", "_current", "_held", "_ids", "_latest", "_next")
@@ -99,7 +104,10 @@ class CallList:
         ident = text_or_blank(fragment.get("id"))
         call = self._find(fragment.get("index"), ident, name, piece)
         self._latest = call
-        call.name = call.name or name
+        if not call.name:
+            call.name = name
+        elif not call.pieces and name != call.name and len(call.name) < _MAX_NAME_CHARS:
+            call.name += name
         if piece:
             call.add(piece)
             self._held += len(piece)

@@ -71,7 +71,9 @@ def test_a_call_without_an_id_gets_the_same_one_each_time() -> None:
     ids = []
     for request_id in ("one", "one", "two"):
         ours, written = writer(request_id)
-        ours.call(ours.choice(0), ToolCall(0, "0", "f_1"), "")
+        call = ToolCall(0, "0", "f_1")
+        call.add("{")
+        ours.call(ours.choice(0), call, "{")
         kind, ident, name = written.steps[0]
         assert (kind, name) == ("tool_use", "f")
         assert ident.startswith("call_")

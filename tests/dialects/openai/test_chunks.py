@@ -116,6 +116,24 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
             [piece(None, "", "f", '{"a":"{}'), piece(None, "", "f", '{}"}')],
             [("", "f", {"a": "{}{}"})],
         ),
+        # A name in pieces, with and without an id, and repeated as a whole.
+        *(
+            (
+                [
+                    piece(0, "a", "get_", ""),
+                    piece(0, ident, "weather"),
+                    piece(0, ident, "get_weather", "{"),
+                    piece(0, ident, "get_weather", '"x":1}'),
+                ],
+                [("a", "get_weather", {"x": 1})],
+            )
+            for ident in ("", "a")
+        ),
+        ([piece(0, "a", "f", "{"), piece(0, "", "g", "}")], [("a", "f", {})]),
+        (
+            [piece(0, "a", "f" * 1000), *[piece(0, "", "g" * 9)] * 9],
+            [("a", "f" * 1000 + "g" * 27, {})],
+        ),
         # A call without an index after one with a higher index.
         (
             [piece(1, "", "f", '{"y":2}'), piece(None, "", "g", '{"x":1}')],

@@ -417,6 +417,16 @@ def test_the_name_may_come_late() -> None:
     assert told(*pieces, *STOP) == [("f", {"x": 1})]
 
 
+@table("last", [[calls(fragment(0, None, None, '{"x": 1}'))], []], ids=["arguments", "none"])
+def test_the_name_may_come_in_pieces(last: list[bytes]) -> None:
+    pieces = (
+        calls(fragment(0, "call_aaaa", "get_", "")),
+        calls(fragment(0, None, "weather", None)),
+        *last,
+    )
+    assert told(*pieces, *STOP) == [("get_weather", {"x": 1} if last else {})]
+
+
 def test_a_legacy_call() -> None:
     pieces = (
         chunk({"function_call": {"name": "f", "arguments": '{"x":'}}),
