@@ -41,8 +41,6 @@ __all__ = ["Daemon", "serve"]
 
 log = logging.getLogger(__name__)
 
-#: Seconds after its start for which the daemon does no other work, so that it can answer waiting
-#: requests.
 _AT_REST_AFTER_S = 3.0
 #: Seconds for writing the ledger's last rows at the end.
 STORE_GRACE_S = 5.0
@@ -79,15 +77,19 @@ class Daemon:
         notifier: Notifier | None = None,
         log_handler: LogHandler | None = None,
         signals: Signals | None = None,
+        *,
+        at_rest_after_s: float = _AT_REST_AFTER_S,
     ) -> None:
         """Without ``prepare`` SIGHUP, with which a terminal that is closed ends its programs,
-        stops; ``file`` is the file of ``server.watch``."""
+        stops; ``file`` is the file of ``server.watch``. ``at_rest_after_s``: seconds after its
+        start for which it does no other work, so that it can answer waiting requests."""
         self._prepared = prepared
         self._prepare = prepare
         self._file = file
         self._notifier = notifier or Notifier(None)
         self._log = log_handler or start_log(prepared.config.server.log_format, "info")
         self._signals = signals or Signals()
+        self._at_rest_after_s = at_rest_after_s
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
 
@@ -128,8 +130,7 @@ class Daemon:
                 watchdog.ping()
                 self._answer_renewal(reloader, handover)
                 ready(gateway)
-                loop.call_later(_AT_REST_AFTER_S, gateway.planners.prepare)
-                await self._stop.wait()
+                await self._serve(gateway)
             self._signals.drop(signal.SIGHUP, signal.SIGUSR2)
             await handover.stop()
             await reloader.stop()
@@ -205,6 +206,15 @@ class Daemon:
             self._signals.answer(signal.SIGHUP, reload, loop)
         elif signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as with nohup
             self._signals.answer(signal.SIGHUP, self._on_stop, loop)
+
+    async def _serve(self, gateway: Gateway) -> None:
+        """Until the stop. Its drain may come before the planners' parent is started, and seldom
+        needs it: a large request on a connection that was open starts it then."""
+        preparing = asyncio.get_running_loop().call_later(
+            self._at_rest_after_s, gateway.planners.prepare
+        )
+        await self._stop.wait()
+        preparing.cancel()
 
     def _on_stop(self) -> None:
         if self._stop.is_set():

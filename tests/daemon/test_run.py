@@ -12,9 +12,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from casedesk_proxy.config.load import load_config
+from casedesk_proxy.daemon.reload import Prepared
+from casedesk_proxy.daemon.run import Daemon
 from casedesk_proxy.simulator.script import Script
 from tests.cli.command import COMMAND, run
 from tests.daemon.held_node import WORDS, HeldNode, held_node
@@ -306,6 +311,29 @@ async def test_sockets_are_handed_over(held: HeldNode, tmp_path: Path) -> None:
                 await end_all(held, tasks)
                 await waiting.end()
             assert await exit_code(process) == 0
+
+
+async def test_the_planners_parent_is_started_unless_the_stop_comes_first() -> None:
+    """Neither needs its time: a stop that has come is noticed at once."""
+
+    def start() -> None:
+        started.append(True)
+        served._on_stop()
+
+    started: list[bool] = []
+    gateway = cast(Any, SimpleNamespace(planners=SimpleNamespace(prepare=start)))
+    for is_stopped in (True, False):
+        prepared = Prepared(
+            load_config(CONFIG.format(url="http://127.0.0.1:9", drain="1s", server=""), "x").config,
+            {},
+        )
+        served = Daemon(prepared, log_handler=cast(Any, object()), at_rest_after_s=0.0)
+        if is_stopped:
+            served._on_stop()
+        await served._serve(gateway)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert started == [True] * (not is_stopped)
 
 
 def test_the_journal_gets_levels(node: SimulatorThread, tmp_path: Path) -> None:
