@@ -22,7 +22,7 @@ LAYERS = {
     "relay": 6, "telemetry": 6, "ledger": 6, "keystore": 6, "files": 6,
     "swagger": 6,
     "admin": 7, "console": 7, "server": 8, "simulator": 8,
-    "daemon": 9, "cli": 9, "__main__": 10,
+    "interrupts": 9, "daemon": 9, "cli": 9, "__main__": 10,
 }  # fmt: skip
 PURE = {name for name, layer in LAYERS.items() if layer <= 4}
 SIBLINGS = {"surfaces", "auth", "catalog", "dialects", "usage", "pools", "limits"}

@@ -24,6 +24,7 @@ from casedesk_proxy.cli.options import running_proxy_options
 from casedesk_proxy.cli.report import fail, open_console
 from casedesk_proxy.cli.top_view import View, make_lines, press, search_for, select_rows
 from casedesk_proxy.config.complaints import ConfigError
+from casedesk_proxy.interrupts import closed_at_interrupt
 
 __all__ = ["top"]
 
@@ -163,14 +164,12 @@ class _Screen:
         keys, console = KeyPresses(sys.stdin.fileno()), Console(highlight=False)
         asking = threading.Thread(target=self._ask_on, name="asks the proxy", daemon=True)
         live = Live(console=console, screen=True, auto_refresh=False)
-        with keys.listening(), live:
+        with closed_at_interrupt(), keys.listening(), live:
             asking.start()
             try:
                 while not self._view.quit:
                     self._draw(live, console)
                     self._wait(keys, console)
-            except KeyboardInterrupt:
-                pass
             finally:
                 self._ended.set()
 

@@ -17,6 +17,7 @@ from casedesk_proxy.cli.state_file import find_state_file, state_options
 from casedesk_proxy.config.values import Name
 from casedesk_proxy.console.passwords import MAX_PASSWORD_CHARS, hash_password
 from casedesk_proxy.console.rows import StoredUser, keep_user, read_all, remove_user
+from casedesk_proxy.interrupts import closed_at_interrupt
 from casedesk_proxy.store.file import explain, open_reader, open_writer
 from casedesk_proxy.store.schema import StoreError
 
@@ -96,7 +97,8 @@ def hash_one() -> None:
 
 def _read_password() -> str:
     if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        with closed_at_interrupt():
+            password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     if not _MIN_PASSWORD_CHARS <= len(password) <= MAX_PASSWORD_CHARS:
