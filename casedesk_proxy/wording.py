@@ -13,6 +13,7 @@ __all__ = [
     "AboutNode",
     "Wording",
     "bounded",
+    "is_harmless",
     "quoted",
     "reason_of",
     "spell_time",
@@ -32,6 +33,15 @@ _MAX_REASON_CHARS = 160
 _MAX_READ_CHARS = 1000
 #: From the first opening quote to the last closing one: a quoted text may contain quotes itself.
 _QUOTED = re.compile(r"(?<![\w'])['\"].*['\"](?!\w)")
+
+#: What Python does not call printable, but people write: blanks of all widths, and the marks that
+#: join or part the letters of Persian and Indian scripts, and the parts of emoji.
+_HARMLESS = frozenset(
+    "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200c\u200d\u202f"
+    "\u205f\u3000"
+)
+#: The blocks of emoji, to which each year adds some that a Python does not know yet.
+_FIRST_EMOJI, _LAST_EMOJI = "\U0001f000", "\U0001fbff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,12 @@ def bounded(text: str, most: int) -> str:
 def spell_time(when: float) -> str:
     """``when``, in seconds since 1970, to the minute."""
     return f"{datetime.fromtimestamp(when, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def is_harmless(mark: str) -> bool:
+    """Whether a character that others wrote neither controls a terminal nor turns the direction of
+    a line."""
+    return mark.isprintable() or mark in _HARMLESS or _FIRST_EMOJI <= mark <= _LAST_EMOJI
 
 
 def reason_of(message: str, said: str = "") -> str:

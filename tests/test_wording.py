@@ -9,6 +9,7 @@ from casedesk_proxy.wording import (
     MAX_MESSAGE_CHARS,
     AboutNode,
     bounded,
+    is_harmless,
     quoted,
     reason_of,
     spell_time,
@@ -31,6 +32,21 @@ def test_what_to_do_stands_behind_what_is_wrong_unless_that_says_it() -> None:
     assert with_remedy(AboutNode("broke"), "wait") == AboutNode("broke; wait")
     assert with_remedy("it broke; wait", "try again") == "it broke; wait"
     assert with_remedy("it broke", "") == "it broke"
+
+
+@table(
+    ("text", "harmless"),
+    [
+        ("Ä\u3000日本", True),
+        ("می\u200cخواهم", True),
+        ("\u0915\u094d\u200d\u0937 \U0001f468\u200d\U0001f469\u200d\U0001f467", True),
+        ("\U0001fae9", True),  # Unicode 16
+        ("a\u00a0\u202f\u2009b", True),
+        *((mark, False) for mark in "\x00\t\n\x1b\x7f\x85\u200e\u2028\u202e\u2066\ufeff\ud800"),
+    ],
+)
+def test_what_people_write_is_harmless(text: str, harmless: bool) -> None:
+    assert all(map(is_harmless, text)) is harmless
 
 
 def test_no_message_is_long() -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from casedesk_proxy.config.complaints import Complaint, ConfigError
 from casedesk_proxy.telemetry.log_output import Destination, find_destination
+from casedesk_proxy.wording import is_harmless
 
 __all__ = [
     "can_print",
@@ -55,7 +56,7 @@ def make_table(*titles: str) -> Table:
 def make_harmless(text: str) -> str:
     """Names and errors come from clients and nodes. They must not control the terminal, nor turn
     the direction of a line: such characters become U+FFFD."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in text)
+    return "".join(one if is_harmless(one) else "\ufffd" for one in text)
 
 
 def _make_lines_harmless(text: str) -> str:

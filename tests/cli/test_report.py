@@ -74,6 +74,12 @@ def test_names_of_others_do_not_control_the_terminal(capsys: pytest.CaptureFixtu
     assert said.err == f"error: the node says {harmless}\n"
 
 
+def test_names_of_all_languages_stay_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "日本\u3000語 می\u200cخواهم \U0001f468\u200d\U0001f469"
+    open_console().print(Text(name))
+    assert capsys.readouterr().out == f"{name}\n"
+
+
 @pytest.mark.parametrize(("is_terminal", "wanted"), [(False, HOSTILE), (True, "a\ufffd[2J\ufffdb")])
 def test_only_a_terminal_gets_other_names_in_tables_for_programs(
     is_terminal: bool,

@@ -29,7 +29,7 @@ from casedesk_proxy.errors import (
 )
 from casedesk_proxy.terms import Dialect, RawHeaders
 from casedesk_proxy.wire.http1 import retry_after_s
-from casedesk_proxy.wording import AboutNode
+from casedesk_proxy.wording import AboutNode, is_harmless
 
 __all__ = ["map_node_error", "reason_of", "scrub"]
 
@@ -173,7 +173,7 @@ def scrub(reason: str) -> str:
     line = reason.lstrip().split("\n", 1)[0].strip()[:MAX_REASON_CHARS]
     if line.startswith(("<", "Traceback")) or 'File "' in line:
         return ""
-    line = "".join(mark if mark.isprintable() else " " for mark in line)
+    line = "".join(mark if is_harmless(mark) else " " for mark in line)
     return _PLACES.sub(lambda place: place["pointer"] or "…", line)
 
 
