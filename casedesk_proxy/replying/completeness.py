@@ -74,13 +74,14 @@ _COMMENT_LINES = re.compile(rb"(?:\A|(?<=[\r\n])):[^\r\n]*+[\r\n]*+")
 _DECODER = json.JSONDecoder(strict=False)
 
 
-def is_unfinished(surface: Dialect, first: bytes, tail: bytes) -> bool:
-    """``first`` and ``tail``: the beginning of the body and its last bytes, as far as known."""
+def is_unfinished(surface: Dialect, first: bytes | None, tail: bytes) -> bool:
+    """``first`` and ``tail``: the beginning of the body and its last bytes, as far as known; None:
+    between them are bytes that are not."""
     if not tail:
         return True  # An empty answer: some servers send it if a prompt was too long.
     if surface is Dialect.OLLAMA:
         return not _is_done(tail)
-    whole = tail.startswith(first)
+    whole = first is not None and tail.startswith(first)
     if whole and b"data:" not in tail:
         # A stream's clients read nothing of this. Of other bytes that is not known.
         is_document = tail.startswith(b"{") and _ANSWERS[surface] in tail

@@ -16,11 +16,13 @@ MAX_PIECE_BYTES = 8192
 
 
 class Tap:
-    """``first`` and ``last`` are the body's first piece and its last bytes."""
+    """``first`` and ``last`` are the body's first piece and its last bytes; ``has_gap``: bytes
+    between them were not seen."""
 
-    __slots__ = ("first", "last")
+    __slots__ = ("first", "has_gap", "last")
 
     def __init__(self) -> None:
+        self.has_gap = False
         self.first = b""
         self.last = b""
 
@@ -35,7 +37,7 @@ class Tap:
     def skip(self) -> None:
         """Note that bytes passed without being seen: the bytes before them do not belong to the
         end."""
-        self.last = b""
+        self.last, self.has_gap = b"", True
 
     def usage(self, dialect: Dialect) -> Usage:
         """What the node reported; all None if it reported nothing."""

@@ -43,8 +43,9 @@ def test_first_keeps_the_beginning() -> None:
 def test_what_goes_by_unseen_parts_the_beginning_from_the_end() -> None:
     tap = Tap()
     tap.take(b"begin")
+    assert not tap.has_gap
     tap.skip()
-    assert (tap.first, tap.last) == (b"begin", b"")
+    assert (tap.first, tap.last, tap.has_gap) == (b"begin", b"", True)
     tap.take(COUNTS)
     assert (tap.first, tap.last) == (b"begin", COUNTS)
     assert tap.usage(Dialect.OPENAI) == Usage(3, 4)

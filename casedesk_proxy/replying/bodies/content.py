@@ -103,7 +103,8 @@ class Content:
         answers, tap = self._answers, self.tap
         if self._is_empty():
             return False
-        return answers is None or not is_unfinished(answers, tap.first, tap.last)
+        first = None if tap.has_gap else tap.first
+        return answers is None or not is_unfinished(answers, first, tap.last)
 
     def check_complete(self) -> None:
         """Raises StreamBroken where the message must not end here."""

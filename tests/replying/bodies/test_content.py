@@ -71,6 +71,17 @@ def test_what_breaks_otherwise_is_the_nodes(
     assert (breach.error, breach.terminal, breach.lost) == (error, Terminal.NODE_BROKE, False)
 
 
+@table("missed", [False, True])
+def test_of_a_stream_that_begins_and_ends_with_the_same_comment_the_middle_counts(
+    missed: bool,
+) -> None:
+    ping = b": ping\n\n"
+    seen = content()
+    seen.take(ping, unsent=False)
+    seen.recall([ping] * 3, missed=missed)
+    assert seen.is_complete() is missed, "comments alone are no answer"
+
+
 def test_what_went_by_unseen_is_recalled() -> None:
     seen = content()
     seen.take(WORDS, unsent=False)
