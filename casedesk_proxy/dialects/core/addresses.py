@@ -9,6 +9,7 @@ Translated requests never contain one: their translators refuse URLs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
@@ -31,12 +32,22 @@ _SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
 _OTHERS = frozenset({"input", "contents", "mcp_servers"})
 #: Arguments and results of tools, whose data may have fields of the same names.
 _DATA = frozenset({"input", "args", "arguments", "response"})
+#: How the names of fields with a URL end, also of `_FIELDS` and `_URIS`; and as keys of a body.
+_URL_NAMES = ("url", "ri")
+_URL_KEYS = tuple(f'{name}"'.encode() for name in _URL_NAMES)
+_COLON = re.compile(rb"[ \t\r\n]*+:")
+#: Another spelling of a letter, and how it begins.
+_ESCAPED_LETTER = re.compile(rb"\\u00([4-7][0-9A-Fa-f])")
+_ESCAPE = b"\\u00"
 #: How many places one refusal names.
 _MAX_PLACES = 20
 
 
-def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
-    """Raises BadRequest, naming the places."""
+def refuse_addresses(call: Call, body: Mapping[str, Any], raw: bytes = b"") -> None:
+    """Raises BadRequest, naming the places. ``raw``: the bytes of which ``body`` was parsed, unless
+    it is a form."""
+    if b'url"' in raw or b'ri"' in raw or _ESCAPE in raw:
+        _refuse_hidden(raw, body)
     if not call.path and _is_of_texts(body):
         return
     found = find_addresses(call, body)
@@ -46,6 +57,47 @@ def refuse_addresses(call: Call, body: Mapping[str, Any]) -> None:
     places = (first, *islice(found, _MAX_PLACES - 1))
     violations = tuple(Violation(path, NOT_FETCHED) for path in places)
     raise BadRequest(f"{first}: {NOT_FETCHED}", code="url_not_fetched", violations=violations)
+
+
+def _refuse_hidden(raw: bytes, body: Mapping[str, Any]) -> None:
+    """Raises BadRequest for a body with a key for a URL that ``body``, which was parsed from
+    ``raw``, lacks, since the same key comes again in its object, or in one around it. Some nodes
+    use the first of several (those with RapidJSON, for example OpenVINO's)."""
+    if _ESCAPE in raw:
+        raw = _ESCAPED_LETTER.sub(lambda found: bytes.fromhex(found[1].decode()), raw)
+    written = _count_written(raw)
+    if written > 0 and written > _count_read(body):
+        raise BadRequest(
+            "a field for a URL comes more than once in an object, and nodes differ in which of"
+            " them they use; write each field once",
+            code="url_not_fetched",
+        )
+
+
+def _count_written(raw: bytes) -> int:
+    """How many keys for URLs there are. Within a text the quote after them would be escaped."""
+    count = 0
+    for end in _URL_KEYS:
+        at = raw.find(end)
+        while at >= 0:
+            at += len(end)
+            count += _COLON.match(raw, at) is not None
+            at = raw.find(end, at)
+    return count
+
+
+def _count_read(body: Mapping[str, Any]) -> int:
+    """How many of them are left."""
+    left: list[Iterable[Any]] = [body.values()]
+    count = sum(name.endswith(_URL_NAMES) for name in body)
+    while left:
+        for one in left.pop():
+            if one.__class__ is dict:
+                count += sum(name.endswith(_URL_NAMES) for name in one)
+                left.append(one.values())
+            elif one.__class__ is list:
+                left.append(one)
+    return count
 
 
 def _is_of_texts(body: Mapping[str, Any]) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from casedesk_proxy.dialects.core.addresses import find_addresses, refuse_addresses
 from casedesk_proxy.errors import BadRequest
+from casedesk_proxy.jsonio import loads
 from casedesk_proxy.terms import Action, Call, Dialect
 from tests.fixtures.table import table
 
@@ -124,3 +125,40 @@ def test_a_refusal_names_some_places() -> None:
     with pytest.raises(BadRequest) as caught:
         refuse_addresses(CALLS["chat"], asked(*[{"image_url": WEB}] * 30))
     assert len(caught.value.violations) == 20
+
+
+URL = '{"url": "http://169.254.169.254/"}'
+PART = f'{{"type": "image_url", "image_url": {URL}}}'
+
+
+@table(
+    "raw",
+    [
+        f'{{"messages": [{{"content": [{PART}], "content": "hi"}}]}}',
+        f'{{"messages": [{{"content": [{PART}]}}], "messages": [{{"content": "hi"}}]}}',
+        f'{{"messages": [{{"content": [{PART[:-1]}, "image_url": {{}}}}]}}]}}',
+        f'{{"messages": [{{"content": [{{"image_url": {URL[:-1]}, "url": "data:,"}}}}]}}]}}',
+        '{"messages": [{"content": [{"image_url": {"\\u0075rl" : "file:/x", "url": "data:,"}}]}]}',
+        '{"messages": [{"content": [{"image_url": {"\\u0075r\\u006C":"file:/x"}}], "content": 1}]}',
+        '{"contents": [{"parts": [{"fileData": {"fileUri"\n: "http://h"}, "fileData": {}}]}]}',
+        '{"mcp_servers": [{"url": "http://h"}], "mcp_servers": []}',
+    ],
+)  # fmt: skip
+def test_one_before_a_field_of_the_same_name_is_refused(raw: str) -> None:
+    with pytest.raises(BadRequest, match="write each field once") as caught:
+        refuse_addresses(CALLS["chat"], loads(raw), raw.encode())
+    assert caught.value.code == "url_not_fetched"
+
+
+@table(
+    "raw",
+    [
+        "{}",
+        '{"messages": [{"content": "is \\"image_url\\": {\\"url\\":1} right, or url\\" :?"}]}',
+        '{"messages": [{"content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}',
+        '{"messages": [{"content": "\\u00e9rl"}], "tools": [{"url": {"url" :{}}}, [{"curl":1}]]}',
+        '{"messages": [{"content": "hi"}], "model": "x", "model": "y", "safari": [{"ri": 1}]}',
+    ],
+)  # fmt: skip
+def test_what_is_written_once_is_not(raw: str) -> None:
+    refuse_addresses(CALLS["chat"], loads(raw), raw.encode())
