@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from casedesk_proxy.dialects.core.contract import Translator
 from casedesk_proxy.errors import ProxyError, StreamBroken, UpstreamFault
+from casedesk_proxy.replying.bodies.arrayed import ArrayingTranslator
 from casedesk_proxy.replying.bodies.base import ReplyBody
 from casedesk_proxy.replying.bodies.content import ArrayRest, Content
 from casedesk_proxy.replying.bodies.node_error import NodeErrorBody, TranslatedErrorBody
@@ -107,6 +108,9 @@ def choose_body(client: Recipient, node: NodeReply) -> Chosen:
         unfold = UNFOLDERS.get(client.action)
         if unfold is not None and client.framing is Framing.SSE and not is_event_stream(node.head):
             return _unfolded(client, node, unfold)
+        if client.framing is Framing.JSON_ARRAY and is_event_stream(node.head):
+            arraying = ArrayingTranslator(node.model, is_opened=client.is_kept_alive)
+            return _translated(client, node, arraying)
     if client.is_kept_alive:
         _check_continues(client.framing, node)
     return _node_error(client, node) if node.head.status >= 400 else _relayed(client, node)
@@ -198,8 +202,6 @@ def _relayed(client: Recipient, node: NodeReply) -> Chosen:
 
 def _content(client: Recipient, node: NodeReply) -> Content:
     surface, framing, head = client.surface, client.framing, node.head
-    if framing is Framing.JSON_ARRAY and is_event_stream(head) and not client.is_kept_alive:
-        framing = Framing.SSE  # LiteLLM sends events whatever the query asks for.
     streams = _streams_as(framing, head)
     keepalive = keepalive_bytes(surface, framing, client.library) if streams else b""
     if client.is_kept_alive and framing is Framing.JSON_ARRAY:

@@ -2,7 +2,8 @@
 ``stream``, for a model, for tools, or always (cyllama). SDKs do not notice: OpenAI's yield nothing.
 
 The client gets the stream that it asked for. A stream of which only the content type is wrong is
-recognised by its first bytes and passed on.
+recognised by its first bytes and passed on, and Google's array, for which ``alt=sse`` was lost on
+its way, becomes the events.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from casedesk_proxy.replying.positions import position_of
 from casedesk_proxy.terms import Action, Dialect, Position
 from casedesk_proxy.usage.extract import find_usage
 from casedesk_proxy.usage.tap import MAX_PIECE_BYTES, Tap
+from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
+from casedesk_proxy.wire.sse import google_frame
 
 __all__ = ["UNFOLDERS", "Unfold", "UnfoldedBody", "UnfoldingTranslator"]
 
@@ -44,6 +47,8 @@ UNFOLDERS: Mapping[Action, Unfold] = {
 #: The beginning of a stream: a line of an event, or a comment.
 _EVENT = re.compile(rb"(?:\xef\xbb\xbf)?(?:data|event|id|retry)?:")
 
+_IN_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
+
 
 class UnfoldingTranslator(LateReply):
     """See ``dialects.core.contract.Translator``. ``keepalive``: the bytes for a client that
@@ -55,11 +60,13 @@ class UnfoldingTranslator(LateReply):
         self._unfold = unfold
         self._keepalive = keepalive
         self._body = bytearray()
-        #: For a stream.
+        #: For a stream, and Google's array in its place.
         self._tap: Tap | None = None
+        self._elements: ArrayScanner | None = None
 
     def feed(self, data: bytes) -> bytes:
         if self._tap is not None:
+            data = self._as_events(data)
             self._tap.take(data)
             return data
         self._body += data
@@ -80,7 +87,7 @@ class UnfoldingTranslator(LateReply):
                 made = self._unfold(document)
             except TooDeep:
                 raise StreamBroken("sent a reply that is nested too deeply") from None
-        elif is_unfinished(self._surface, self._tap.first, self._tap.last):
+        elif self._is_unfinished(self._tap):
             raise StreamBroken("ended before the answer was complete", its="reply")
         else:
             made = b""
@@ -100,10 +107,28 @@ class UnfoldingTranslator(LateReply):
         """The last bytes of the node's body."""
         return bytes(self._body[-MAX_PIECE_BYTES:]) if self._tap is None else self._tap.last
 
+    def _as_events(self, data: bytes) -> bytes:
+        if self._elements is None:
+            return data
+        try:
+            # Google writes each in several lines, which end outside of texts.
+            elements = (one.translate(_IN_ONE_LINE) for one in self._elements.feed(data))
+            return b"".join(map(google_frame, elements))
+        except (NotAnArray, ArrayTooLarge) as error:
+            raise StreamBroken(f"sent an array that cannot be read: {error}") from None
+
+    def _is_unfinished(self, tap: Tap) -> bool:
+        if self._elements is not None and not self._elements.ended:
+            return True
+        return is_unfinished(self._surface, tap.first, tap.last)
+
     def _pass_on(self, data: bytes) -> bytes:
         if (error := read_within(data)) is not None:
             raise error
-        if _EVENT.match(data.lstrip(b"\r\n")) is None:
+        if self._surface is Dialect.GEMINI and data.lstrip().startswith(b"["):
+            self._elements = ArrayScanner()
+            data = self._as_events(data)
+        elif _EVENT.match(data.lstrip(b"\r\n")) is None:
             raise StreamBroken("answered a request for a stream with neither events nor JSON")
         self._tap = Tap()
         self._body.clear()

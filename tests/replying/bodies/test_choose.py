@@ -108,12 +108,21 @@ def test_a_stream_for_a_client_of_a_document(action: Action) -> None:
         choose(EVENTS, CHUNKED, framing=Framing.UNARY, action=action)
 
 
-def test_google_s_array_is_an_array_unless_it_is_labelled_as_events() -> None:
+@table("kept_alive", [False, True])
+def test_events_in_the_place_of_google_s_array(kept_alive: bool) -> None:
+    framing, action = Framing.JSON_ARRAY, Action.STREAM_GENERATE
+    chosen = choose(EVENTS, CHUNKED, kept_alive=kept_alive, framing=framing, action=action)
+    assert isinstance(chosen.body, TranslatedBody)
+    assert b"content-type: application/json" in chosen.make_head(None).lower()
+    refused = choose(EVENTS, CHUNKED, status=503, framing=framing, action=action)
+    assert isinstance(refused.body, NodeErrorBody)
+
+
+def test_google_s_array_is_an_array() -> None:
     for kind, text, is_answer in (
         (JSON, b'{"a":1}', False),
         (JSON, b"\n", True),
         (JSON, b' [{"a":1}]', True),
-        (EVENTS, b"data: {}", True),
     ):
         body = choose(kind, f"Content-Length: {len(text)}", framing=Framing.JSON_ARRAY).body
         used = body.reader.read(text)

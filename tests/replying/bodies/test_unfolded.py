@@ -59,6 +59,53 @@ def test_a_stream_with_another_content_type_is_passed_on(size: int) -> None:
     assert made.complete
 
 
+def google(text: str, **more: str) -> dict[str, object]:
+    content = {"parts": [{"text": text}], "role": "model"}
+    counts = {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3}
+    return {"candidates": [{"content": content, **more}], "usageMetadata": counts}
+
+
+def gemini() -> UnfoldingTranslator:
+    return UnfoldingTranslator(Dialect.GEMINI, "m", UNFOLDERS[Action.STREAM_GENERATE], b": \n\n")
+
+
+@table("size", [1, 7, 1000])
+def test_google_s_array_becomes_the_events(size: int) -> None:
+    documents = [google("a\nb"), google("c", finishReason="STOP")]
+    made, array = gemini(), json.dumps(documents, indent=2).replace("\n", "\r\n").encode()
+    pieces = []
+    for at in range(0, len(array), size):
+        pieces.append(made.feed(array[at : at + size]))
+        assert made.halt() == (b"", Position.BETWEEN)
+    events = (b"".join(pieces) + made.finish()).decode().split("\r\n\r\n")
+    assert [json.loads(one.removeprefix("data: ")) for one in events[:-1]] == documents
+    assert not any("\n" in one for one in events)
+    assert made.complete
+    assert made.usage == Usage(1, 2)
+
+
+@table(
+    ("array", "did"),
+    [
+        ([google("a")], "ended before the answer was complete"),
+        ([], "ended before the answer was complete"),
+        ([google("a", finishReason="STOP")], "ended before the answer was complete"),
+    ],
+)
+def test_an_array_that_is_no_answer(array: list[object], did: str) -> None:
+    made, text = gemini(), json.dumps(array).encode() + b"        "
+    # The last one lacks its closing bracket.
+    made.feed(text.replace(b"]  ", b"   ") if b"finish" in text else text)
+    with pytest.raises(StreamBroken, match=did):
+        made.finish()
+
+
+def test_an_array_that_is_none() -> None:
+    made = gemini()
+    with pytest.raises(StreamBroken, match="cannot be read: no comma between elements"):
+        made.feed(b'[{"candidates":[]}{}]')
+
+
 def test_inside_an_event_nothing_is_inserted() -> None:
     made = translator()
     made.feed(BEGUN[:20])
