@@ -20,7 +20,8 @@ def fetch(package: str, folder: Path) -> Path:
     its folder."""
     wanted = f"{package}=={version(package)}"
     subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:",
+        # With `:all:` what builds it would be built from its sources, too: ten minutes.
+        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", package,
          wanted, "--dest", folder],
         check=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
