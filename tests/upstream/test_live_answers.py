@@ -8,26 +8,34 @@ from collections.abc import AsyncIterator
 import pytest
 
 from casedesk_proxy.upstream.live_answers import LiveAnswers
-from tests.fixtures.raw_node import raw_node
+from tests.fixtures.patience import PATIENCE_S
+from tests.fixtures.raw_node import Step, raw_node
 from tests.fixtures.recorded_nodes import OLLAMA, reply, running
 from tests.upstream.specs import snapshot
 
 
 @pytest.fixture
 async def answers() -> AsyncIterator[LiveAnswers]:
-    made = LiveAnswers(asyncio.get_running_loop(), patience_s=0.05)
+    made = LiveAnswers(asyncio.get_running_loop(), fresh_s=3600.0, patience_s=PATIENCE_S)
     yield made
     await made.close()
 
 
 async def test_those_that_answer_are_told_in_order(answers: LiveAnswers) -> None:
-    async with running(OLLAMA) as one, running({}) as other, raw_node() as silent:
+    async with running(OLLAMA) as one, running({}) as other, raw_node(Step.CLOSE) as gone:
         nodes = snapshot(
-            silent=f"url: {silent.url}", other=f"url: {other.url}", one=f"url: {one.url}"
+            gone=f"url: {gone.url}", other=f"url: {other.url}", one=f"url: {one.url}"
         ).nodes
         told = await answers.ask(nodes.values(), "/api/version")
         assert told == {"one": {"version": "0.9.3"}}
         assert await answers.ask([], "/api/version") == {}
+
+
+async def test_one_that_is_silent_is_given_up() -> None:
+    answers = LiveAnswers(asyncio.get_running_loop(), patience_s=0.05)
+    async with raw_node() as silent:
+        nodes = snapshot(silent=f"url: {silent.url}").nodes.values()
+        assert await answers.ask(nodes, "/api/version") == {}
 
 
 async def test_many_who_ask_at_once_are_one(answers: LiveAnswers) -> None:
