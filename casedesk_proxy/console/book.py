@@ -165,6 +165,7 @@ class SessionBook:
         while True:
             self._news.clear()
             await self.look()
+            # `asyncio.wait_for` would forget a cancel on Python 3.11.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._read_again_s):
                     await self._news.wait()

@@ -89,6 +89,7 @@ class Follower:
         while self._past is not None:
             if self._is_wanted.is_set() and await self.read_past():
                 continue
+            # `asyncio.wait_for` would forget a cancel on Python 3.11.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._look_s):
                     await self._is_wanted.wait()

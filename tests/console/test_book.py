@@ -13,7 +13,7 @@ from casedesk_proxy.console.book import SessionBook
 from casedesk_proxy.snapshot import compile_snapshot
 from casedesk_proxy.store.file import FILE_NAME
 from casedesk_proxy.store.writer import StoreWriter
-from tests.fixtures.patience import AT_ONCE_S
+from tests.fixtures.stopping import ends_after_news
 
 PROOF = hashlib.sha256(b"k").hexdigest()
 CONFIG = load_config(
@@ -160,14 +160,5 @@ async def test_it_reads_again_now_and_then_and_after_a_failure(tmp_path: Path) -
 
 @pytest.mark.parametrize("rounds", range(4))
 async def test_a_stop_right_after_news_ends_it(rounds: int) -> None:
-    """On Python 3.11 `asyncio.wait_for` forgets a cancel that comes in these rounds of the loop."""
     book = make(Clock())
-    keeping = asyncio.ensure_future(book.keep_current())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    book.hear()
-    for _ in range(rounds):
-        await asyncio.sleep(0)
-    keeping.cancel()
-    await asyncio.wait({keeping}, timeout=AT_ONCE_S)
-    assert keeping.cancelled()
+    assert await ends_after_news(book.keep_current(), book.hear, rounds)

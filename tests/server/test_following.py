@@ -16,7 +16,8 @@ from casedesk_proxy.server.following import Follower
 from casedesk_proxy.store.schema import StoreError
 from casedesk_proxy.terms import Limit
 from tests.fixtures.noon import zone_at_noon
-from tests.fixtures.patience import AT_ONCE_S, PATIENCE_S
+from tests.fixtures.patience import PATIENCE_S
+from tests.fixtures.stopping import ends_after_news
 
 CALENDAR = Calendar(zone_at_noon())
 
@@ -252,16 +253,7 @@ async def test_who_asks_during_a_long_read_waits_for_it_and_not_for_ever() -> No
 
 @pytest.mark.parametrize("rounds", range(4))
 async def test_a_stop_right_after_a_wish_ends_it(rounds: int) -> None:
-    """On Python 3.11 `asyncio.wait_for` forgets a cancel that comes in these rounds of the loop."""
     book = Book(CALENDAR)
     book.open("key", "alice")
     one = Follower(book, Ledger(), now, lambda _: (), look_s=60)
-    following = asyncio.ensure_future(one.follow())
-    for _ in range(5):
-        await asyncio.sleep(0)
-    one.begin_anew()
-    for _ in range(rounds):
-        await asyncio.sleep(0)
-    following.cancel()
-    await asyncio.wait({following}, timeout=AT_ONCE_S)
-    assert following.cancelled()
+    assert await ends_after_news(one.follow(), one.begin_anew, rounds)
