@@ -12,15 +12,11 @@ from typing import Any
 import pytest
 
 from casedesk_proxy.replying.record import Terminal
-from tests.fixtures.raw_node import NodeConnection, Play
 from tests.node_sdks.scripts import Script, script
-from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, pooled
-from tests.server.test_sdk_failures import END, LATE, LIMITS, TONGUES, Tongue
+from tests.server.test_sdk_failures import LATE, LIMITS
+from tests.server.tongues import OFTEN, SILENCE, TONGUES, slow
 
-OFTEN = ", heartbeat: 30ms, heartbeat_verbatim: true"
-#: Long enough for several signs of life.
-SILENCE = 0.15
 #: Which SDK, and what its node speaks: its own dialect is relayed, another one translated.
 ROUTES = {
     "google-genai, relayed": ("google-genai", "gemini"),
@@ -40,21 +36,6 @@ def sdks() -> Iterator[Script]:
     """A script that sends an SDK's requests: it gets an SDK and a URL."""
     with script("ask.mjs") as running:
         yield running
-
-
-def slow(tongue: Tongue) -> Play:
-    """A node that is silent before its head, after it, within an event and between events."""
-    middle = len(tongue.begin) // 2
-
-    async def play(connection: NodeConnection) -> None:
-        while True:
-            await connection.request()
-            first, second = tongue.begin[:middle], tongue.begin[middle:]
-            for piece in (SSE, chunk(first), chunk(second), chunk(tongue.end) + END):
-                await asyncio.sleep(SILENCE)
-                await connection.send(piece)
-
-    return play
 
 
 @pytest.mark.parametrize("route", list(ROUTES))

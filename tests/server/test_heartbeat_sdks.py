@@ -7,31 +7,11 @@ import asyncio
 
 import pytest
 
-from tests.fixtures.raw_node import NodeConnection, Play
-from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, pooled
-from tests.server.test_sdk_failures import END, ROUTES, TONGUES, Tongue
+from tests.server.test_sdk_failures import ROUTES
+from tests.server.tongues import OFTEN, SILENCE, TONGUES, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
-
-OFTEN = ", heartbeat: 30ms, heartbeat_verbatim: true"
-#: Long enough for several signs of life.
-SILENCE = 0.15
-
-
-def slow(tongue: Tongue) -> Play:
-    """A node that is silent before its head, after it, within an event and between events."""
-    middle = len(tongue.begin) // 2
-
-    async def play(connection: NodeConnection) -> None:
-        while True:
-            await connection.request()
-            first, second = tongue.begin[:middle], tongue.begin[middle:]
-            for piece in (SSE, chunk(first), chunk(second), chunk(tongue.end) + END):
-                await asyncio.sleep(SILENCE)
-                await connection.send(piece)
-
-    return play
 
 
 @pytest.mark.parametrize("route", list(ROUTES))

@@ -16,67 +16,11 @@ from tests.fixtures.raw_node import NodeConnection, Play
 from tests.fixtures.sdks import anthropic, genai, generativeai, google_errors, openai
 from tests.server.gateways import SSE, chunk
 from tests.server.pooled import Member, PoolStage, pooled
+from tests.server.tongues import END, TONGUES, Tongue
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
 
 LIMITS = ", policy: ordered, first_byte_timeout: 200ms, idle_timeout: 200ms"
-END = b"0\r\n\r\n"
-
-
-class Tongue:
-    """What a node sends in one dialect: the beginning of an answer, and its end."""
-
-    def __init__(self, begin: bytes, end: bytes) -> None:
-        self.begin, self.end = begin, end
-
-
-def named(name: str, data: str) -> bytes:
-    return f"event: {name}\ndata: {data}\n\n".encode()
-
-
-def gemini(text: str, more: str = "") -> bytes:
-    said = f'{{"content":{{"parts":[{{"text":"{text}"}}],"role":"model"}}{more}}}'
-    return f'data: {{"candidates":[{said}]}}\r\n\r\n'.encode()
-
-
-TONGUES = {
-    "openai": Tongue(
-        b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":'
-        b'[{"index":0,"delta":{"role":"assistant","content":"half"},"finish_reason":null}]}\n\n',
-        b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":'
-        b'[{"index":0,"delta":{"content":" whole"},"finish_reason":"stop"}]}\n\n'
-        b"data: [DONE]\n\n",
-    ),
-    "gemini": Tongue(gemini("half"), gemini(" whole", ',"finishReason":"STOP"')),
-    "anthropic": Tongue(
-        named(
-            "message_start",
-            '{"type":"message_start","message":{"id":"m","type":"message","role":"assistant",'
-            '"model":"m","content":[],"stop_reason":null,"stop_sequence":null,'
-            '"usage":{"input_tokens":1,"output_tokens":1}}}',
-        )
-        + named(
-            "content_block_start",
-            '{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
-        )
-        + named(
-            "content_block_delta",
-            '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half"}}',
-        ),
-        named(
-            "content_block_delta",
-            '{"type":"content_block_delta","index":0,'
-            '"delta":{"type":"text_delta","text":" whole"}}',
-        )
-        + named("content_block_stop", '{"type":"content_block_stop","index":0}')
-        + named(
-            "message_delta",
-            '{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},'
-            '"usage":{"output_tokens":2}}',
-        )
-        + named("message_stop", '{"type":"message_stop"}'),
-    ),
-}
 
 Make = Callable[[Tongue], Play]
 
