@@ -23,7 +23,7 @@ from casedesk_proxy.openapi.operations import (
     gemini_pages,
 )
 from casedesk_proxy.surfaces.kept_responses import METHODS, path_of
-from casedesk_proxy.surfaces.unserved_paths import ACTIONS, FETCHED, POSTED
+from casedesk_proxy.surfaces.unserved_paths import FETCHED, GEMINI_ACTIONS, POSTED
 from casedesk_proxy.terms import Action, Dialect
 
 __all__ = ["NOT_LISTED", "list_operations"]
@@ -135,7 +135,7 @@ def list_operations(surface: Dialect) -> tuple[Operation, ...]:
 
 def _posted(surface: Dialect) -> Iterator[Operation]:
     if surface is Dialect.GEMINI:
-        for word, action in ACTIONS.items():
+        for word, action in GEMINI_ACTIONS.items():
             path = f"/v1beta/models/{{model}}:{word}"
             yield _operation("POST", path, action, surface, _asked(action))
         return

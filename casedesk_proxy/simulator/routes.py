@@ -18,6 +18,7 @@ from casedesk_proxy.simulator import anthropic, gemini, openai
 from casedesk_proxy.simulator.answer import Stream, Whole
 from casedesk_proxy.simulator.script import Script
 from casedesk_proxy.surfaces.envelopes import error_reply
+from casedesk_proxy.surfaces.unserved_paths import GEMINI_ACTIONS
 from casedesk_proxy.terms import Action, Dialect
 from casedesk_proxy.wire.query import read_pairs
 
@@ -25,16 +26,6 @@ __all__ = ["MODELS", "fail", "guess_surface", "read_json", "read_path", "speak"]
 
 MODELS = re.compile(r"/(v1|v1beta)/models(?:/(.+))?")
 _GEMINI = re.compile(r"/(v1|v1beta)/models/(.+):(\w+)")
-_GEMINI_ACTIONS = {
-    str(action): action
-    for action in (
-        Action.GENERATE,
-        Action.STREAM_GENERATE,
-        Action.EMBED,
-        Action.BATCH_EMBED,
-        Action.COUNT_TOKENS,
-    )
-}
 _POSTED = {
     "/v1/messages": (Dialect.ANTHROPIC, Action.MESSAGES),
     "/v1/messages/count_tokens": (Dialect.ANTHROPIC, Action.COUNT_MESSAGES),
@@ -50,9 +41,9 @@ def read_path(path: str) -> tuple[Dialect, Action, str | None]:
         surface, action = _POSTED[path]
         return surface, action, None
     match = _GEMINI.fullmatch(path)
-    if match is None or match[3] not in _GEMINI_ACTIONS:
+    if match is None or match[3] not in GEMINI_ACTIONS:
         raise NotFound(f"nothing at {path}")
-    return Dialect.GEMINI, _GEMINI_ACTIONS[match[3]], unquote(match[2])
+    return Dialect.GEMINI, GEMINI_ACTIONS[match[3]], unquote(match[2])
 
 
 def guess_surface(request: web.BaseRequest) -> Dialect:

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from casedesk_proxy.errors import BadRequest, ClientFault
 from casedesk_proxy.surfaces.request_target import decode
-from casedesk_proxy.surfaces.unserved_paths import ACTIONS, no_path, unserved, unserved_action
+from casedesk_proxy.surfaces.unserved_paths import (
+    GEMINI_ACTIONS,
+    no_path,
+    unserved,
+    unserved_action,
+)
 from casedesk_proxy.terms import Action, RawHeaders
 from casedesk_proxy.wire.model_names import plain_name
 from casedesk_proxy.wire.query import read_pairs
@@ -32,7 +37,7 @@ def read_resource(
     if not rest or unserved(rest) is not None:
         raise no_path(rest, _NOT_HERE, deployment)
     raw_model, raw_action = _cut_action(rest)
-    action = ACTIONS.get(raw_action or "")
+    action = GEMINI_ACTIONS.get(raw_action or "")
     if action is not None:
         model = plain_name(decode(raw_model))
         if not model:
@@ -76,7 +81,7 @@ def _cut_action(rest: str) -> tuple[str, str | None]:
 
 
 def _no_action(rest: str, raw_action: str | None, deployment: str | None) -> ClientFault:
-    known = ", ".join(ACTIONS)
+    known = ", ".join(GEMINI_ACTIONS)
     if raw_action is not None:
         api = unserved_action(raw_action)
         message = f"unknown action {quoted(raw_action)}"

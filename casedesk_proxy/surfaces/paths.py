@@ -19,8 +19,8 @@ from casedesk_proxy.surfaces.inference_paths import find_inference_path
 from casedesk_proxy.surfaces.kept_responses import asks_for_stream, read_kept
 from casedesk_proxy.surfaces.request_target import cut_versions, decode, split_target
 from casedesk_proxy.surfaces.unserved_paths import (
-    ACTIONS,
     FETCHED,
+    GEMINI_ACTIONS,
     POSTED,
     has_action,
     misplaced,
@@ -141,7 +141,7 @@ def guess_surface(target: str, headers: RawHeaders) -> Dialect:
     mount, behind = _guess_mount(segments)
     rest = cut_versions("/".join(behind))[1]
     owner = owner_of(rest)
-    if owner is Dialect.GEMINI or any(f":{action}" in path for action in ACTIONS):
+    if owner is Dialect.GEMINI or any(f":{action}" in path for action in GEMINI_ACTIONS):
         return Dialect.GEMINI
     if "messages" in behind:
         return Dialect.ANTHROPIC

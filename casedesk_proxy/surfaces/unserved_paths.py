@@ -19,9 +19,9 @@ from casedesk_proxy.terms import Action, Dialect
 from casedesk_proxy.wording import quoted
 
 __all__ = [
-    "ACTIONS",
     "APIS",
     "FETCHED",
+    "GEMINI_ACTIONS",
     "GEMINI_APIS",
     "POSTED",
     "base_url",
@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: The actions of a Gemini model, by the word after the colon.
-ACTIONS = {
+GEMINI_ACTIONS = {
     str(action): action
     for action in (
         Action.GENERATE,
@@ -200,7 +200,7 @@ def owner_of(rest: str) -> Dialect | None:
     known = _OWNERS.get(rest)
     if known is None and _KEPT.match(rest):
         return Dialect.OPENAI
-    if known is None and _action(rest) in ACTIONS:
+    if known is None and _action(rest) in GEMINI_ACTIONS:
         return Dialect.GEMINI
     return known
 

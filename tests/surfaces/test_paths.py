@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from casedesk_proxy.errors import BadRequest, ClientFault, NotFound
 from casedesk_proxy.surfaces.paths import guess_surface, read_call
-from casedesk_proxy.surfaces.unserved_paths import ACTIONS
+from casedesk_proxy.surfaces.unserved_paths import GEMINI_ACTIONS
 from casedesk_proxy.terms import Action, Call, Dialect, Framing, RawHeaders
 from tests.fixtures.table import table
 
@@ -311,7 +311,7 @@ names = st.text(
 )  # fmt: skip
 
 
-@given(names, st.sampled_from(sorted(ACTIONS)), st.sampled_from(["", "/", ":/", "/:"]))
+@given(names, st.sampled_from(sorted(GEMINI_ACTIONS)), st.sampled_from(["", "/", ":/", "/:"]))
 @example("gemma2:9b", "generateContent", "/:")
 @example("100%", "generateContent", "")
 def test_model_survives_encoding(name: str, action: str, safe: str) -> None:
