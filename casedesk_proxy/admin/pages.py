@@ -220,9 +220,9 @@ def _describe_failover(one: Failover, now: float) -> dict[str, Any]:
         "at": _epoch(one.at, now),
         "deployment": one.deployment,
         "model": one.model,
-        "from": one.left,
+        "from": one.from_node,
         "why": one.why,
-        "to": one.taken,
+        "to": one.to_node,
     }
 
 

@@ -77,7 +77,7 @@ class Attempts:
         "count",
         "give_up_at",
         "key",
-        "left",
+        "last_failure",
         "node",
         "phase",
         "plan",
@@ -114,7 +114,7 @@ class Attempts:
         self.untried: tuple[NodeSpec, ...] = ()
         self.replays = 0
         self.give_up_at = float("inf")
-        self.left: tuple[str, str] | None = None
+        self.last_failure: tuple[str, str] | None = None
 
     # A search.
 
@@ -129,7 +129,7 @@ class Attempts:
         self.replays = len(lost)
         self.untried = tuple(node for node in plan.nodes if node.name not in lost)
         self.give_up_at = now + plan.deployment.config.failover_timeout
-        self.left = self.tried[-1]
+        self.last_failure = self.tried[-1]
 
     @property
     def lost(self) -> frozenset[str]:
@@ -157,10 +157,10 @@ class Attempts:
                 return node
         raise KeyError(name)
 
-    def leave(self, name: str, why: str, now: float) -> None:
+    def note_failure(self, name: str, why: str, now: float) -> None:
         """Note that the node has failed."""
         self.untried = tuple(node for node in self.untried if node.name != name)
-        self.left = name, why
+        self.last_failure = name, why
         self.tried += ((name, why),)
         self.give_up_at = min(self.give_up_at, now + self.plan.deployment.config.failover_timeout)
 
@@ -180,11 +180,11 @@ class Attempts:
     def learn_late(self, beginning: Beginning) -> None:
         """Learn from a refusal that came too late to ask again, since the client has received
         keepalives."""
-        self._refused = {self._place: self._find_refused(beginning, proven=False)}
+        self._refused = {self._service: self._find_refused(beginning, proven=False)}
         self._learn(frozenset())
 
     @property
-    def _place(self) -> tuple[str, str]:
+    def _service(self) -> tuple[str, str]:
         return self.node, self.plan.model
 
     def _is_refused(self, beginning: Beginning) -> bool:
@@ -203,7 +203,7 @@ class Attempts:
         if not blamed:
             return False
         self.without |= blamed
-        self._refused[self._place] = self._refused.get(self._place, frozenset()) | blamed
+        self._refused[self._service] = self._refused.get(self._service, frozenset()) | blamed
         return True
 
     def _find_refused(self, beginning: Beginning, *, proven: bool = True) -> frozenset[Control]:
@@ -220,7 +220,7 @@ class Attempts:
 
     def _learn(self, controls: frozenset[Control]) -> None:
         if controls:
-            self._memory.record_taken(*self._place, controls)
+            self._memory.record_taken(*self._service, controls)
         for (node, model), refused in self._refused.items():
             if news := self._memory.record_refused(node, model, refused):
                 log.info(

@@ -28,7 +28,12 @@ from casedesk_proxy.upstream.attempts import Attempts, Beginning, Next
 from casedesk_proxy.upstream.error_bodies import REMAINDER_WAIT_S
 from casedesk_proxy.upstream.file_upload import FileUpload
 from casedesk_proxy.upstream.held_upload import HeldUpload
-from casedesk_proxy.upstream.judging import TRY_ANOTHER, is_fine, pass_on_refusal, read_verdict
+from casedesk_proxy.upstream.judging import (
+    TRY_ANOTHER,
+    judge_refusal,
+    pass_on_refusal,
+    record_reply,
+)
 from casedesk_proxy.upstream.lease import Lease, LeasedReply
 from casedesk_proxy.upstream.node_files import NodeFiles
 from casedesk_proxy.upstream.pool import ConnectionPool, NodeAddress
@@ -51,15 +56,15 @@ class Failover:
     at: float
     deployment: str
     model: str
-    left: str
+    from_node: str
     why: str
-    taken: str
+    to_node: str
 
 
 class Dispatcher:
     """Connections are kept by node address, also after a change of snapshot, as is the memory of
     which node keeps which response. ``control_memory``, the controls that nodes have refused and
-    accepted, is not kept then. ``error_wait_s``: see `upstream.judging.read_verdict`."""
+    accepted, is not kept then. ``error_wait_s``: see `upstream.judging.judge_refusal`."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, *, error_wait_s: float = REMAINDER_WAIT_S,
@@ -116,19 +121,19 @@ class Dispatcher:
                 slot = ticket.slot or await self._wait(attempts, ticket)
                 node = self._note_attempt(attempts, slot.state.name)
                 reply = await self._attempt(plan, node, slot, attempts)
-                if is_fine(self.slots, slot.state, reply, plan):
+                if record_reply(self.slots, slot.state, reply, plan):
                     return reply
-                verdict = await read_verdict(
+                verdict = await judge_refusal(
                     self._loop, self.slots, slot.state, reply, plan, self._error_wait_s
                 )
                 if verdict not in TRY_ANOTHER:
                     return reply
-                attempts.leave(node.name, str(reply.head.status), self._loop.time())
+                attempts.note_failure(node.name, str(reply.head.status), self._loop.time())
                 if not self._may_retry(attempts, Failure.REFUSED):
                     return pass_on_refusal(reply, verdict, plan)
                 reply.lease.end(clean=False)
             except AttemptFailed as failed:
-                attempts.leave(slot.state.name, failed.failure, self._loop.time())
+                attempts.note_failure(slot.state.name, failed.failure, self._loop.time())
                 if not self._may_retry(attempts, failed.failure):
                     raise failed.last_word() from None
                 attempts.replays += failed.failure is Failure.LOST
@@ -156,7 +161,7 @@ class Dispatcher:
 
     def _note_attempt(self, attempts: Attempts, name: str) -> NodeSpec:
         """Note that the node is asked now and, after a failover, which node it replaces."""
-        if attempts.left is not None:
+        if attempts.last_failure is not None:
             self._remember(attempts, name)
         return attempts.ask(name)
 
@@ -247,11 +252,12 @@ class Dispatcher:
         overdue = now >= attempts.give_up_at
         return usable and may_try_another(failure, attempts.replays, overdue)
 
-    def _remember(self, attempts: Attempts, taken: str) -> None:
-        assert attempts.left is not None
+    def _remember(self, attempts: Attempts, to_node: str) -> None:
+        assert attempts.last_failure is not None
         plan, now = attempts.plan, self._loop.time()
-        left, why = attempts.left
-        self.failovers.append(Failover(now, plan.deployment.name, plan.model, left, why, taken))
+        from_node, why = attempts.last_failure
+        made = Failover(now, plan.deployment.name, plan.model, from_node, why, to_node)
+        self.failovers.append(made)
 
     def _pool(self, node: NodeSpec) -> ConnectionPool:
         """The connections to a node's address: existing ones, or new ones for a node that left the

@@ -14,14 +14,15 @@ from casedesk_proxy.upstream.lease import LeasedReply
 from casedesk_proxy.upstream.slots import Slots
 from casedesk_proxy.wire.http1 import retry_after_s
 
-__all__ = ["TRY_ANOTHER", "is_fine", "pass_on_refusal", "read_verdict"]
+__all__ = ["TRY_ANOTHER", "judge_refusal", "pass_on_refusal", "record_reply"]
 
 #: Refusals that may not apply to another node: the node that sent them has not begun the request.
 TRY_ANOTHER = frozenset(Verdict) - {Verdict.FINE, Verdict.REQUEST, Verdict.FAILED}
 
 
-def is_fine(slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan) -> bool:
-    """Whether the reply is a regular one, not a refusal; recorded for the node."""
+def record_reply(slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan) -> bool:
+    """Record for the node that it has replied; returns whether the reply is a regular one, not a
+    refusal."""
     slots.mark_heard(state)
     if reply.head.status >= 400:
         return False
@@ -29,7 +30,7 @@ def is_fine(slots: Slots, state: NodeState, reply: LeasedReply, plan: Plan) -> b
     return True
 
 
-async def read_verdict(
+async def judge_refusal(
     loop: asyncio.AbstractEventLoop,
     slots: Slots,
     state: NodeState,
@@ -37,8 +38,8 @@ async def read_verdict(
     plan: Plan,
     within_s: float,
 ) -> Verdict:
-    """The verdict on a reply that is a refusal, recorded for the node. The rest of an error must
-    arrive ``within_s``. If the caller is cancelled meanwhile, the lease is ended."""
+    """The verdict on a reply that is a refusal; it is recorded for the node. The rest of an error
+    must arrive ``within_s``. If the caller is cancelled meanwhile, the lease is ended."""
     status, body = reply.head.status, b""
     if status == 404 and plan.demand.is_about:
         # The missing thing is what the request named, whatever the error's text is.

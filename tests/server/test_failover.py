@@ -107,7 +107,7 @@ async def test_another_node_takes_the_same_bytes(play: Play | None, why: str, st
             port = b"127.0.0.1:%d"
             assert ours.replace(port % a.port, b"") == theirs.replace(port % b.port, b"")
         (failover,) = stage.gateway.dispatcher.failovers
-        assert (failover.left, failover.why, failover.taken) == ("a", why, "b")
+        assert (failover.from_node, failover.why, failover.to_node) == ("a", why, "b")
         assert stage.in_flight() == 0
 
 

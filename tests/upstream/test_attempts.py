@@ -66,10 +66,10 @@ def test_a_node_that_is_asked_is_counted() -> None:
 def test_one_that_failed_is_left_out_of_the_demand() -> None:
     tried = attempts()
     assert tried.demand() is tried.plan.demand
-    tried.leave("a", Failure.CONNECT, 5.0)
+    tried.note_failure("a", Failure.CONNECT, 5.0)
     assert tried.demand().nodes == ("b", "c")
     assert tried.tried == (("a", "connect"),)
-    assert tried.left == ("a", "connect")
+    assert tried.last_failure == ("a", "connect")
     assert tried.lost == frozenset()
 
 
@@ -77,20 +77,20 @@ def test_the_first_failure_sets_the_time_for_all() -> None:
     tried = attempts()
     limit = tried.plan.deployment.config.failover_timeout
     assert tried.give_up_at == float("inf")
-    tried.leave("a", Failure.CONNECT, 5.0)
-    tried.leave("b", Failure.CONNECT, 6.0)
+    tried.note_failure("a", Failure.CONNECT, 5.0)
+    tried.note_failure("b", Failure.CONNECT, 6.0)
     assert tried.give_up_at == 5.0 + limit
 
 
 def test_a_new_search_asks_no_node_that_was_lost_with_the_request() -> None:
     tried = attempts()
-    tried.leave("a", Failure.REFUSED, 1.0)
+    tried.note_failure("a", Failure.REFUSED, 1.0)
     tried.ask("b")
     assert tried.decide(began(tried, lost=True), may_move_on=True) is Next.MOVE_ON
     tried.begin(tried.plan, 7.0)
     assert [node.name for node in tried.untried] == ["a", "c"], "who refused may be asked again"
     assert tried.replays == 1
-    assert tried.left == ("b", Failure.LOST)
+    assert tried.last_failure == ("b", Failure.LOST)
     assert tried.give_up_at == 7.0 + tried.plan.deployment.config.failover_timeout
 
 
