@@ -26,7 +26,7 @@ class CountedScopes:
     of them use. ``begin_anew`` is called for each that is counted from now on, as the ledger has
     its earlier use; ``has_ledger``: whether there is one.
 
-    Exchanges that began up to ``loose_until``, by the loop's clock, may count where their meter
+    Exchanges that began up to ``unmetered_until``, by the loop's clock, may count where their meter
     does not: something is counted since that has no limit, or got one later. ``changed`` is called
     if meters may count for something that is not counted any more, ``widened`` if more requests may
     run at once.
@@ -49,7 +49,7 @@ class CountedScopes:
         self._widened = widened
         self._has_ledger = has_ledger
         self.by_name: dict[ScopeName, Scope] = {}
-        self.loose_until = -math.inf
+        self.unmetered_until = -math.inf
         #: Active limits that are still to be opened, and the scopes of those that are open.
         self._unopened: Iterator[UseRules] = iter(())
         self._limited: set[ScopeName] = set()
@@ -73,14 +73,14 @@ class CountedScopes:
         if use is None:
             use = self._book.open(*which)
             since = self._loop.time() if which in self._limited else math.inf
-            self.loose_until = max(self.loose_until, since)
+            self.unmetered_until = max(self.unmetered_until, since)
             self._begin_anew()
         return scope, use
 
     def show(self, kind: str, name: str) -> None:
         """Count it, though it may have no limits. Its earlier use has to be read."""
         self._book.open(kind, name)
-        self.loose_until = math.inf
+        self.unmetered_until = math.inf
 
     def list_begun(self, which: ScopeName) -> list[float]:
         """When the requests that run there began."""
@@ -114,14 +114,14 @@ class CountedScopes:
         """Do not count any longer what has no limit any more: the ledger has its use, should it get
         one again. Without a ledger it is counted on."""
         others = self._book.scopes - self._limited
-        self.loose_until = self._loop.time()
+        self.unmetered_until = self._loop.time()
         for which in self.by_name.keys() - self._limited:
             scope = self.by_name[which]
             self._set_most(scope.seats, math.inf)
             if self._has_ledger and not (scope.running or scope.seats.taken):
                 del self.by_name[which]
         if others and not self._has_ledger:
-            self.loose_until = math.inf
+            self.unmetered_until = math.inf
         elif others:
             for which in others:
                 self._book.close(*which)

@@ -186,8 +186,8 @@ class Exchanges:
         else:
             request.client.cancel_answer()
 
-    def reject(self, method: str, target: str, client: str) -> Exchange:
-        """Record an exchange that ends as soon as it begins."""
+    def begin_rejected(self, method: str, target: str, client: str) -> Exchange:
+        """An exchange that is about to end, for bytes that are not a request."""
         now = self._loop.time()
         return Exchange(self._ids.new(), now, method, log_target(target), client)
 

@@ -122,8 +122,8 @@ class Handler:
             record = self.exchanges.end(exchange, delivered.facts, cancel)
             if exchange.meter is not None:
                 self.limiter.end(exchange, exchange.meter, record)
-            elif exchange.started <= self._counted.loose_until:
-                self.limiter.end_loose(record)
+            elif exchange.started <= self._counted.unmetered_until:
+                self.limiter.end_unmetered(record)
         return delivered.keep_alive
 
     async def _answer(

@@ -51,9 +51,9 @@ _MAX_METERS = 10_000
 
 class Limiter:
     """Call ``admit`` for each request with limits, ``end`` for each that was admitted, and
-    ``end_loose`` for each other that began before ``scopes.loose_until``. ``past``: the ledger;
-    None: earlier use and others' use are not known. ``serve_waiting`` is called if requests that
-    wait for slots may get one. ``refused`` and ``warned`` count by kind, name and limit."""
+    ``end_unmetered`` for each other that began before ``scopes.unmetered_until``. ``past``: the
+    ledger; None: earlier use and others' use are not known. ``serve_waiting`` is called if requests
+    that wait for slots may get one. ``refused`` and ``warned`` count by kind, name and limit."""
 
     def __init__(
         self,
@@ -148,11 +148,11 @@ class Limiter:
                 use.enter(second)
             use.spent += tokens
             running.discard(one)
-        if record.started <= self.scopes.loose_until:
-            self.end_loose(record, meter)
+        if record.started <= self.scopes.unmetered_until:
+            self.end_unmetered(record, meter)
 
-    def end_loose(self, record: ExchangeRecord, meter: Meter | None = None) -> None:
-        """Count the use of an exchange that began before `CountedScopes.loose_until`, where its
+    def end_unmetered(self, record: ExchangeRecord, meter: Meter | None = None) -> None:
+        """Count the use of an exchange that began before `CountedScopes.unmetered_until`, where its
         ``meter`` does not."""
         tokens = count_tokens(record.usage)
         if record.summed_up or not (tokens or record.node):

@@ -141,7 +141,7 @@ class OwnReplies:
         suggests. ``data``: the part of its head that arrived."""
         method, target, headers = glimpse_head(data)
         address = self._serving.snapshot.proxies.client(client.peer, headers)
-        exchange = exchanges.reject(method, target, address)
+        exchange = exchanges.begin_rejected(method, target, address)
         exchange.call = CallFacts(guess_surface(target, headers))
         exchange.summed_up = self.refusals.judge(address, error).summed_up
         reply = error_reply(Dialect(exchange.call.surface), error, exchange.request_id)
@@ -150,8 +150,8 @@ class OwnReplies:
         )
         if not client.has_left:
             surface, ident = _surface(exchange), exchange.request_id
-            it = Addressee(surface, ident, http11=True, keep_alive=False, notes=b"")
-            client.write(own_message(reply, it, bodiless=method == "HEAD"))
+            addressee = Addressee(surface, ident, http11=True, keep_alive=False, notes=b"")
+            client.write(own_message(reply, addressee, bodiless=method == "HEAD"))
             facts = replace(facts, status=reply.status, sent=len(reply.body))
         exchanges.end(exchange, facts)
 
