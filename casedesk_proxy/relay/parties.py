@@ -42,7 +42,7 @@ class Client(Protocol):
     def write_whole(self, message: bytes) -> None:
         """Write a whole reply; replies to other clients may be written before it."""
 
-    def listen(self) -> None:
+    def read_more(self) -> None:
         """Read more of the request."""
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
@@ -52,8 +52,8 @@ class Client(Protocol):
     def give_back(self) -> None:
         """End the takeover."""
 
-    def hold(self, hold: bool) -> None:
-        """Pause or resume reading from it."""
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
 
     def cancel_answer(self) -> None:
         """Cancel the task that answers, as if the client had left; the exchange reports the

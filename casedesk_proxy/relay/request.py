@@ -182,7 +182,7 @@ class ClientRequest:
         self.release()
         self._sink = sink
         self._pass_on(sink, rest)
-        self.client.listen()
+        self.client.read_more()
 
     def stop_pouring(self) -> None:
         """Read no more of the body, unless it is discarded."""
@@ -267,7 +267,7 @@ class ClientRequest:
         # 15.2).
         if asked and self.head.http11 and not self.received:
             self.client.write(CONTINUE)
-        self.client.listen()
+        self.client.read_more()
 
     async def _wait(self, pace: Pace) -> None:
         if self._is_ready():

@@ -39,7 +39,8 @@ class _Client(Protocol):
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None: ...
     def give_back(self) -> None: ...
-    def hold(self, hold: bool) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
 
 
 class Tunnel(asyncio.Protocol):
@@ -120,11 +121,11 @@ class Tunnel(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The node accepts no more of the client's bytes."""
-        self._client.hold(True)
+        self._client.pause_reading()
 
     def resume_writing(self) -> None:
         if self.terminal is None:
-            self._client.hold(False)
+            self._client.resume_reading()
 
     # Callbacks of the client's side.
 

@@ -98,13 +98,13 @@ class ClientUpload:
     def pause(self) -> None:
         self._is_paused = True
         self._watch_node()
-        self._request.client.listen()
+        self._request.client.read_more()
 
     def resume(self) -> None:
         self._is_paused = False
         if not self.is_done:
             self._watch_client()
-        self._request.client.listen()
+        self._request.client.read_more()
 
     def lose(self) -> None:
         if self._one_shot is not None and not self._one_shot.done:

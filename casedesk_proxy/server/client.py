@@ -61,12 +61,12 @@ class _Lent(asyncio.Protocol):
 
 
 class ConnectedClient:
-    """See `relay.parties.Client`. ``is_clogged``: it does not read what was written; ``is_held``:
+    """See `relay.parties.Client`. ``is_clogged``: it does not read what was written; ``is_paused``:
     it is not read. ``end`` must be called: it and ``reader`` refer to each other."""
 
     __slots__ = (
-        "_reader", "_shared", "_transport", "_watched", "gone_at", "is_clogged", "is_held", "peer",
-        "relay",
+        "_reader", "_shared", "_transport", "_watched", "gone_at", "is_clogged", "is_paused",
+        "peer", "relay",
     )  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, reader: _Reader, shared: _Shared) -> None:
@@ -79,7 +79,7 @@ class ConnectedClient:
         self.relay: Flow | None = None
         self.gone_at: float | None = None
         self.is_clogged = False
-        self.is_held = False
+        self.is_paused = False
 
     @property
     def has_left(self) -> bool:
@@ -154,19 +154,20 @@ class ConnectedClient:
 
     # Reading.
 
-    def listen(self) -> None:
+    def read_more(self) -> None:
         if self._reader is not None:
             self._reader.go_on()
 
-    def hold(self, hold: bool) -> None:
-        """Pause reading, or resume it."""
-        if self._transport is None or hold is self.is_held or self._transport.is_closing():
-            return
-        self.wake()
-        self.is_held = hold
-        if hold:
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self.is_paused and not self._transport.is_closing():
+            self.wake()
+            self.is_paused = True
             self._transport.pause_reading()
-        else:
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and self.is_paused and not self._transport.is_closing():
+            self.wake()
+            self.is_paused = False
             self._transport.resume_reading()
 
     def stand_by(self) -> int:
@@ -199,11 +200,11 @@ class ConnectedClient:
         return self._transport
 
     def give_back(self) -> None:
-        """Let the connection read the client again. The client is held, so that what it still sends
-        is known to be dropped: see `ClientConnection`."""
+        """Let the connection read the client again. Reading is paused, so that what the client
+        still sends is known to be dropped: see `ClientConnection`."""
         if self._transport is not None and self._reader is not None:
             self._transport.set_protocol(cast(asyncio.Protocol, self._reader))
-            self.hold(True)
+            self.pause_reading()
 
     # Closing.
 

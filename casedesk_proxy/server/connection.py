@@ -52,8 +52,7 @@ class ClientConnection(asyncio.Protocol):
         self._queued = False  # whether another turn was requested
         #: Whether the reply was sent completely, and further bytes are dropped.
         self._parting = False
-        #: Set once the client has closed its side.
-        self._half: HalfClosed | None = None
+        self._half: HalfClosed | None = None  # set once the client has closed its side
         self._request: ClientRequest | None = None
         self.fiber: Run | None = None
 
@@ -73,7 +72,7 @@ class ClientConnection(asyncio.Protocol):
             # Continue in the next round.
             self._ask_for_turn()
         if self._queued:
-            self.listen()
+            self.adjust_reading()
         else:
             self._take_turn()
 
@@ -91,7 +90,7 @@ class ClientConnection(asyncio.Protocol):
             self.client.close()
             return
         self._half = half = HalfClosed(self, transport, since)
-        if half.exists and self._may_stay(half):
+        if half.is_possible and self._may_stay(half):
             half.watch(self._server.hangups)
         else:
             self.client.leave(since)
@@ -156,7 +155,7 @@ class ClientConnection(asyncio.Protocol):
         if request is None:
             if self.client.is_clogged or not self._incoming.data:
                 # A client that does not read its answers gets no more of them.
-                self.listen()
+                self.adjust_reading()
             elif self._begin_next():
                 self.go_on()
             elif self._half is not None:
@@ -166,7 +165,7 @@ class ClientConnection(asyncio.Protocol):
             self.go_on()
             request.wake()
         else:
-            self.listen()
+            self.adjust_reading()
 
     def go_on(self) -> None:
         """Ask for another turn if there is work for it."""
@@ -176,15 +175,16 @@ class ClientConnection(asyncio.Protocol):
         elif self._half is not None and self.fiber is not None and not self._is_whole():
             # The rest of its body will never arrive.
             self.client.leave(self._half.since)
-        self.listen()
+        self.adjust_reading()
 
-    def listen(self) -> None:
+    def adjust_reading(self) -> None:
         """Resume or pause reading."""
         request, incoming, client = self._request, self._incoming, self.client
-        if request is None and not (client.is_held or self._queued or incoming.data):
+        if request is None and not (client.is_paused or self._queued or incoming.data):
             return
-        hold = not self._parting and (self._queued or not incoming.may_grow(request))
-        client.hold(hold or (client.is_clogged and request is None and bool(incoming.data)))
+        must_wait = not self._parting and (self._queued or not incoming.may_grow(request))
+        must_wait = must_wait or (client.is_clogged and request is None and bool(incoming.data))
+        client.pause_reading() if must_wait else client.resume_reading()
 
     def _begin_next(self) -> bool:
         """Whether a request was begun: not if the end of its head is missing."""
@@ -194,7 +194,7 @@ class ClientConnection(asyncio.Protocol):
             if block is None:
                 if self._incoming.data:
                     self._timeouts.start_head()
-                self.listen()
+                self.adjust_reading()
                 return False
             head = read_head(server.heads, block)
         except BadRequest as error:
@@ -234,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
         elif not request.complete:
             self._linger(request)
         elif not keep_alive:
-            self._part() if self._incoming.data or client.is_held else client.close()
+            self._part() if self._incoming.data or client.is_paused else client.close()
         else:
             self._await_next()
 
@@ -266,7 +266,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._parting = True
         self._incoming.clear()
-        self.listen()
+        self.adjust_reading()
         self.client.finish()
         self._timeouts.linger()
 
@@ -279,8 +279,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _may_stay(self, half: HalfClosed) -> bool:
         # The rest of an unfinished body cannot arrive any more, unless it waits here.
-        will_be_whole = self._is_whole() or self._queued
-        return self.fiber is None or (will_be_whole and (half.tells or self.is_unanswered()))
+        is_complete = self._is_whole() or self._queued
+        return self.fiber is None or (is_complete and (half.reports_close or self.is_unanswered()))
 
     def is_unanswered(self) -> bool:
         """Whether a request waits for its reply's head, so that an interim reply is allowed."""

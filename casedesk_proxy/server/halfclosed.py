@@ -35,11 +35,11 @@ class _Connection(Protocol):
 
 
 class HalfClosed:
-    """``since``: by time.perf_counter. ``exists``: whether the connection can be half-closed;
-    ``tells``: whether a full close is reported."""
+    """``since``: by time.perf_counter. ``is_possible``: whether the connection can be half-closed;
+    ``reports_close``: whether a full close is reported."""
 
     __slots__ = ("_connection", "_hangups", "_number", "_sent", "_sock", "_timer",
-                 "exists", "since", "tells")  # fmt: skip
+                 "is_possible", "reports_close", "since")  # fmt: skip
 
     def __init__(self, connection: _Connection, transport: asyncio.Transport, since: float) -> None:
         self._connection = connection
@@ -48,16 +48,16 @@ class HalfClosed:
         self._sent = 0
         self._timer: asyncio.TimerHandle | None = None
         self.since = since
-        self.exists = not transport.get_extra_info("sslcontext")
+        self.is_possible = not transport.get_extra_info("sslcontext")
         self._sock: socket.socket = transport.get_extra_info("socket")
-        self.tells = self._sock.family == socket.AF_UNIX
+        self.reports_close = self._sock.family == socket.AF_UNIX
 
     def watch(self, hangups: HangUps) -> None:
         """Check whether the client is still there, and close it when it is not."""
         self._hangups = hangups
         self._number = hangups.watch(self._sock, self._hang_up)
         self._connection.client.resume_relay()
-        if not self.tells:
+        if not self.reports_close:
             self._come_back()
 
     def end(self) -> None:

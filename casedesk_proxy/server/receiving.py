@@ -173,7 +173,7 @@ class BodyReceiver:
         if self._one_shot is None:
             return
         self._write_on()
-        self._request.client.listen()
+        self._request.client.read_more()
         self.wake(None)
 
     # Timeouts.

@@ -22,7 +22,7 @@ class Client:
     def __init__(self) -> None:
         self.transport = RecordingTransport()
         self.reader: asyncio.Protocol | None = None
-        self.held = False
+        self.is_paused = False
         self.left = False
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
@@ -32,8 +32,11 @@ class Client:
     def give_back(self) -> None:
         self.reader = None
 
-    def hold(self, hold: bool) -> None:
-        self.held = hold
+    def pause_reading(self) -> None:
+        self.is_paused = True
+
+    def resume_reading(self) -> None:
+        self.is_paused = False
 
 
 class Line:
@@ -80,9 +83,9 @@ async def test_backpressure_both_ways() -> None:
     line.tunnel.resume()
     assert line.node.asked[-2:] == ["pause", "resume"]
     line.tunnel.pause_writing()
-    assert line.client.held
+    assert line.client.is_paused
     line.tunnel.resume_writing()
-    assert not line.client.held
+    assert not line.client.is_paused
 
 
 @pytest.mark.parametrize("by_client", [False, True])

@@ -46,7 +46,7 @@ class FakeClient:
     def cancel_answer(self) -> None:
         raise NotImplementedError
 
-    def listen(self) -> None:
+    def read_more(self) -> None:
         """Nothing more arrives."""
 
     def take_over(self, reader: asyncio.Protocol) -> asyncio.Transport | None:
@@ -55,7 +55,10 @@ class FakeClient:
     def give_back(self) -> None:
         """No other code reads it."""
 
-    def hold(self, hold: bool) -> None:
+    def pause_reading(self) -> None:
+        """Nothing arrives in any case."""
+
+    def resume_reading(self) -> None:
         """Nothing arrives in any case."""
 
     def watch_stall(self) -> None:

@@ -80,10 +80,11 @@ async def test_one_that_has_left_takes_nothing(made: Made) -> None:
     client.end()
     client.write(b"x")
     client.write_whole(b"x")
-    client.listen()
+    client.read_more()
     for let_go in (client.flush, client.finish, client.close, client.reset, client.abort):
         let_go()
-    client.hold(True)
+    client.pause_reading()
+    client.resume_reading()
     await asyncio.sleep(0)
     assert (transport.written, transport.asked, reader.heard) == (b"", [], 0)
     assert client.has_left
@@ -113,9 +114,9 @@ async def test_a_closing_one_is_not_open_yet_there(made: Made) -> None:
 
 async def test_reading_is_paused_once_and_resumed_once(made: Made) -> None:
     client, transport, _, _ = made
-    for hold in (False, True, True, False, False):
-        client.hold(hold)
-        assert client.is_held is hold
+    for is_paused in (False, True, True, False, False):
+        (client.pause_reading if is_paused else client.resume_reading)()
+        assert client.is_paused is is_paused
     assert transport.asked == ["pause", "resume"]
 
 
@@ -139,5 +140,5 @@ async def test_one_that_closes_is_watched_on_though_it_takes_some(made: Made) ->
 
 async def test_who_wants_more_of_a_request_reaches_the_connection(made: Made) -> None:
     client, _, reader, _ = made
-    client.listen()
+    client.read_more()
     assert reader.heard == 1

@@ -108,12 +108,12 @@ async def test_one_that_is_not_to_be_read_is_not_watched() -> None:
         await client.send(post(b"a"))
         await watched(served)
         [connection] = served.server.connections
-        connection.client.hold(True)
+        connection.client.pause_reading()
         assert len(served.server.quiet) == 0
         await client.send(post(b"b"))
         await asyncio.sleep(0.005)
         assert not connection._incoming.data
-        connection.client.hold(False)
+        connection.client.resume_reading()
         while not connection._incoming.data:
             await asyncio.sleep(0.001)
 

@@ -18,7 +18,7 @@ class Ear:
     def __init__(self) -> None:
         self.asked = 0
 
-    def listen(self) -> None:
+    def read_more(self) -> None:
         self.asked += 1
 
 
