@@ -40,7 +40,7 @@ def _tokens_per_second(one: RunningExchange, now: float) -> float:
     return _tokens(one, now) / max(now - one.started, 0.001)
 
 
-#: The sort orders beside the age, each with its sort key.
+#: The sort orders besides the age, each with its sort key.
 _SORTS: dict[str, Callable[[RunningExchange, float], Any]] = {
     "key": lambda one, now: one.call.key,
     "model": lambda one, now: one.planned.model or one.planned.asked,

@@ -120,7 +120,7 @@ def _look(listing: NodeAnswer) -> Asking[Detected | None]:
 
 
 def _complete(known: Detected) -> Asking[Detected]:
-    """Ask whether it makes embeddings beside text, which it reports nowhere: a request for
+    """Ask whether it makes embeddings besides text, which it reports nowhere: a request for
     embeddings of nothing computes nothing, and its error shows it."""
     if known.loading or not known.models:
         return known

@@ -163,7 +163,7 @@ class Profile:
     presence_penalty: bool = True
     #: Whether ``response_format`` is followed.
     follows_format: bool = True
-    #: Whether ``json_object``, JSON of any shape, is supported beside schemas.
+    #: Whether ``json_object``, JSON of any shape, is supported besides schemas.
     json_mode: bool = True
     #: vLLM and TGI answer 400 to a fifth stop string.
     most_stops: int | None = None
@@ -179,7 +179,7 @@ class Profile:
     #: Fields that make the engine continue a last turn of the model; None: it begins a new turn, or
     #: continues without such fields (llama-server, Ollama's templates).
     prefill: Mapping[str, Any] | None = None
-    #: The content beside tool calls without text.
+    #: The content of a message that has tool calls and no text.
     empty_content: str | None = None
     #: Function names with other characters than letters, digits, ``_`` and ``-``, or more than 64,
     #: are refused.

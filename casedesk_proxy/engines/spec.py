@@ -98,7 +98,7 @@ class EngineSpec:
     max_inline: int | None = None
     #: None: it refuses prompts that are too long.
     contexts: Contexts | None = None
-    #: Its paths beside the protocols that it speaks; no other path of it is ever requested.
+    #: Its paths besides the protocols that it speaks; no other path of it is ever requested.
     paths: tuple[InferencePath, ...] = ()
     #: Paths that administer it, without version and leading slash, separated by blanks. Every path
     #: that is not in ``paths`` is refused; for these, and paths below them, the refusal says what

@@ -16,7 +16,7 @@ class Memory(dict[K, V]):
     At most ``bound`` entries: the oldest is dropped first, used or not. Nothing expires by time.
     With a bound of 0 nothing is remembered: the cache is off.
 
-    What entries depend on beside their key, such as the configuration, are the memory's facts.
+    What entries depend on besides their key, such as the configuration, are the memory's facts.
     Facts are replaced and never changed, so they are compared by identity: `under` other facts the
     memory is emptied.
     """

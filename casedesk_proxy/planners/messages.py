@@ -72,7 +72,7 @@ class Closed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What planning reads beside the request; the same for many requests. ``nodes`` and
+    """What planning reads besides the request; the same for many requests. ``nodes`` and
     ``reported`` as in PlanInputs."""
 
     snapshot: Snapshot = field(repr=False)

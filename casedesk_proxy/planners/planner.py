@@ -107,7 +107,7 @@ class Planner:
 
 
 class PackedFacts:
-    """The facts that planning reads beside the request, as they are sent to each planner."""
+    """The facts that planning reads besides the request, as they are sent to each planner."""
 
     __slots__ = ("facts", "packed")
 

@@ -23,8 +23,8 @@ _MAX_STEP_SCOPES = 200
 
 class CountedScopes:
     """``by_name`` has those with limits and those where requests with limits run, ``book`` what all
-    of them use. ``begin_anew`` is called for each that is counted from now on, as the ledger has
-    its earlier use; ``has_ledger``: whether there is one.
+    of them use. ``begin_anew`` is called for each new one, whose earlier use is in the ledger;
+    ``has_ledger``: whether there is one.
 
     Exchanges that began up to ``unmetered_until``, by the loop's clock, may count where their meter
     does not: something is counted since that has no limit, or got one later. ``changed`` is called
@@ -65,7 +65,7 @@ class CountedScopes:
         self._open(self._unopened)
 
     def find(self, rules: UseRules) -> tuple[Scope, Use]:
-        """They are counted from now on, if they were not."""
+        """What counts them, from now on if it did not before."""
         which = rules.kind, rules.name
         scope, use = self.by_name.get(which), self._book.find(*which)
         if scope is None:
@@ -105,14 +105,14 @@ class CountedScopes:
         return count
 
     def _set_most(self, seats: Seats, most: float) -> None:
-        """Requests that wait for a seat began to do so with another limit, perhaps."""
+        """Requests may already wait for a seat, because of the earlier limit."""
         before, seats.most = seats.most, most
         if before < most:
             self._widened()
 
     def _close_others(self) -> None:
-        """Do not count any longer what has no limit any more: the ledger has its use, should it get
-        one again. Without a ledger it is counted on."""
+        """Stop counting scopes that have no limit any more: if they get one again, the ledger has
+        their use. Without a ledger they are counted all the same."""
         others = self._book.scopes - self._limited
         self.unmetered_until = self._loop.time()
         for which in self.by_name.keys() - self._limited:

@@ -72,7 +72,7 @@ class FileUses:
         raw: bytes,
         take: Take,
     ) -> FilledBody:
-        """``take`` is called before more memory is used for the request beside ``raw``, and raises
+        """``take`` is called before more memory is used for the request besides ``raw``, and raises
         Busy if there is no room. Raises a ClientFault, or Busy (503) if the store cannot be
         read."""
         settings = admitted.deployment.config

@@ -21,7 +21,7 @@ from casedesk_proxy.relay.request import ClientRequest
 __all__ = ["BodyReceiver", "ContentParser", "RawContent"]
 
 #: Bytes that wait for the disk, those being written included; and their number of pieces, each of
-#: which costs memory beside its bytes.
+#: which costs memory besides its bytes.
 _HELD_BYTES, _HELD_PIECES_COUNT = 2**20, 256
 #: What a thread gets at a time, unless no more arrives.
 _BATCH_BYTES, _BATCH_PIECES_COUNT = _HELD_BYTES // 2, _HELD_PIECES_COUNT // 2

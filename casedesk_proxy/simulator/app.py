@@ -192,7 +192,7 @@ async def start(
 ) -> Simulator:
     """A simulated node that listens; ``port`` 0 uses a free one. Raises OSError.
 
-    ``pace``: words per second if a script has none. ``models``: scripts by model name beside
+    ``pace``: words per second if a script has none. ``models``: scripts by model name besides
     PRESETS. ``keep``: how many requests, bodies included, are kept for tests.
     """
     simulator = Simulator(pace=pace, models=models or {}, keep=keep)

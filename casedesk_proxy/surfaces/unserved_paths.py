@@ -67,7 +67,7 @@ POSTED = {
         "api/show": Action.SHOW_MODEL,
     },
 }
-#: Their paths for GET, beside models.
+#: Their paths for GET, besides models.
 FETCHED = {
     Dialect.OLLAMA: {
         "api/tags": Action.LIST_MODELS,

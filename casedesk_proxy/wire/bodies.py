@@ -1,4 +1,4 @@
-"""Readers for bodies that end after a number of bytes or when the connection closes, beside
+"""Readers for bodies that end after a number of bytes or when the connection closes, besides
 ChunkReader; and for compressed bodies, although nodes are asked not to compress.
 
 All readers have the same interface: ``read`` takes the next bytes, returns how many of them belong
