@@ -22,6 +22,7 @@ __all__ = [
     "FormReader",
     "MalformedForm",
     "find_boundary",
+    "find_head_end",
 ]
 
 #: The most parts of a form, and the most bytes of one part's headers and of a wanted field.
@@ -78,6 +79,17 @@ def find_boundary(headers: RawHeaders) -> bytes | None:
     if types[0].lower().count(b"boundary") != 1 or not (found := _BOUNDARY.search(types[0])):
         raise MalformedForm("the content-type has no valid boundary")
     return found[1] or found[2]
+
+
+def find_head_end(data: bytes, at: int, before: int) -> int:
+    """Where the headers of a part end, which begin at ``at``; -1 if more must arrive. ``before``:
+    how many parts came before. Raises MalformedForm above the limits of both."""
+    end = data.find(b"\r\n\r\n", at, at + MAX_PART_HEAD_BYTES)
+    if end < 0 and len(data) - at >= MAX_PART_HEAD_BYTES:
+        raise MalformedForm("a part's headers are too long")
+    if end >= 0 and before >= MAX_PARTS:
+        raise MalformedForm(f"it has more than {MAX_PARTS} parts")
+    return end
 
 
 class _At(Enum):
@@ -188,14 +200,10 @@ class FormReader:
         return at + 2, False
 
     def _take_head(self, data: bytes, at: int) -> tuple[int, bool]:
-        end = data.find(b"\r\n\r\n", at, at + MAX_PART_HEAD_BYTES)
+        end = find_head_end(data, at, self._count)
         if end < 0:
-            if len(data) - at >= MAX_PART_HEAD_BYTES:
-                raise MalformedForm("a part's headers are too long")
             return at, True
         self._count += 1
-        if self._count > MAX_PARTS:
-            raise MalformedForm(f"it has more than {MAX_PARTS} parts")
         self._name = self._read_head(data[at:end])
         self._at = _At.BEGINNING
         return end + 4, False

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from casedesk_proxy.terms import RawHeaders, record
-from casedesk_proxy.wire.multipart import MAX_PART_HEAD_BYTES, MAX_PARTS, MalformedForm
+from casedesk_proxy.wire.multipart import MalformedForm, find_head_end
 
 __all__ = ["PartEnd", "PartHead", "PartReader", "find_part_boundary"]
 
@@ -138,14 +138,10 @@ class PartReader:
         return at, False
 
     def _take_head(self, data: bytes, at: int, events: list[PartEvent]) -> tuple[int, bool]:
-        end = data.find(b"\r\n\r\n", at, at + MAX_PART_HEAD_BYTES)
+        end = find_head_end(data, at, self._parts)
         if end < 0:
-            if len(data) - at >= MAX_PART_HEAD_BYTES:
-                raise MalformedForm("a part's headers are too long")
             return at, True
         self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise MalformedForm(f"it has more than {MAX_PARTS} parts")
         events.append(_read_head(data[at + 2 : end]))
         self._at = _At.CONTENT
         return end + 4, False

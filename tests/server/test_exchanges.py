@@ -158,7 +158,9 @@ async def test_thousands_are_counted_in_slices() -> None:
 async def test_what_is_rejected_is_never_under_way() -> None:
     told = Told()
     made = exchanges(told)
-    made.end(made.begin_rejected("GET", "/x?key=secret", "192.0.2.1"), ReplyFacts(400, Terminal.REFUSED))
+    made.end(
+        made.begin_rejected("GET", "/x?key=secret", "192.0.2.1"), ReplyFacts(400, Terminal.REFUSED)
+    )
     assert not made.live
     assert (told[0].client, told[0].method, told[0].status) == ("192.0.2.1", "GET", 400)
     assert "secret" not in told[0].target
