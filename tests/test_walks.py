@@ -3,6 +3,7 @@ order."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import re
@@ -18,6 +19,7 @@ import pytest
 from casedesk_proxy.config.load import load_config
 from casedesk_proxy.engines.spec import EngineSpec
 from tests.e2e.relaying import STREAMS, asking, relay
+from tests.fixtures.patience import PATIENCE_S
 from tests.fixtures.proxy import proxy_here
 from tests.fixtures.raw_client import connect, request
 from tests.fixtures.raw_node import raw_node
@@ -169,6 +171,14 @@ async def test_a_configuration_value_on_reload() -> None:
     assert find(called, "load_config") is None
 
 
+async def test_a_streaming_request() -> None:
+    words = [event({"content": "w"})] * 9
+    called = await stream("openai", [*words, event({}, "stop"), chunk(b"data: [DONE]\n\n")])
+    walk = [name for row in rows(section("### A streaming request")) for name in names(row[1])]
+    assert len(walk) > 20
+    assert lost(called, walk) == []
+
+
 async def test_a_chunk_of_a_relayed_stream() -> None:
     assert "passes `Relay.data_received` and `client.write`" in TEXT
     events = [event({"content": "w"})] * 9
@@ -190,6 +200,9 @@ async def stream(surface: str, events: list[bytes]) -> list[str]:
     async with relay(*steps, speaks=speaks) as (gateway, _), connect(gateway.url) as client:
         with heard() as called:
             assert (await client.ask(asking((path, body)))).complete
+            async with asyncio.timeout(PATIENCE_S):
+                while find(called, "ClientConnection._answered") is None:
+                    await asyncio.sleep(0)
     return called
 
 
