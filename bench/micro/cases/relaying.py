@@ -106,8 +106,11 @@ class _Client:
     def give_back(self) -> None:
         """Does nothing: it has no connection."""
 
-    def hold(self, hold: bool) -> None:
+    def pause_reading(self) -> None:
         """Does nothing: the node accepts everything."""
+
+    def resume_reading(self) -> None:
+        """Does nothing: nothing is paused."""
 
 
 def _prepare_tunnel(*, up: bool) -> Work:
