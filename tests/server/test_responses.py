@@ -267,7 +267,8 @@ async def test_a_namespace_of_other_things_is_translated() -> None:
         assert asked.head.startswith(b"POST /v1/chat/completions ")
         await connection.send(SSE, body)
 
-    odd: Any = [MCP | {"tools": [{"type": "custom", "name": "x"}]}]
+    grammar = {"type": "grammar", "syntax": "lark", "definition": 'start: "a"'}
+    odd: Any = [MCP | {"tools": [{"type": "custom", "name": "x", "format": grammar}]}]
     async with staged(play, speaks=SPEAKS) as stage, client(stage) as sdk:
         raw = await sdk.responses.with_raw_response.create(model="m", input="Hi", tools=odd)
         assert raw.headers["x-casedesk-dropped"] == "tools[0].tools[0]:custom"
