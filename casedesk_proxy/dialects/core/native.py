@@ -90,11 +90,11 @@ def _tool_parts(body: Mapping[str, Any]) -> Iterator[tuple[Part, str]]:
 def _block_parts(messages: Any) -> Iterator[tuple[Part, str]]:
     """A conversation has hundreds of blocks, and nearly all are plain: a loop of its own skips
     those."""
+    has_clear_at = False
     for at, message in enumerate(messages if isinstance(messages, list) else ()):
         if not isinstance(message, dict):
             continue
-        if message.get("clear_at") == "next_user_message":
-            yield Part.CLEARED, f"messages.{at}.clear_at"
+        has_clear_at = has_clear_at or "clear_at" in message
         content = message.get("content")
         if not isinstance(content, list):
             continue
@@ -107,6 +107,18 @@ def _block_parts(messages: Any) -> Iterator[tuple[Part, str]]:
                 yield from _result_parts(content[place], path)
             else:
                 yield _SPECIAL_BLOCKS.get(str(kind), Part.OTHER_BLOCKS), path
+    if has_clear_at:
+        yield from _cleared(messages)
+
+
+def _cleared(messages: Any) -> Iterator[tuple[Part, str]]:
+    """System messages that are no longer shown. Until the user speaks again, an engine that does
+    not know the field shows them, too."""
+    listed = list(each_object(messages))
+    last = max((at for at, one in listed if one.get("role") == "user"), default=-1)
+    for at, one in listed:
+        if at < last and (one.get("role"), one.get("clear_at")) == ("system", "next_user_message"):
+            yield Part.CLEARED, f"messages.{at}.clear_at"
 
 
 def _result_parts(block: Mapping[str, Any], path: str) -> Iterator[tuple[Part, str]]:

@@ -18,6 +18,8 @@ from tests.dialects.core.test_needs import JSON, PICTURE, TEXT, messages, result
 from tests.fixtures.effort import examples
 from tests.fixtures.table import table
 
+BRIEF = {"role": "system", "content": "Be brief.", "clear_at": "next_user_message"}
+
 
 @table(
     ("body", "part", "path"),
@@ -39,7 +41,7 @@ from tests.fixtures.table import table
         (messages({"type": "document"}), Part.DOCUMENTS, "messages.0.content.0"),
         (messages({"type": "redacted_thinking"}), Part.REDACTED, "messages.0.content.0"),
         (messages({"type": "server_tool_use"}), Part.OTHER_BLOCKS, "messages.0.content.0"),
-        ({"messages": [{"role": "system", "content": "x", "clear_at": "next_user_message"}]},
+        ({"messages": [BRIEF, {"role": "user", "content": "x"}]},
          Part.CLEARED, "messages.0.clear_at"),
         (messages(result(TEXT, {"type": "document"})), Part.RESULT_BLOCKS,
          "messages.0.content.0.content.1"),
@@ -60,9 +62,21 @@ def test_counting_is_a_part_by_itself() -> None:
     assert "the request: " in refuse_parts(LLAMA_SERVER, {Part.COUNT: ""}).message
 
 
+@table(
+    "turns",
+    [
+        [{"role": "user", "content": "x"}, BRIEF],
+        [BRIEF, {"role": "assistant", "content": "x"}],
+        [BRIEF | {"role": "user"}, {"role": "user", "content": "x"}],
+        [BRIEF | {"clear_at": "never"}, {"role": "user", "content": "x"}],
+        [BRIEF | {"clear_at": []}, {"role": "user", "content": "x"}],
+    ],
+)
+def test_a_system_message_that_is_still_shown(turns: list[dict[str, Any]]) -> None:
+    assert find_parts(Action.MESSAGES, {"messages": turns}) == {}
+
+
 def test_an_ordinary_request_has_none() -> None:
-    kept = {"role": "system", "content": "x", "clear_at": "never"}
-    assert find_parts(Action.MESSAGES, {"messages": [kept]}) == {}
     body = {**messages(TEXT, PICTURE, result(TEXT, PICTURE)), "thinking": {"type": "adaptive"},
             "tools": [{"type": "custom", "name": "f"}, {"name": "g"}], "system": "s",
             "tool_choice": {"type": "auto"}, "output_config": None, "metadata": {}}  # fmt: skip
