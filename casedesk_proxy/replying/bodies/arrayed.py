@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from casedesk_proxy.dialects.core.body_translator import LateReply
 from casedesk_proxy.errors import StreamBroken
+from casedesk_proxy.jsonio import JSONError, loads_repaired
 from casedesk_proxy.replying.completeness import is_unfinished
 from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.terms import Dialect, Position
@@ -57,5 +58,20 @@ class ArrayingTranslator(LateReply):
         self.usage = self._tap.usage(Dialect.GEMINI)
 
     def _write(self, events: list[Event]) -> bytes:
-        # Only an object can be an element: some servers end with OpenAI's [DONE].
-        return b"".join(self._array.element(data) for _, data in events if data[:1] == b"{")
+        return b"".join(self._array.element(_check(data)) for _, data in events if _says(data))
+
+
+def _says(data: bytes) -> bool:
+    """Whether it is more than a mark: some servers end with OpenAI's [DONE]."""
+    return bool(data) and not data.isspace() and data.strip() != b"[DONE]"
+
+
+def _check(data: bytes) -> bytes:
+    """An element as it came: one that is not JSON would make the whole array unreadable."""
+    try:
+        document = loads_repaired(data)
+    except JSONError:
+        raise StreamBroken("sent an event that is not JSON") from None
+    if not isinstance(document, dict):
+        raise StreamBroken("sent an event that is not an object")
+    return data.strip()

@@ -25,6 +25,36 @@ def translator(*, is_opened: bool = False) -> ArrayingTranslator:
     return ArrayingTranslator("m", is_opened=is_opened)
 
 
+def test_blanks_around_an_element_are_nothing() -> None:
+    made = translator()
+    array = (
+        made.feed(b'data:  {"candidates": []}\n\ndata:\n\ndata: \t\n\n' + events(ENDED))
+        + made.finish()
+    )
+    assert json.loads(array) == [{"candidates": []}, ENDED]
+
+
+@table(
+    ("payload", "did"),
+    [
+        (b'{"candidates": [', "not JSON"),
+        (b"{}}", "not JSON"),
+        (b"[]", "not an object"),
+        (b'"{"', "not an object"),
+    ],
+)
+def test_an_event_that_would_make_the_array_unreadable(payload: bytes, did: str) -> None:
+    made = translator()
+    made.feed(events(BEGUN))
+    with pytest.raises(StreamBroken, match=did):
+        made.feed(google_frame(payload))
+
+
+def test_half_an_emoji_is_relayed() -> None:
+    made, half = translator(), b'{"candidates":[{"finishReason":"STOP","x":"\\ud83d"}]}'
+    assert made.feed(google_frame(half)) + made.finish() == b"[" + half + b"\n]"
+
+
 @table("size", [1, 7, 1000])
 @table("rest", [b"", b"data: [DONE]\n\n"])
 def test_each_event_is_an_element(size: int, rest: bytes) -> None:
