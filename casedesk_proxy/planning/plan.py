@@ -91,7 +91,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInp
         body = read_body(call, inputs.raw, lambda: _offered(snapshot, deployment, inputs))
     else:
         body = read_form(inputs.form, lambda: _offered(snapshot, deployment, inputs))
-    raw, asked = inputs.raw, call.model or body.model or ""
+    asked = call.model or body.model or ""
     remembered = inputs.placements.under(inputs.reported, inputs.nodes)
     placement = remembered.get(asked)
     if placement is None:
@@ -107,7 +107,7 @@ def plan_request(snapshot: Snapshot, deployment: DeploymentSpec, inputs: PlanInp
         if demand.nodes != tuple(node.name for node in nodes):
             demand = make_demand(inputs, deployment, placement.resolved, nodes)
     if not (translation.routes or deployment.config.nodes_fetch_urls):
-        refuse_addresses(call, body.value, raw if inputs.form is None else b"")
+        refuse_addresses(call, body.value, inputs.raw if inputs.form is None else b"")
     routes: Mapping[str, Route] = translation.routes
     if not routes:
         routes = _native_routes(inputs, body, placement, nodes)

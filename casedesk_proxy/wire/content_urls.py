@@ -15,7 +15,8 @@ NOT_FETCHED = (
 #: Characters that programs that read URLs remove (WHATWG's, and those of Python's ``strip``),
 #: however many there are.
 _LEAD = re.compile(r"[\s\x00-\x20]*+")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})\s*:")
+#: One letter is a drive of Windows.
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{1,30})\s*:")
 #: Characters that are ignored in a URL, and could hide its scheme.
 _IGNORED = str.maketrans("", "", "\t\r\n")
 #: How many characters of a text are examined; its beginning is enough.

@@ -281,3 +281,36 @@ def test_a_key_s_parameters_are_for_what_its_protocol_has_no_field_for_too() -> 
     raw = body("gemini", BARE["gemini"])
     made = json.loads(sent("gemini", "plain", {}, raw, {"set": {"min_p": 0.1}}))
     assert made["min_p"] == 0.1
+
+
+FETCHING = '{"type": "object", "properties": {"url": {"type": "string", "url": "http://h"}}}'
+
+
+@table(
+    ("surface", "fields"),
+    [
+        ("openai", f'"tools": [{{"type":"function", "function": {{"parameters": {FETCHING}}}}}]'),
+        ("openai", '"metadata": {"url": "http://h"}'),
+        ("anthropic", f'"max_tokens": 9, "tools": [{{"name": "f", "input_schema": {FETCHING}}}]'),
+        ("responses", f'"tools": [{{"type": "function", "name": "f", "parameters": {FETCHING}}}]'),
+    ],
+)  # fmt: skip
+def test_what_is_removed_may_contain_urls(surface: str, fields: str) -> None:
+    removed = "metadata" if "metadata" in fields else "tools"
+    rule = {surface: {"remove": [removed]}}
+    raw = body(surface, fields)
+    of_alias = sent(surface, RELAYING[surface], rule, raw)
+    assert "http://h" not in of_alias
+    assert KEPT in of_alias
+    assert sent(surface, RELAYING[surface], {}, raw, rule) == of_alias
+
+
+@table("change", ["set", "default"])
+def test_a_url_that_an_alias_adds_covers_none_that_is_hidden(change: str) -> None:
+    part = '{"type":"image_url","image_url":{"url":"file:///x","url":"data:image/png;base64,aGk="}}'
+    raw = '{"model": "fast", "messages": [{"role": "user", "content": [' + part + "]}]}"
+    alias = {"openai": {change: {"metadata": {"url": "http://h"}}}}
+    with pytest.raises(BadRequest, match=r"messages.*\.image_url\.url: URLs are not"):
+        sent("openai", "vllm", alias, raw)
+    shown = raw.replace('"url":"file:///x",', "")
+    assert shown[17:] in sent("openai", "vllm", alias, shown)

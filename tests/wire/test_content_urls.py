@@ -19,6 +19,7 @@ from tests.fixtures.table import table
         (" DATA:,", False),
         ("iVBORw0KGgo=", False),
         ("files/x", False),
+        ("C:\\docs\\a.pdf", False),
         ("", False),
         ("a" * 100 + ":", False),
     ],

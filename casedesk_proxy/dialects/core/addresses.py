@@ -9,22 +9,30 @@ Translated requests never contain one: their translators refuse URLs.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from casedesk_proxy.dialects.core.hidden_urls import list_fields, with_hidden
 from casedesk_proxy.errors import BadRequest, Violation
-from casedesk_proxy.terms import Call, Dialect
+from casedesk_proxy.terms import Action, Call, Dialect
 from casedesk_proxy.wire.content_urls import NOT_FETCHED, is_address
 
 __all__ = ["find_addresses", "refuse_addresses"]
 
-#: Fields with a URL, as a text or in ``url``, in the parts of all protocols and in requests for
-#: images (``file`` and ``files`` of LocalAI).
-_FIELDS = frozenset({"image_url", "video_url", "audio_url", "file_url", "file", "files"})
-#: The last words of names of such fields: ``ref_images`` of LocalAI, ``ref_audio`` of vLLM-Omni.
-_MEDIA = frozenset({"image", "images", "video", "videos", "audio", "audios", "mask"})
+#: Fields with a URL, as a text or in ``url``, in the parts of all protocols.
+_FIELDS = frozenset(
+    {
+        *("image_url", "video_url", "audio_url", "file_url", "image", "video", "audio"),
+        *("input_audio", "input_video", "images", "mask"),
+    }
+)
+#: Requests that have more of them, but only outermost, and the last words of their names: ``file``,
+#: ``files`` and ``ref_images`` of LocalAI, ``ref_audio`` of vLLM-Omni.
+_MAKING_MEDIA = frozenset({Action.DRAW, Action.EDIT_IMAGE, Action.SPEAK})
+_MEDIA = frozenset(
+    {"file", "files", "image", "images", "video", "videos", "audio", "audios", "mask"}
+)
 _URIS = frozenset({"fileUri", "file_uri"})
 #: Servers that a node would ask for tools: those of Responses and of Anthropic.
 _SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
@@ -32,72 +40,27 @@ _SERVERS = (("tools", "server_url"), ("mcp_servers", "url"))
 _OTHERS = frozenset({"input", "contents", "mcp_servers"})
 #: Arguments and results of tools, whose data may have fields of the same names.
 _DATA = frozenset({"input", "args", "arguments", "response"})
-#: How the names of fields with a URL end, also of `_FIELDS` and `_URIS`; and as keys of a body.
-_URL_NAMES = ("url", "ri")
-_URL_KEYS = tuple(f'{name}"'.encode() for name in _URL_NAMES)
-_COLON = re.compile(rb"[ \t\r\n]*+:")
-#: Another spelling of a letter, and how it begins.
-_ESCAPED_LETTER = re.compile(rb"\\u00([4-7][0-9A-Fa-f])")
-_ESCAPE = b"\\u00"
+#: Outermost fields with data or schemas of the client, in which no node looks for content.
+_OWN_DATA = frozenset({"metadata", "format", "response_format", "json_schema", "tools"})
 #: How many places one refusal names.
 _MAX_PLACES = 20
+_TOO_DEEP = "the body is nested too deeply to search it for URLs; send fewer levels"
 
 
 def refuse_addresses(call: Call, body: Mapping[str, Any], raw: bytes = b"") -> None:
-    """Raises BadRequest, naming the places. ``raw``: the bytes of which ``body`` was parsed, unless
-    it is a form."""
-    if b'url"' in raw or b'ri"' in raw or _ESCAPE in raw:
-        _refuse_hidden(raw, body)
-    if not call.path and _is_of_texts(body):
-        return
-    found = find_addresses(call, body)
-    first = next(found, None)
-    if first is None:
-        return
-    places = (first, *islice(found, _MAX_PLACES - 1))
-    violations = tuple(Violation(path, NOT_FETCHED) for path in places)
-    raise BadRequest(f"{first}: {NOT_FETCHED}", code="url_not_fetched", violations=violations)
-
-
-def _refuse_hidden(raw: bytes, body: Mapping[str, Any]) -> None:
-    """Raises BadRequest for a body with a key for a URL that ``body``, which was parsed from
-    ``raw``, lacks, since the same key comes again in its object, or in one around it. Some nodes
-    use the first of several (those with RapidJSON, for example OpenVINO's)."""
-    if _ESCAPE in raw:
-        raw = _ESCAPED_LETTER.sub(lambda found: bytes.fromhex(found[1].decode()), raw)
-    written = _count_written(raw)
-    if written > 0 and written > _count_read(body):
-        raise BadRequest(
-            "a field for a URL comes more than once in an object, and nodes differ in which of"
-            " them they use; write each field once",
-            code="url_not_fetched",
-        )
-
-
-def _count_written(raw: bytes) -> int:
-    """How many keys for URLs there are. Within a text the quote after them would be escaped."""
-    count = 0
-    for end in _URL_KEYS:
-        at = raw.find(end)
-        while at >= 0:
-            at += len(end)
-            count += _COLON.match(raw, at) is not None
-            at = raw.find(end, at)
-    return count
-
-
-def _count_read(body: Mapping[str, Any]) -> int:
-    """How many of them are left."""
-    left: list[Iterable[Any]] = [body.values()]
-    count = sum(name.endswith(_URL_NAMES) for name in body)
-    while left:
-        for one in left.pop():
-            if one.__class__ is dict:
-                count += sum(name.endswith(_URL_NAMES) for name in one)
-                left.append(one.values())
-            elif one.__class__ is list:
-                left.append(one)
-    return count
+    """Raises BadRequest, naming the places. ``raw``: the bytes that parse to ``body``, unless it is
+    a form."""
+    try:
+        whole = with_hidden(raw, body)
+        if whole is body and not call.path and _is_of_texts(body):
+            return
+        places = tuple(islice(find_addresses(call, whole), _MAX_PLACES))
+    except RecursionError:
+        raise BadRequest(_TOO_DEEP) from None
+    if places:
+        violations = tuple(Violation(path, NOT_FETCHED) for path in places)
+        message = f"{places[0]}: {NOT_FETCHED}"
+        raise BadRequest(message, code="url_not_fetched", violations=violations)
 
 
 def _is_of_texts(body: Mapping[str, Any]) -> bool:
@@ -116,25 +79,19 @@ def _is_of_texts(body: Mapping[str, Any]) -> bool:
 def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
     """The places, in the protocol's own notation, in a body of any shape."""
     if call.path or not ("messages" in body or "input" in body or "contents" in body):
-        yield from _look(body, "", "[{}]")
+        yield from _look(body, "", "[{}]", makes_media=call.action in _MAKING_MEDIA)
         return
     index = ".{}" if call.surface is Dialect.ANTHROPIC else "[{}]"
     for name, field in _SERVERS:
-        servers = body.get(name)
-        for at, server in enumerate(servers if servers.__class__ is list else ()):
-            if server.__class__ is dict and any(map(_is_address, _values_of(server, field))):
+        for at, server in _items_of(body, name):
+            if any(map(_is_address, _values_of(server, field))):
                 yield f"{name}{index.format(at)}.{field}"
     for name, inner in _CONTENTS:
-        items = body.get(name)
-        if items.__class__ is not list:
-            continue
-        for at, item in enumerate(items):
-            if item.__class__ is not dict:
-                continue
+        for at, item in _items_of(body, name):
             for field in inner:
                 for content in _values_of(item, field):
                     # Nearly all contents are texts.
-                    if content.__class__ is list or content.__class__ is dict:
+                    if isinstance(content, dict | list):
                         yield from _look(content, f"{name}{index.format(at)}.{field}", index)
 
 
@@ -142,34 +99,49 @@ def find_addresses(call: Call, body: Mapping[str, Any]) -> Iterator[str]:
 _CONTENTS = (("messages", ("content",)), ("input", ("content", "output")), ("contents", ("parts",)))
 
 
-def _look(value: Any, path: str, index: str) -> Iterator[str]:
+def _items_of(body: Mapping[str, Any], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects in a list."""
+    for items in _values_of(body, name):
+        for at, item in enumerate(items if isinstance(items, list) else ()):
+            if isinstance(item, dict):
+                yield at, item
+
+
+def _look(value: Any, path: str, index: str, *, makes_media: bool = False) -> Iterator[str]:
+    """``makes_media``: of the outermost fields, those for media have any name."""
     if isinstance(value, list):
         for at, one in enumerate(value):
             if isinstance(one, dict | list):
                 yield from _look(one, path + index.format(at), index)
         return
-    for written, one in value.items():
+    for written, one in list_fields(value):
         where = f"{path}.{written}" if path else written
         name = written if _are_plain(written) else written.casefold()
-        is_named = name in _FIELDS or name.rpartition("_")[2] in _MEDIA or written in _URIS
+        is_named = name in _FIELDS or written in _URIS
+        if makes_media and not is_named:
+            is_named = name.rpartition("_")[2] in _MEDIA
         if is_named and isinstance(one, dict) and any(map(_is_address, _values_of(one, "url"))):
             yield f"{where}.url"
         elif isinstance(one, str):
-            # A source says that its type is url.
-            if (is_named or (name == "url" and "url" in value.values())) and _is_address(one):
+            if (is_named or (name == "url" and _is_of_url(value))) and _is_address(one):
                 yield where
         elif isinstance(one, list) and is_named and any(map(_is_address, one)):
             yield where
-        elif isinstance(one, dict | list) and (not path or name not in _DATA):
+        elif isinstance(one, dict | list) and name not in (_DATA if path else _OWN_DATA):
             yield from _look(one, where, index)
+
+
+def _is_of_url(source: Mapping[str, Any]) -> bool:
+    """Whether a source says that its type is url."""
+    return any(one == "url" for _, one in list_fields(source))
 
 
 def _values_of(holder: Mapping[str, Any], name: str) -> Iterable[Any]:
     """The values of a name in any case: nodes written in Go accept any case, and use the last of
     several."""
-    if _are_plain("".join(holder)):
+    if holder.__class__ is dict and _are_plain("".join(holder)):
         return (holder[name],) if name in holder else ()
-    return [one for written, one in holder.items() if written.casefold() == name]
+    return [one for written, one in list_fields(holder) if written.casefold() == name]
 
 
 def _are_plain(names: str) -> bool:

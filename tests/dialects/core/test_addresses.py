@@ -110,6 +110,7 @@ def test_a_node_s_own_path_is_looked_through_whole() -> None:
     [
         # LocalAI (core/http/endpoints/openai/image.go).
         ("/v1/images/generations", {"prompt": WEB, "file": WEB}, "file"),
+        ("/v1/images/generations", {"File": {"url": WEB}, "a": {"file": WEB}}, "File.url"),
         ("/v1/images/generations", {"prompt": "a: b", "files": ["aGk=", WEB]}, "files"),
         ("/v1/images/generations", {"Ref_Images": [WEB]}, "Ref_Images"),
         # vLLM-Omni (entrypoints/openai/serving_speech.py).
@@ -117,8 +118,42 @@ def test_a_node_s_own_path_is_looked_through_whole() -> None:
     ],
 )
 def test_requests_for_images_and_speech(path: str, body: Any, place: str) -> None:
-    call = Call(Dialect.OPENAI, Action.DRAW, None, path=path)
+    action = Action(path.removeprefix("/v1/"))
+    call = Call(Dialect.OPENAI, action, None, path=path)
     assert list(find_addresses(call, body)) == [place]
+
+
+@table(
+    ("action", "body"),
+    [
+        (Action.DRAW, {"files": ["C:\\x.png"], "prompt": "a", "metadata": {"image": WEB}}),
+        (Action.SPEAK, {"input": WEB, "voice": "a", "instructions": WEB}),
+        (Action.RERANK, {"query": "q", "documents": [{"file": WEB, "cover_image": WEB}]}),
+        (Action.RERANK, {"query": "q", "documents": [{"text": "a", "file": "C:\\docs\\a.pdf"}]}),
+        (Action.SCORE, {"queries": "x", "items": [{"last_video": "Foo: bar"}], "file": "a: b"}),
+        (Action.INFILL, {"input_prefix": "x", "input_extra": [{"file": "file:///a.py"}]}),
+        (Action.COMPLETE, {"prompt": "x", "metadata": {"files": [WEB], "image": WEB}}),
+        (Action.OLLAMA_GENERATE, {"format": {"default": {"file": WEB, "image": WEB}}}),
+        (Action.COUNT_CHAT, {"messages": [], "tools": [{"default": {"image": WEB}}]}),
+        (Action.COMPLETE, {"response_format": {"schema": {"const": {"image": WEB}}}}),
+    ],
+)  # fmt: skip
+def test_data_of_the_client_that_no_node_fetches(action: Action, body: Any) -> None:
+    refuse_addresses(Call(Dialect.OPENAI, action, None, path=f"/{action}"), body)
+
+
+@table(
+    ("call", "body"),
+    [
+        ("messages", asked({"type": "web_fetch_tool_result", "content": {"file": "a: b"}})),
+        ("chat", asked({"type": "file", "file": {"file_data": "data:,", "filename": WEB}})),
+        ("chat", asked({"type": "text", "text": "a"}) | {"metadata": {"file": WEB, "image": WEB}}),
+        ("chat", asked({"type": "text", "text": "a"}) | {"tools": [
+            {"function": {"parameters": {"default": {"url": WEB, "image": WEB}}}}]}),
+    ],
+)  # fmt: skip
+def test_data_of_the_client_beside_parts(call: str, body: Any) -> None:
+    refuse_addresses(CALLS[call], body)
 
 
 def test_a_refusal_names_some_places() -> None:
@@ -132,33 +167,47 @@ PART = f'{{"type": "image_url", "image_url": {URL}}}'
 
 
 @table(
-    "raw",
+    ("raw", "place"),
     [
-        f'{{"messages": [{{"content": [{PART}], "content": "hi"}}]}}',
-        f'{{"messages": [{{"content": [{PART}]}}], "messages": [{{"content": "hi"}}]}}',
-        f'{{"messages": [{{"content": [{PART[:-1]}, "image_url": {{}}}}]}}]}}',
-        f'{{"messages": [{{"content": [{{"image_url": {URL[:-1]}, "url": "data:,"}}}}]}}]}}',
-        '{"messages": [{"content": [{"image_url": {"\\u0075rl" : "file:/x", "url": "data:,"}}]}]}',
-        '{"messages": [{"content": [{"image_url": {"\\u0075r\\u006C":"file:/x"}}], "content": 1}]}',
-        '{"contents": [{"parts": [{"fileData": {"fileUri"\n: "http://h"}, "fileData": {}}]}]}',
-        '{"mcp_servers": [{"url": "http://h"}], "mcp_servers": []}',
+        (f'{{"messages": [{{"content": [{PART}], "content": "hi"}}]}}',
+         "messages[0].content[0].image_url.url"),
+        (f'{{"messages": [{{"content": [{PART}]}}], "messages": [{{"content": "hi"}}]}}',
+         "messages[0].content[0].image_url.url"),
+        (f'{{"messages": [{{"content": [{PART[:-1]}, "image_url": {{}}}}]}}]}}',
+         "messages[0].content[0].image_url.url"),
+        (f'{{"messages": [{{"content": [{{"image_url": {URL[:-1]}, "url": "data:,"}}}}]}}]}}',
+         "messages[0].content[0].image_url.url"),
+        ('{"messages": [{"content": [{"source": {"type":"url", "url":"file:/x", "url": 1}}]}]}',
+         "messages[0].content[0].source.url"),
+        ('{"contents": [{"parts": [{"fileData": {"fileUri": "http://h"}, "fileData": {}}]}]}',
+         "contents[0].parts[0].fileData.fileUri"),
+        ('{"mcp_servers": [{"url": "http://h"}], "mcp_servers": [], "input": 1}',
+         "mcp_servers[0].url"),
+        ('{"inputs": {"image_url": ["http://h"]}, "inputs": 1}', "inputs.image_url"),
     ],
 )  # fmt: skip
-def test_one_before_a_field_of_the_same_name_is_refused(raw: str) -> None:
-    with pytest.raises(BadRequest, match="write each field once") as caught:
+def test_one_before_a_field_of_the_same_name_is_refused(raw: str, place: str) -> None:
+    with pytest.raises(BadRequest) as caught:
         refuse_addresses(CALLS["chat"], loads(raw), raw.encode())
     assert caught.value.code == "url_not_fetched"
+    assert [one.path for one in caught.value.violations] == [place]
 
 
 @table(
     "raw",
     [
-        "{}",
-        '{"messages": [{"content": "is \\"image_url\\": {\\"url\\":1} right, or url\\" :?"}]}',
-        '{"messages": [{"content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]}',
-        '{"messages": [{"content": "\\u00e9rl"}], "tools": [{"url": {"url" :{}}}, [{"curl":1}]]}',
+        '{"messages": [{"content": "a"}], "metadata": {"url": "http://h", "url": "http://i"}}',
+        '{"messages": [{"content": "a"}], "tools": [{"url": "http://h"}], "tools": []}',
+        '{"messages": [{"content": [{"image_url": "aGk=", "image_url": "aGk="}]}]}',
         '{"messages": [{"content": "hi"}], "model": "x", "model": "y", "safari": [{"ri": 1}]}',
     ],
 )  # fmt: skip
-def test_what_is_written_once_is_not(raw: str) -> None:
+def test_a_harmless_one_before_a_field_of_the_same_name_is_not(raw: str) -> None:
     refuse_addresses(CALLS["chat"], loads(raw), raw.encode())
+
+
+def test_a_body_that_is_too_deep_to_be_searched_is_refused() -> None:
+    call = Call(Dialect.OPENAI, Action.CHAT, None, path="/score")
+    raw = '{"a": ' * 1020 + "1" + "}" * 1020
+    with pytest.raises(BadRequest, match="nested too deeply to search it for URLs"):
+        refuse_addresses(call, loads(raw), raw.encode())
