@@ -88,7 +88,7 @@ class BlockSequencer:
         elif call not in self._waiting:
             self._waiting.append(call)
             self._advance()
-        elif self._open is None:  # its name may have arrived
+        elif self._open is None or len(call.pieces) == 1:  # its name or arguments may have arrived
             self._advance()
 
     def complete(self, *, cut: bool, keep: bool) -> bool:
@@ -116,13 +116,13 @@ class BlockSequencer:
         return not broken
 
     def _advance(self) -> None:
-        """Show the blocks that wait, as long as all blocks before them are whole. A call's name may
-        get longer until its arguments begin."""
+        """Show the blocks that wait, as long as all blocks before them are whole. A name that is
+        not whole for certain may get longer until the arguments begin."""
         while self._waiting and self._is_call_whole():
             first = self._waiting[0]
             if not isinstance(first, ToolCall):
                 self._show_words(*first)
-            elif first.name and first.pieces:
+            elif first.name and (first.is_named or first.pieces):
                 self._show(first)
             else:
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.jsonio import JSONError, TooDeep, dumps, is_deeper, loads_exact
 from casedesk_proxy.wire.jsonarray import ArrayScanner, ArrayTooLarge, NotAnArray
@@ -22,19 +23,23 @@ __all__ = [
 _MAX_DEPTH = 200
 #: More calls than a model makes in one answer. All of them are finished in one round of the loop.
 MAX_CALLS = 512
+#: No call of the size that its reader allows has more, as a character has four bytes at most.
+_MAX_BYTES = 4 * MAX_HELD_BYTES
 #: Pieces that show how arguments begin.
 _MAX_FIRST_PIECES = 8
 
 
 class ToolCall:
-    """One tool call as its pieces arrive. ``id`` and ``name`` are "" until they are known."""
+    """One tool call as its pieces arrive. ``id`` and ``name`` are "" until they are known;
+    ``is_named``: the name is whole for certain, also before the arguments begin."""
 
-    __slots__ = ("_end", "id", "index", "name", "pieces")
+    __slots__ = ("_end", "id", "index", "is_named", "name", "pieces")
 
     def __init__(self, index: int, ident: str = "", name: str = "") -> None:
         self.index = index
         self.id = ident
         self.name = name
+        self.is_named = bool(name)
         self.pieces: list[str] = []
         self._end: _ObjectEnd | None = None
 
@@ -71,7 +76,7 @@ class _ObjectEnd:
 
     def __init__(self) -> None:
         self._count = 0
-        self._scanner: ArrayScanner | None = ArrayScanner()
+        self._scanner: ArrayScanner | None = ArrayScanner(_MAX_BYTES)
         self._scanner.feed(b"[")
 
     def is_reached(self, pieces: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from casedesk_proxy.dialects.core.findings import Findings
@@ -14,6 +15,7 @@ from casedesk_proxy.jsonio import dumps
 __all__ = [
     "NO_PARAMETERS",
     "STREAMS",
+    "declared_names",
     "function_call",
     "function_tool",
     "image_part",
@@ -44,6 +46,11 @@ def function_tool(
     if strict:
         function["strict"] = True
     return {"type": "function", "function": function}
+
+
+def declared_names(chat: Mapping[str, Any]) -> tuple[str, ...]:
+    """The functions of a request that was built here."""
+    return tuple(tool["function"]["name"] for tool in chat.get("tools", ()))
 
 
 def may_be_strict(schema: dict[str, Any], profile: Profile) -> bool:

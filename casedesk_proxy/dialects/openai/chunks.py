@@ -23,8 +23,6 @@ __all__ = [
 #: The data of the last event of most nodes; transformers does not send it.
 DONE = b"[DONE]"
 _NOT_COUNTED = Usage()
-#: How long the pieces of a function's name become together, so that joining them takes no time.
-_MAX_NAME_CHARS = 1024
 
 
 def text_of_chunk(chunk: Any) -> Any:
@@ -72,14 +70,17 @@ class CallList:
     an id that was made for the fragment. A fragment without an index belongs to the call with its
     id. One without either continues the call before it, unless it has the name of a further call.
 
-    Before the arguments begin, another name at a call's index is the next piece of its name, as
-    some servers split those of Gemini's models (continue 5849); the same name is a repetition.
+    ``declared`` are the functions of the request, by the node's names. Some servers split those of
+    Gemini's models (continue 5849): before the arguments begin, another name at a call's index
+    continues its name if this makes a declared one, or the beginning of one. If both are declared,
+    it is a further call. Without declared functions the first name counts.
     """
 
-    __slots__ = ("_calls", "_current", "_held", "_ids", "_latest", "_next")
+    __slots__ = ("_calls", "_current", "_declared", "_held", "_ids", "_latest", "_next")
 
-    def __init__(self, calls: list[ToolCall]) -> None:
+    def __init__(self, calls: list[ToolCall], declared: tuple[str, ...] = ()) -> None:
         self._calls = calls
+        self._declared = declared
         self._current: dict[int, ToolCall] = {}
         self._ids: dict[str, ToolCall] = {}
         #: The call to which the last fragment belonged.
@@ -96,6 +97,8 @@ class CallList:
         function = fragment.get("function")
         function = function if isinstance(function, dict) else {}
         name = text_or_blank(function.get("name"))
+        if name.isspace():
+            name = ""
         piece = function.get("arguments")
         if isinstance(piece, dict):  # TGI before 3: a whole object
             piece = write_arguments(piece)
@@ -104,10 +107,11 @@ class CallList:
         ident = text_or_blank(fragment.get("id"))
         call = self._find(fragment.get("index"), ident, name, piece)
         self._latest = call
-        if not call.name:
+        if name and not call.is_named and not call.pieces:
+            call.name = self._grown(call.name, name)
+            call.is_named = self._is_final(call.name)
+        elif not call.name:
             call.name = name
-        elif not call.pieces and name != call.name and len(call.name) < _MAX_NAME_CHARS:
-            call.name += name
         if piece:
             call.add(piece)
             self._held += len(piece)
@@ -118,11 +122,11 @@ class CallList:
     def _find(self, index: Any, ident: str, name: str, piece: str) -> ToolCall:
         if not isinstance(index, int) or isinstance(index, bool):
             known = self._ids.get(ident) if ident else self._continued(name, piece)
-            if known is not None:
+            if known is not None and not self._is_further(known, ident, name):
                 return known
             index = self._next
         call = self._current.get(index)
-        if call is None or (name and ident and call.id and ident != call.id):
+        if call is None or self._is_further(call, ident, name):
             if len(self._calls) >= MAX_CALLS:
                 raise StreamBroken("sent too many tool calls")
             call = self._current[index] = ToolCall(index)
@@ -130,8 +134,29 @@ class CallList:
             self._calls.append(call)
         if ident and not call.id:
             call.id = ident
-            self._ids.setdefault(ident, call)
+            self._ids[ident] = call
         return call
+
+    def _is_further(self, call: ToolCall, ident: str, name: str) -> bool:
+        """Whether a fragment with the index or the id of ``call`` begins another call."""
+        if not name:
+            return False
+        if ident and call.id and ident != call.id:
+            return True
+        both = name in self._declared and call.name in self._declared
+        return both and name != call.name and not call.pieces
+
+    def _grown(self, name: str, more: str) -> str:
+        """A call's name after ``more`` of it: the next piece, or all so far, or a correction."""
+        joined = more if more.startswith(name) else name + more
+        if any(one.startswith(joined) for one in self._declared):
+            return joined
+        return more if not name or more in self._declared else name
+
+    def _is_final(self, name: str) -> bool:
+        """Whether no further piece of a name can follow."""
+        longer = [one for one in self._declared if one.startswith(name)]
+        return not self._declared or (bool(longer) and all(one == name for one in longer))
 
     def _continued(self, name: str, piece: str) -> ToolCall | None:
         """The call that a fragment with neither index nor id continues; None if it begins one. Some

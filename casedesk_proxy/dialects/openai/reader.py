@@ -36,14 +36,16 @@ class ChatReader(Generic[ChoiceT]):
 
     The end is held until the usage is known: until the chunk that contains only usage, ``[DONE]``,
     or the end of the stream. ``wanted`` choices were requested; a node may send them one after the
-    other. ``thoughts``: whether thoughts are read; they are skipped if the client is not shown
-    them. ``single``: the client protocol has one answer only and gets the first of each chunk.
+    other. ``declared``: the functions of the request, by the node's names. ``thoughts``: whether
+    thoughts are read; they are skipped if the client is not shown them. ``single``: the client
+    protocol has one answer only and gets the first of each chunk.
     """
 
     __slots__ = (
         "_begun",
         "_calls",
         "_choices",
+        "_declared",
         "_single",
         "_tally",
         "_thoughts",
@@ -60,12 +62,14 @@ class ChatReader(Generic[ChoiceT]):
         thoughts: bool = False,
         wanted: int = 1,
         single: bool = False,
+        declared: tuple[str, ...] = (),
     ) -> None:
         self.ended = False
         self._writer = writer
         self._thoughts = thoughts
         self._wanted = wanted
         self._single = single
+        self._declared = declared
         self._begun = False
         self._choices: dict[int, ChoiceT] = {}
         self._unfinished = 0
@@ -199,7 +203,7 @@ class ChatReader(Generic[ChoiceT]):
     def _take_call(self, choice: ChoiceT, fragment: Any) -> None:
         calls = self._calls.get(choice.index)
         if calls is None:
-            calls = self._calls[choice.index] = CallList(choice.calls)
+            calls = self._calls[choice.index] = CallList(choice.calls, self._declared)
         found = calls.add(fragment)
         if found is not None:
             self._writer.call(choice, *found)

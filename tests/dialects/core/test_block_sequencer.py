@@ -80,6 +80,26 @@ def test_a_call_that_no_client_can_make(name: str, piece: str, did: str) -> None
         blocks.complete(cut=False, keep=False)
 
 
+def test_a_name_that_may_get_longer_waits_for_the_arguments() -> None:
+    blocks, shown = sequencer()
+    first, second = ToolCall(0, "c1", "f_1"), ToolCall(1, "c2")
+    first.add('{"a":1}')
+    blocks.call(first, first.pieces[0])
+    second.name = "get_"
+    blocks.call(second, "")
+    assert shown.blocks == [["tool_use", "f", '{"a":1}']]
+    second.name = "get_weather"
+    second.add('{"b":')
+    blocks.call(second, '{"b":')
+    assert shown.blocks[1:] == [["tool_use", "get_weather", '{"b":']]
+
+
+def test_a_name_that_is_whole_is_shown_at_once() -> None:
+    blocks, shown = sequencer()
+    blocks.call(ToolCall(0, "c1", "f_1"), "")
+    assert shown.blocks == [["tool_use", "f", ""]]
+
+
 def test_words_behind_a_call_that_was_cut_are_shown_at_the_end() -> None:
     blocks, shown = sequencer()
     call = ToolCall(0, "c1", "f_1")

@@ -71,9 +71,7 @@ def test_a_call_without_an_id_gets_the_same_one_each_time() -> None:
     ids = []
     for request_id in ("one", "one", "two"):
         ours, written = writer(request_id)
-        call = ToolCall(0, "0", "f_1")
-        call.add("{")
-        ours.call(ours.choice(0), call, "{")
+        ours.call(ours.choice(0), ToolCall(0, "0", "f_1"), "")
         kind, ident, name = written.steps[0]
         assert (kind, name) == ("tool_use", "f")
         assert ident.startswith("call_")

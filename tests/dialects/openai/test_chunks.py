@@ -13,14 +13,17 @@ from casedesk_proxy.dialects.core.events import MAX_HELD_BYTES, read_object
 from casedesk_proxy.dialects.openai.chunks import DONE, CallList, UsageTally, read_usage
 from casedesk_proxy.errors import StreamBroken
 from casedesk_proxy.terms import Usage
+from casedesk_proxy.wire.jsonarray import MAX_ELEMENT_BYTES
 from tests.dialects.replies import names, read_reply
 from tests.engines.known import ignored
 from tests.fixtures.table import table
 
 
-def put_together(*fragments: Any) -> list[tuple[str, str, dict[str, Any] | None]]:
+def put_together(
+    *fragments: Any, declared: tuple[str, ...] = ()
+) -> list[tuple[str, str, dict[str, Any] | None]]:
     begun: list[ToolCall] = []
-    calls = CallList(begun)
+    calls = CallList(begun, declared)
     for fragment in fragments:
         calls.add(fragment)
     return [(call.id, call.name, call.arguments()) for call in in_order(begun)]
@@ -116,24 +119,10 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
             [piece(None, "", "f", '{"a":"{}'), piece(None, "", "f", '{}"}')],
             [("", "f", {"a": "{}{}"})],
         ),
-        # A name in pieces, with and without an id, and repeated as a whole.
-        *(
-            (
-                [
-                    piece(0, "a", "get_", ""),
-                    piece(0, ident, "weather"),
-                    piece(0, ident, "get_weather", "{"),
-                    piece(0, ident, "get_weather", '"x":1}'),
-                ],
-                [("a", "get_weather", {"x": 1})],
-            )
-            for ident in ("", "a")
-        ),
+        # The first name counts, if no functions were declared.
+        ([piece(0, "a", "f", ""), piece(0, "", "f_1", "{}")], [("a", "f", {})]),
         ([piece(0, "a", "f", "{"), piece(0, "", "g", "}")], [("a", "f", {})]),
-        (
-            [piece(0, "a", "f" * 1000), *[piece(0, "", "g" * 9)] * 9],
-            [("a", "f" * 1000 + "g" * 27, {})],
-        ),
+        ([piece(0, "a", " \n", ""), piece(0, "a", "f", "{}")], [("a", "f", {})]),
         # A call without an index after one with a higher index.
         (
             [piece(1, "", "f", '{"y":2}'), piece(None, "", "g", '{"x":1}')],
@@ -154,6 +143,55 @@ def piece(index: int | None, ident: str = "", name: str = "", arguments: Any = N
 )
 def test_calls(fragments: list[Any], wanted: list[tuple[str, str, Any]]) -> None:
     assert put_together(*fragments) == wanted
+
+
+DECLARED = ("get_weather", "get_weather_now", "now", "get")
+
+
+@table(
+    ("said", "wanted"),
+    [
+        (["get_", "weather"], ["get_weather"]),
+        (["g", "et_", "weather", "_now"], ["get_weather_now"]),
+        (["g", "get_wea", "get_weather_n", "get_weather_now"], ["get_weather_now"]),
+        (["get_", "get_", "weather", "get_weather"], ["get_weather"]),
+        (["functions.get_weather", "get_weather"], ["get_weather"]),
+        (["now", " ", "now"], ["now"]),
+        # Both are declared: two calls.
+        (["get_weather", "now"], ["get_weather", "now"]),
+        (["get_", "weather", "now", "get"], ["get_weather", "now", "get"]),
+        (["get", "get_weather"], ["get", "get_weather"]),
+        # A model's own name.
+        (["look", "up"], ["look"]),
+        (["now", "look"], ["now"]),
+    ],
+)
+@table("where", [{"index": 0}, {"index": 0, "ident": "0"}, {"index": None, "ident": "call_1"}])
+def test_names(said: list[str], wanted: list[str], where: dict[str, Any]) -> None:
+    fragments = [piece(name=name, arguments="", **where) for name in said]
+    assert [name for _, name, _ in put_together(*fragments, declared=DECLARED)] == wanted
+    fragments += [piece(arguments='{"x"', **where), piece(name="get", arguments=":1}", **where)]
+    found = put_together(*fragments, declared=DECLARED)
+    assert [name for _, name, _ in found] == wanted
+    assert [given for _, _, given in found] == [*[{}] * (len(wanted) - 1), {"x": 1}]
+
+
+@table(
+    ("name", "whole"),
+    [("now", True), ("get_weather", False), ("get_", False), ("get_weather_now", True),
+     ("look", False), ("", False)],
+)  # fmt: skip
+def test_a_name_is_whole_if_no_declared_one_is_longer(name: str, whole: bool) -> None:
+    begun: list[ToolCall] = []
+    CallList(begun, DECLARED).add(piece(0, "a", name))
+    assert begun[0].is_named is whole
+
+
+def test_a_long_call_without_an_index_ends_where_its_object_ends() -> None:
+    half = "x" * (MAX_ELEMENT_BYTES // 2)
+    long = piece(None, "", "f", f'{{"x":"{half}'), piece(None, "", "f", f'{half}"}}')
+    found = put_together(*long, piece(None, "", "f", '{"y":1}'))
+    assert [given and list(given) for _, _, given in found] == [["x"], ["y"]]
 
 
 def test_calls_are_bounded() -> None:

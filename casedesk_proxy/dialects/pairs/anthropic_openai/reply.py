@@ -32,8 +32,9 @@ def make_translator(
     writer: AnthropicWriter,
     *,
     thinks: bool = False,
+    declared: tuple[str, ...] = (),
     media: tuple[Violation, ...] = (),
 ) -> StreamTranslator[ReplyChoice]:
-    """``thinks``: whether the client gets the thinking."""
-    reader = ChatReader(writer, thoughts=thinks, single=True)
+    """``thinks``: whether the client gets the thinking; ``declared``: see ChatReader."""
+    reader = ChatReader(writer, thoughts=thinks, single=True, declared=declared)
     return StreamTranslator(Dialect.ANTHROPIC, context, reader, writer, chunk_template(), media)

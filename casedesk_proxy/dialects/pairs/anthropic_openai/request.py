@@ -13,7 +13,7 @@ from casedesk_proxy.dialects.core.counting import read_count
 from casedesk_proxy.dialects.core.findings import Findings
 from casedesk_proxy.dialects.core.function_names import ToolNameMap
 from casedesk_proxy.dialects.core.thinking import chat_controls
-from casedesk_proxy.dialects.openai.builder import STREAMS
+from casedesk_proxy.dialects.openai.builder import STREAMS, declared_names
 from casedesk_proxy.dialects.openai.counting import count_chat, count_request
 from casedesk_proxy.dialects.pairs.anthropic_openai.fields import (
     chat_formats,
@@ -38,12 +38,18 @@ def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedR
     chat = _build_chat(request, context, names, findings)
     streams = body.get("stream") is True
     writer = make_writer(context, streams=streams, names=names.given, stops=request.stops)
-    media = findings.media.violations()
+    translator = make_translator(
+        context,
+        writer,
+        thinks=request.thinking.shown,
+        declared=declared_names(chat),
+        media=findings.media.violations(),
+    )
     return TranslatedRequest(
         path="/v1/chat/completions",
         body=dumps(chat | STREAMS),
         streams=True,
-        translator=make_translator(context, writer, thinks=request.thinking.shown, media=media),
+        translator=translator,
         dropped=findings.dropped,
         controls=chat_controls(chat, context.profile.thinking),
         side_request=_ask_for_size(chat, context, writer) if streams else None,

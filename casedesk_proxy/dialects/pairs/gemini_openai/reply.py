@@ -22,9 +22,11 @@ def make_translator(
     thoughts: bool = False,
     names: Mapping[str, str] | None = None,
     wanted: int = 1,
+    declared: tuple[str, ...] = (),
     media: tuple[Violation, ...] = (),
 ) -> StreamTranslator[Candidate]:
-    """``names`` maps the node's function names to the client's; ``wanted``: see ChatReader."""
+    """``names`` maps the node's function names to the client's; ``wanted`` and ``declared``:
+    see ChatReader."""
     writer = GeminiWriter(context, framing, names)
-    reader = ChatReader(writer, thoughts=thoughts, wanted=wanted)
+    reader = ChatReader(writer, thoughts=thoughts, wanted=wanted, declared=declared)
     return StreamTranslator(Dialect.GEMINI, context, reader, writer, chunk_template(), media)

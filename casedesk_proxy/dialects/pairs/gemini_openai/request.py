@@ -15,7 +15,7 @@ from casedesk_proxy.dialects.gemini.request import (
     read_count_request,
     read_request,
 )
-from casedesk_proxy.dialects.openai.builder import STREAMS
+from casedesk_proxy.dialects.openai.builder import STREAMS, declared_names
 from casedesk_proxy.dialects.openai.counting import count_chat
 from casedesk_proxy.dialects.pairs.gemini_openai.fields import (
     chat_format,
@@ -63,6 +63,7 @@ def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedR
             thoughts=request.config.thoughts,
             names={new: old for old, new in names.items()},
             wanted=request.config.candidates,
+            declared=declared_names(chat),
             media=findings.media.violations(),
         ),
         dropped=findings.dropped,

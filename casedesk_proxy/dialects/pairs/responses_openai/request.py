@@ -11,6 +11,7 @@ from casedesk_proxy.dialects.core.stream_translator import StreamTranslator
 from casedesk_proxy.dialects.core.thinking import chat_controls
 from casedesk_proxy.dialects.openai.builder import (
     STREAMS,
+    declared_names,
     function_tool,
     may_be_strict,
     named_choice,
@@ -43,7 +44,7 @@ def translate(call: Call, body: dict[str, Any], context: Context) -> TranslatedR
     make = ResponseEventForm if request.stream else ResponseObjectForm
     form = make(clean_id(context.request_id)[:32], request.repeated, builder.names)
     writer = ResponsesWriter(context, form)
-    reader = ChatReader(writer, thoughts=True, single=True)
+    reader = ChatReader(writer, thoughts=True, single=True, declared=declared_names(builder.chat))
     media = findings.media.violations()
     translator = StreamTranslator(
         Dialect.RESPONSES, context, reader, writer, chunk_template(), media

@@ -14,7 +14,7 @@ from casedesk_proxy.engines.spec import EngineSpec
 from casedesk_proxy.errors import BadRequest, StreamBroken, UpstreamFault
 from casedesk_proxy.surfaces import anthropic
 from casedesk_proxy.terms import Dialect, Framing, Usage
-from tests.dialects.anthropic_asking import OPENAI, VLLM, WEATHER, asking, events, translated
+from tests.dialects.anthropic_asking import OPENAI, TIME, VLLM, WEATHER, asking, events, translated
 from tests.dialects.breaking import error_behind
 from tests.dialects.pairs.anthropic_openai.test_request import LONG
 from tests.fixtures.table import table
@@ -424,7 +424,29 @@ def test_the_name_may_come_in_pieces(last: list[bytes]) -> None:
         calls(fragment(0, None, "weather", None)),
         *last,
     )
-    assert told(*pieces, *STOP) == [("get_weather", {"x": 1} if last else {})]
+    wanted = [("get_weather", {"x": 1} if last else {})]
+    assert told(*pieces, *STOP, tools=[WEATHER]) == wanted
+
+
+def test_calls_without_arguments_at_one_index_are_two() -> None:
+    pieces = [calls(fragment(0, "0", name, "")) for name in ("get_weather", "get_time")]
+    told_of = told(*pieces, *STOP, tools=[WEATHER, TIME])
+    assert told_of == [("get_weather", {}), ("get_time", {})]
+
+
+def test_a_declared_name_is_shown_before_the_arguments() -> None:
+    made = translator(stream=True, tools=[WEATHER])
+    assert b"get_weather" in made.feed(calls(fragment(0, "call_aaaa", "get_weather", "")))
+    made = translator(stream=True, tools=[WEATHER])
+    assert b"get" not in made.feed(calls(fragment(0, "call_aaaa", "get_", "")))
+    assert b"get_weather" in made.feed(calls(fragment(0, "call_aaaa", "weather", '{"x":')))
+
+
+def test_a_call_that_is_cut_after_its_name_is_shown() -> None:
+    cut = chunk(finish="length"), DONE
+    for name in ("get_weather", "own"):
+        given = calls(fragment(0, "call_aaaa", name, ""))
+        assert told(given, *cut, tools=[WEATHER]) == [(name, {})]
 
 
 def test_a_legacy_call() -> None:
