@@ -91,7 +91,13 @@ class ChatConversation:
             self._say("user" if role == "system" and self._fold else role, pieces)
 
     def _pieces(self, blocks: tuple[Block, ...]) -> list[Piece]:
-        return [piece for block in blocks for piece in self._piece(block)]
+        pieces: list[Piece] = []
+        for block in blocks:
+            made = self._piece(block)
+            if isinstance(block, DocumentBlock) and made and _ends_inside_a_line(pieces):
+                pieces.append(PAUSE)
+            pieces += made
+        return pieces
 
     def _piece(self, block: Block) -> list[Piece]:
         match block:
@@ -139,7 +145,7 @@ class ChatConversation:
             self._findings.refuse(f"{document.path}.source", why, media="document")
             return []
         body = self._pieces(document.parts)
-        return [document.head, *body, PAUSE] if body else []
+        return [document.head, *body, PAUSE] if body or document.head else []
 
     def _result(self, result: ToolResultBlock) -> list[Piece]:
         """The text becomes a tool's message, images become the user's: few nodes accept them in a
@@ -167,6 +173,11 @@ class ChatConversation:
         turn.extend(pieces)
         if not (turn.pieces or turn.calls or turn.thoughts):
             self._turns.pop()
+
+
+def _ends_inside_a_line(pieces: list[Piece]) -> bool:
+    last = pieces[-1] if pieces else None
+    return isinstance(last, str) and bool(last) and not last.endswith("\n")
 
 
 def _is_billing(text: str) -> bool:

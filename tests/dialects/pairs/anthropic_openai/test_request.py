@@ -564,6 +564,18 @@ def test_search_results_are_text() -> None:
     assert messages(body)[2] == {"role": "tool", "content": words, "tool_call_id": "t1"}
 
 
+def test_a_search_result_stands_apart_also_without_content() -> None:
+    head = "Diary\nhttps://diary.example\n"
+    block = found(text("It rained."))
+    words = f"Look:\n\n{head}It rained.\n\n{head}It rained.\n\n"
+    assert messages(asking(user(text("Look:"), block, block)))[0]["content"] == words
+    made = messages(asking(user(text("Look:"), found(), text("When?"))))
+    assert made[0]["content"] == f"Look:\n\n{head}\n\nWhen?"
+    used_before = assistant(used("t1"))
+    made = messages(asking("Hi", used_before, user(result("t1", text("See"), found()))))
+    assert made[2]["content"] == f"See\n\n{head}\n\n"
+
+
 @table(
     ("wrong", "path"),
     [
