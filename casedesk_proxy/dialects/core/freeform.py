@@ -23,10 +23,11 @@ FREEFORM_PARAMETERS: dict[str, Any] = {
 
 
 def is_freeform(tool: Mapping[str, Any]) -> bool:
-    """Whether a tool of any kind and shape is freeform, without a grammar."""
-    form = tool.get("format")
+    """Whether a tool of any kind and shape is freeform, with a name and without a grammar. In
+    chat's form, which is not valid here, the name is inside an object ``custom``."""
+    name, form = tool.get("name"), tool.get("format")
     free = form is None or (isinstance(form, dict) and form.get("type") == "text")
-    return tool.get("type") == "custom" and free
+    return tool.get("type") == "custom" and free and isinstance(name, str) and bool(name)
 
 
 def write_freeform(text: str) -> str:

@@ -160,7 +160,7 @@ MESSAGES: Messages = {
     },
     "CustomTool": {
         "type": one_of("custom"),
-        "name": text(required=True),
+        "name": text("without one, or with that of another tool, the tool is left out"),
         "description": text(),
         "format": KnownField(
             "object", why="text; with a grammar the tool is left out, as those that run at OpenAI"

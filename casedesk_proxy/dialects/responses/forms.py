@@ -42,6 +42,10 @@ class ResponseForm:
     probabilities of the next text. ``token`` is used for the ids of items; ``repeated`` is what the
     object repeats of its request, ``names`` maps the node's function names to the client's.
     ``cut``: the node's limit ended the answer, so the open item is not whole.
+
+    A freeform call's input is sent at its end. It is a text inside the arguments, but only while
+    they are as declared: others are the input as they are, and an event cannot be taken back.
+    Meanwhile the client of a stream gets keepalives.
     """
 
     content_type = "application/json"
@@ -109,7 +113,7 @@ class ResponseForm:
             self._about_item(f"{_ARGUMENTS}.delta", {"delta": text})
             return
         if self._item["type"] == "custom_tool_call":
-            return  # its input is a text inside the arguments, which are read when they are whole
+            return
         self._about_part(f"{self._stem()}.delta", {"delta": text, **self._take_logprobs()})
 
     def more(self, text: bytes) -> bytes:

@@ -4,7 +4,8 @@ A node behind chat can call only functions, on the first level or inside a names
 tool (``custom``) whose input may be any text becomes a function with this text as its only
 argument. Other kinds run at OpenAI (web search, MCP by the server) or need its own sampler
 (freeform tools with a grammar). Codex sends some of them with every request, so they are left out
-with a warning unless the deployment refuses them.
+with a warning unless the deployment refuses them; so is a freeform tool without a name, or with
+that of another tool.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ def read_tools(
     functions: list[DeclaredFunction] = []
     for at, tool in enumerate(given):
         functions += _read_tool(tool, f"tools[{at}]", "", findings, refuse_tools=refuse_tools)
+    if not refuse_tools:
+        functions = _without_twins(functions, findings)
     parallel = body.get("parallel_tool_calls")
     if parallel is not None and not isinstance(parallel, bool):
         findings.fault("parallel_tool_calls", "true or false is required")
@@ -74,6 +77,19 @@ def read_tools(
     declared = frozenset(function.called for function in functions)
     duty = _read_choice(body.get("tool_choice", "auto"), declared, findings)
     return DeclaredTools(tuple(functions), duty, parallel)
+
+
+def _without_twins(functions: list[DeclaredFunction], findings: Findings) -> list[DeclaredFunction]:
+    """All but the freeform tools whose name another tool has."""
+    taken = {function.called for function in functions if not function.freeform}
+    kept: list[DeclaredFunction] = []
+    for function in functions:
+        if function.freeform and function.called in taken:
+            findings.drop(f"{function.path}:custom")
+            continue
+        taken.add(function.called)
+        kept.append(function)
+    return kept
 
 
 def _read_tool(

@@ -12,18 +12,23 @@ from casedesk_proxy.dialects.core.freeform import (
 )
 from tests.fixtures.table import table
 
+SHELL = {"type": "custom", "name": "shell"}
+
 
 @table(
     ("tool", "wanted"),
     [
-        ({"type": "custom"}, True),
-        ({"type": "custom", "format": None}, True),
-        ({"type": "custom", "format": {"type": "text"}}, True),
-        ({"type": "custom", "format": {"type": "grammar", "syntax": "lark"}}, False),
-        ({"type": "custom", "format": {}}, False),
-        ({"type": "custom", "format": "text"}, False),
-        ({"type": "function"}, False),
-        ({"type": ["custom"]}, False),
+        ({**SHELL}, True),
+        ({**SHELL, "format": None}, True),
+        ({**SHELL, "format": {"type": "text"}}, True),
+        ({**SHELL, "format": {"type": "grammar", "syntax": "lark"}}, False),
+        ({**SHELL, "format": {}}, False),
+        ({**SHELL, "format": "text"}, False),
+        ({**SHELL, "type": "function"}, False),
+        ({**SHELL, "type": ["custom"]}, False),
+        ({**SHELL, "name": ""}, False),
+        ({**SHELL, "name": 7}, False),
+        ({"type": "custom", "custom": {"name": "shell"}}, False),
         ({}, False),
     ],
 )

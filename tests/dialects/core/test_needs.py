@@ -71,8 +71,12 @@ def parts(*blocks: Any) -> dict[str, Any]:
          "input[0].output[0]"),
         (RESPONSES, {"tools": [{"type": "web_search"}, {"type": "namespace"}]}, Ability.TOOLS,
          "tools[1]"),
-        (RESPONSES, {"tools": [{"type": "custom", "format": {"type": "grammar"}},
-                               {"type": "custom"}]}, Ability.TOOLS, "tools[1]"),
+        # A freeform tool needs them as a function does: a client that declares only such tools
+        # would otherwise get a model that can do nothing of what it asks for. Those that are left
+        # out need nothing, and Codex, which sends one with a grammar, sends functions, too.
+        (RESPONSES, {"tools": [{"type": "custom", "name": "f", "format": {"type": "grammar"}},
+                               {"type": "custom", "custom": {"name": "f"}},
+                               {"type": "custom", "name": "f"}]}, Ability.TOOLS, "tools[2]"),
     ],
 )  # fmt: skip
 def test_what_is_needed_and_where(

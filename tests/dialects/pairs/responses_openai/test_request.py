@@ -288,6 +288,32 @@ def test_what_reasoning_is_kept_at_openai(
     assert translated(asking(reasoning=reasoning)).dropped == dropped
 
 
+@table(
+    ("tools", "kept", "left_out"),
+    [
+        ([SHELL, {**WEATHER, "name": "shell"}], {"shell": "city"}, 0),
+        ([{**WEATHER, "name": "shell"}, SHELL], {"shell": "city"}, 1),
+        ([SHELL, WEATHER, SHELL], {"shell": "input", "get_weather": "city"}, 2),
+        ([WEATHER, {"type": "custom"}], {"get_weather": "city"}, 1),
+        ([WEATHER, {"type": "custom", "custom": {"name": "sh"}}], {"get_weather": "city"}, 1),
+    ],
+)
+def test_a_freeform_tool_without_a_name_of_its_own_is_left_out(
+    tools: list[Any], kept: dict[str, str], left_out: int
+) -> None:
+    made = translated(asking(tools=tools))
+    sent = [one["function"] for one in json.loads(made.body)["tools"]]
+    assert {one["name"]: next(iter(one["parameters"]["properties"])) for one in sent} == kept
+    assert made.dropped == (f"tools[{left_out}]:custom",)
+    assert places(refused(asking(tools=tools), refuse_tools=True))
+
+
+def test_a_freeform_tool_in_a_namespace_has_a_name_of_its_own() -> None:
+    made = translated(asking(tools=[SHELL, {"type": "namespace", "name": "n", "tools": [SHELL]}]))
+    sent = [one["function"]["name"] for one in json.loads(made.body)["tools"]]
+    assert (sent, made.dropped) == (["shell", "n__shell"], ())
+
+
 def test_a_tool_with_a_grammar_cannot_be_chosen() -> None:
     name = {"type": "custom", "name": FREEFORM["name"]}
     assert places(refused(asking(tools=[WEATHER, FREEFORM], tool_choice=name))) == ["tool_choice"]
