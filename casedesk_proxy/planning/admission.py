@@ -131,7 +131,7 @@ def admit(
     if principal is None:
         keys = snapshot.stored_keys
         presented = Presented(
-            credential, known, has_several(head.headers, query),
+            credential, known, bool(credential) and has_several(head.headers, query),
             instead="" if credential else describe_sent(head.headers, query),
             ended=keys.explain(credential) if credential and known is None else "",
             may_be_valid=not keys.is_read,

@@ -1,8 +1,8 @@
 """One attempt at one node: a connection, the request, the head of the reply.
 
-A *reused* connection that fails before its first reply byte, or answers 408 and closes, is replaced
-once: the node ended it while our request was on its way (RFC 9112 section 9.3.1, RFC 9110 section
-15.5.9).
+A *reused* connection that fails before its first reply byte is replaced once: the node closed it
+while our request was on its way (RFC 9112 section 9.3.1). A 408 on one is relayed: whether it is
+about the idle connection or about a request that the model has worked on cannot be told.
 """
 
 from __future__ import annotations
@@ -79,13 +79,9 @@ class Attempt:
         try:
             try:
                 head = await self._send(connection)
-                is_stale = head.status == 408 and reused is not None and not head.keep_alive
             except ConnectionBroken as error:
                 if reused is None or not error.silent:
                     raise
-                is_stale = True
-            if is_stale:
-                connection.abort()
                 connection = await self._connect()
                 head = await self._send(connection)
         except ConnectionBroken as error:

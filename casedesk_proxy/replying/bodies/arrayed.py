@@ -4,10 +4,9 @@ LiteLLM always sends events. Such clients read nothing but an array."""
 from __future__ import annotations
 
 from casedesk_proxy.dialects.core.body_translator import LateReply
+from casedesk_proxy.dialects.core.events import read_object
 from casedesk_proxy.errors import StreamBroken
-from casedesk_proxy.jsonio import JSONError, loads_repaired
 from casedesk_proxy.replying.completeness import is_unfinished
-from casedesk_proxy.replying.in_stream_errors import read_within
 from casedesk_proxy.terms import Dialect, Position
 from casedesk_proxy.usage.tap import Tap
 from casedesk_proxy.wire.jsonarray import ArrayWriter
@@ -29,8 +28,6 @@ class ArrayingTranslator(LateReply):
             self._array.blank()
 
     def feed(self, data: bytes) -> bytes:
-        if not self._tap.first and (error := read_within(data)) is not None:
-            raise error
         self._tap.take(data)
         try:
             return self._write(self._decoder.feed(data))
@@ -67,11 +64,7 @@ def _says(data: bytes) -> bool:
 
 
 def _check(data: bytes) -> bytes:
-    """An element as it came: one that is not JSON would make the whole array unreadable."""
-    try:
-        document = loads_repaired(data)
-    except JSONError:
-        raise StreamBroken("sent an event that is not JSON") from None
-    if not isinstance(document, dict):
-        raise StreamBroken("sent an event that is not an object")
+    """An element as it came: one that is not JSON would make the whole array unreadable. Raises
+    what `read_object` raises."""
+    read_object(data)
     return data.strip()

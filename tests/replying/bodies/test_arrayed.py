@@ -107,9 +107,21 @@ def test_what_is_no_answer(stream: bytes, did: str) -> None:
 
 
 def test_an_error_that_comes_first_is_judged() -> None:
-    with pytest.raises(NodeError) as caught:
-        translator().feed(events({"error": {"code": 503, "message": "no"}}))
-    assert caught.value.answered == 503
+    said = events({"error": {"code": 503, "message": "no"}})
+    for at in (0, 12):
+        made = translator()
+        made.feed(said[:at])
+        with pytest.raises(NodeError) as caught:
+            made.feed(said[at:])
+        assert caught.value.answered == 503
+
+
+def test_an_error_that_comes_later_is_no_end() -> None:
+    made = translator()
+    made.feed(events(BEGUN))
+    with pytest.raises(NodeError):
+        made.feed(events({"error": {"code": 503, "message": "no"}}))
+    assert not made.complete
 
 
 def test_an_event_without_end() -> None:
