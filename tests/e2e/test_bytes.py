@@ -44,7 +44,12 @@ def chunked(body: bytes, lengths: list[int], extension: bytes, trailer: bytes) -
     return b"".join(chunks_of(body, lengths, extension, trailer))
 
 
-def head(*lines: bytes, kind: bytes = b"text/event-stream") -> bytes:
+#: What a node says of its stream: an array is no events.
+KINDS = {"array": b"application/json"}
+EVENTS = b"text/event-stream"
+
+
+def head(*lines: bytes, kind: bytes = EVENTS) -> bytes:
     return b"\r\n".join([b"HTTP/1.1 200 OK", b"Content-Type: " + kind, *lines, b"", b""])
 
 
@@ -59,7 +64,10 @@ async def test_chunked_replies(
     trailer: bytes,
     surface: str,
 ) -> None:
-    wire = head(b"Transfer-Encoding: chunked") + chunked(body, chunks, extension, trailer)
+    if surface == "array":
+        body = b"[%b]" % body
+    wire = head(b"Transfer-Encoding: chunked", kind=KINDS.get(surface, EVENTS))
+    wire += chunked(body, chunks, extension, trailer)
     async with relay() as (gateway, node), connect(gateway.url) as client:
         for _ in range(2):
             client.write(asking(STREAMS[surface]))
@@ -212,7 +220,7 @@ async def test_a_slow_reader_slows_its_node_and_loses_nothing(surface: str) -> N
         client.write(asking(STREAMS[surface]))
         connection = await node.connection()
         await connection.request()
-        await connection.send(head(b"Transfer-Encoding: chunked"))
+        await connection.send(head(b"Transfer-Encoding: chunked", kind=KINDS.get(surface, EVENTS)))
         await client.head()
         client.stop_reading()
         sent = 0

@@ -16,11 +16,13 @@ from tests.fixtures.raw_client import RawClient
 from tests.server.serving import Served, post, read_reply, serving
 
 Connect = Callable[[], Awaitable[RawClient]]
+#: More than this process has open, whatever the tests before have left.
+_DESCRIPTORS = 4096
 
 
 @asynccontextmanager
 async def crowded(
-    how: str, path: str | None = None, loops_first: int = 256
+    how: str, path: str | None = None, loops_first: int = _DESCRIPTORS
 ) -> AsyncIterator[tuple[Served, Connect]]:
     """Count every client as a crowd, and check without a pause."""
     async with serving(how, path=path) as (served, connect):
