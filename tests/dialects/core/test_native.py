@@ -66,7 +66,7 @@ def test_counting_is_a_part_by_itself() -> None:
     "turns",
     [
         [{"role": "user", "content": "x"}, BRIEF],
-        [BRIEF, {"role": "assistant", "content": "x"}],
+        [BRIEF, {"role": "assistant", "content": "x"}, "no message"],
         [BRIEF | {"role": "user"}, {"role": "user", "content": "x"}],
         [BRIEF | {"clear_at": "never"}, {"role": "user", "content": "x"}],
         [BRIEF | {"clear_at": []}, {"role": "user", "content": "x"}],
